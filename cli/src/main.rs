@@ -1,0 +1,2 @@
+//! The `ocellus` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Integer graph to plan: passes, schedule, arena planning, packing, emit.

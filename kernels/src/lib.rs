@@ -1,0 +1,1 @@
+//! Arithmetic on slices: contract, portable reference and one file per instruction set.

@@ -1,0 +1,1 @@
+//! The zoo: one folder per model, small trained models and sample pictures.

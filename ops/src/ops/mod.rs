@@ -1,0 +1,6 @@
+//! One file per operator.
+
+pub mod add;
+pub mod relu;
+
+mod elementwise;

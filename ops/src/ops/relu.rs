@@ -1,0 +1,48 @@
+//! `Relu`: `max(x, 0)` (ONNX Relu-14).
+
+use ocellus_graph::{Attributes, ValueId};
+
+use super::elementwise::{eval_unary, same_as_input};
+use crate::{Builder, Fold, GradContext, InputRole, OpDef, OpError, OutputScale, QuantRule};
+
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(|ctx| eval_unary(ctx, |x| if x < 0.0 { 0.0 } else { x })),
+    grad: Some(grad),
+    quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::Calibrated }),
+    fold: Fold::Clamp(|_| Some((0.0, f32::INFINITY))),
+    ..OpDef::new("Relu", same_as_input)
+};
+
+/// `g * sign(y)`: `y` is never negative, and a `Where` with a scalar is slower.
+fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
+    let (g, y) = (ctx.grad()?, ctx.output(0)?);
+    let sign = ctx.builder.sign(y)?;
+    Ok(vec![Some(ctx.builder.mul(g, sign)?)])
+}
+
+impl Builder {
+    /// `max(x, 0)`.
+    pub fn relu(&mut self, x: ValueId) -> Result<ValueId, OpError> {
+        self.apply(&OP, &[x], Attributes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_graph::Tensor;
+
+    use crate::check;
+
+    #[test]
+    fn clips_negatives_and_keeps_nan() {
+        let y = check::eval(|b, v| b.relu(v[0]), &[Tensor::vector(&[-1f32, 0.0, 2.5, f32::NAN])]);
+        let y = y.to_f32();
+        assert_eq!(&y[..3], [0.0, 0.0, 2.5]);
+        assert!(y[3].is_nan());
+    }
+
+    #[test]
+    fn gradient() {
+        check::gradient(|b, v| b.relu(v[0]), &[&[3, 5]]);
+    }
+}

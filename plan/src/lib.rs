@@ -1,0 +1,1 @@
+//! The device file format: checked reader, writer, stable op numbers, arguments.

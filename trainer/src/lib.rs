@@ -1,0 +1,1 @@
+//! How a graph learns: autograd, losses, optimisers, data, metrics, checkpoints.

@@ -1,0 +1,1 @@
+//! Pixels in, answers out: prepare, classify, decode.
