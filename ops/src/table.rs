@@ -16,7 +16,10 @@ macro_rules! operators {
 
 use crate::ops::*;
 
-operators![add, relu];
+operators![
+    add, and, div, equal, exp, greater, greater_or_equal, less, less_or_equal, log, mul, neg, not, or, reduce_mean,
+    reduce_sum, relu, sign, sqrt, sub, xor,
+];
 
 /// The operator of this domain and name. `ai.onnx` is another spelling of ONNX's own domain.
 pub fn find(domain: &str, name: &str) -> Option<&'static OpDef> {

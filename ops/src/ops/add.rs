@@ -2,14 +2,16 @@
 
 use ocellus_graph::{Attributes, ValueId};
 
-use super::elementwise::{broadcast_two, eval_binary, upgrade_broadcast};
-use crate::{Builder, GradContext, InputRole, OpDef, OpError, OutputScale, QuantRule};
+use super::channel_affine::affine;
+use super::elementwise::{BINARY, broadcast_two, eval_binary, upgrade_broadcast};
+use crate::{Builder, Fold, GradContext, OpDef, OpError};
 
 pub(crate) const OP: OpDef = OpDef {
-    eval: Some(|ctx| eval_binary(ctx, |a, b| a + b, i64::wrapping_add)),
+    eval: Some(|ctx| eval_binary(ctx, |a, b| a + b, |a, b| a + b)),
     grad: Some(grad),
-    quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation; 2], output: OutputScale::Calibrated }),
+    quant: Some(BINARY),
     upgrade: Some(upgrade_broadcast),
+    fold: Fold::Affine(|ctx| affine(ctx, |_| 1.0, |c| c)),
     ..OpDef::new("Add", broadcast_two)
 };
 
@@ -40,7 +42,10 @@ mod tests {
 
     #[test]
     fn adds_with_broadcasting() {
-        let sum = check::eval(|b, v| b.add(v[0], v[1]), &[Tensor::of(&[2, 1], vec![1f32, 2.]), Tensor::vector(&[10f32, 20.])]);
+        let sum = check::eval(
+            |b, v| b.add(v[0], v[1]),
+            &[Tensor::of(&[2, 1], vec![1f32, 2.]), Tensor::vector(&[10f32, 20.])],
+        );
         assert_eq!(sum, Tensor::of(&[2, 2], vec![11f32, 21., 12., 22.]));
     }
 

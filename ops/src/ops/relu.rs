@@ -2,15 +2,15 @@
 
 use ocellus_graph::{Attributes, ValueId};
 
-use super::elementwise::{eval_unary, same_as_input};
-use crate::{Builder, Fold, GradContext, InputRole, OpDef, OpError, OutputScale, QuantRule};
+use super::elementwise::{TABLE, eval_number, number_unary};
+use crate::{Builder, Fold, GradContext, OpDef, OpError};
 
 pub(crate) const OP: OpDef = OpDef {
-    eval: Some(|ctx| eval_unary(ctx, |x| if x < 0.0 { 0.0 } else { x })),
+    eval: Some(|ctx| eval_number(ctx, |x| if x < 0.0 { 0.0 } else { x }, |x| x.max(0))),
     grad: Some(grad),
-    quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::Calibrated }),
+    quant: Some(TABLE),
     fold: Fold::Clamp(|_| Some((0.0, f32::INFINITY))),
-    ..OpDef::new("Relu", same_as_input)
+    ..OpDef::new("Relu", number_unary)
 };
 
 /// `g * sign(y)`: `y` is never negative, and a `Where` with a scalar is slower.

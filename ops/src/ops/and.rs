@@ -1,0 +1,42 @@
+//! `And`: conjunction of truth values (ONNX And-7).
+
+use ocellus_graph::{Attributes, ValueId};
+
+use super::compare::{eval_logical, infer_logical};
+use super::elementwise::{no_grad, upgrade_broadcast};
+use crate::{Builder, OpDef, OpError};
+
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(|ctx| eval_logical(ctx, |a, b| a && b)),
+    grad: Some(no_grad),
+    upgrade: Some(upgrade_broadcast),
+    ..OpDef::new("And", infer_logical)
+};
+
+impl Builder {
+    /// The conjunction of `a` and `b`, broadcast.
+    pub fn and(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, OpError> {
+        self.apply(&OP, &[a, b], Attributes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_graph::{DataType, Tensor};
+
+    use crate::check;
+
+    #[test]
+    fn truth_table() {
+        let (a, b) = (Tensor::of(&[2, 1], vec![false, true]), Tensor::vector(&[false, true]));
+        let y = check::eval(|b, v| b.and(v[0], v[1]), &[a, b]);
+        assert_eq!(y, Tensor::of(&[2, 2], vec![false, false, false, true]));
+    }
+
+    #[test]
+    fn numbers_are_refused() {
+        let mut b = crate::Builder::new("bad");
+        let x = b.input("x", DataType::F32, &[1]);
+        assert!(b.and(x, x).unwrap_err().to_string().contains("has to be bool"));
+    }
+}

@@ -1,0 +1,42 @@
+//! `GreaterOrEqual`: whether `a >= b` (ONNX GreaterOrEqual-16).
+
+use ocellus_graph::{Attributes, ValueId};
+
+use super::compare;
+use super::elementwise::{no_grad, upgrade_broadcast};
+use crate::{Builder, OpDef, OpError};
+
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(|ctx| compare::eval(ctx, PartialOrd::ge, PartialOrd::ge)),
+    grad: Some(no_grad),
+    upgrade: Some(upgrade_broadcast),
+    ..OpDef::new("GreaterOrEqual", compare::infer_order)
+};
+
+impl Builder {
+    /// Whether `a >= b`, broadcast; false where either is NaN.
+    pub fn greater_or_equal(&mut self, a: ValueId, b: ValueId) -> Result<ValueId, OpError> {
+        self.apply(&OP, &[a, b], Attributes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_graph::Tensor;
+
+    use crate::check;
+
+    #[test]
+    fn floats() {
+        let (a, b) = (Tensor::vector(&[1f32, 2.0, 3.0, f32::NAN]), Tensor::scalar(2f32));
+        let y = check::eval(|b, v| b.greater_or_equal(v[0], v[1]), &[a, b]);
+        assert_eq!(y, Tensor::vector(&[false, true, true, false]));
+    }
+
+    #[test]
+    fn integers_are_exact() {
+        let (a, b) = (Tensor::vector(&[1u64, u64::MAX - 1, u64::MAX]), Tensor::vector(&[u64::MAX - 1]));
+        let y = check::eval(|b, v| b.greater_or_equal(v[0], v[1]), &[a, b]);
+        assert_eq!(y, Tensor::vector(&[false, true, true]));
+    }
+}
