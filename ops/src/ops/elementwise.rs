@@ -100,6 +100,12 @@ pub(super) fn broadcast_all(ctx: &InferContext) -> Result<Vec<ValueType>, OpErro
     Ok(vec![result])
 }
 
+/// As [`broadcast_all`], of floats.
+pub(super) fn broadcast_floats(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
+    require_float(ctx, 0)?;
+    broadcast_all(ctx)
+}
+
 /// The elements of an integer or boolean tensor, exact also for u64.
 pub(super) fn integers(tensor: &Tensor) -> Vec<i128> {
     match tensor.data() {

@@ -1,0 +1,48 @@
+//! `Cos`: cosine of radians (ONNX Cos-7).
+
+use ocellus_graph::{Attributes, ValueId};
+
+use super::elementwise::{eval_unary, float_unary, ranged, unary_grad};
+use crate::{Builder, GradContext, OpDef, OpError};
+
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(|ctx| eval_unary(ctx, libm::cos)),
+    grad: Some(grad),
+    quant: Some(ranged(-1.0, 1.0)),
+    ..OpDef::new("Cos", float_unary)
+};
+
+/// `dx = -g * sin(x)`.
+fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
+    unary_grad(ctx, |b, x, _| {
+        let sine = b.sin(x)?;
+        b.neg(sine)
+    })
+}
+
+impl Builder {
+    /// The cosine of `x` radians.
+    pub fn cos(&mut self, x: ValueId) -> Result<ValueId, OpError> {
+        self.apply(&OP, &[x], Attributes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_graph::Tensor;
+
+    use crate::check;
+
+    #[test]
+    fn values() {
+        let y = check::eval(|b, v| b.cos(v[0]), &[Tensor::vector(&[0f64, std::f64::consts::FRAC_PI_3])]).to_f64();
+        for (found, expected) in y.into_iter().zip([1.0, 0.5]) {
+            assert!((found - expected).abs() < 1e-12, "found {found}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn gradient() {
+        check::gradient(|b, v| b.cos(v[0]), &[&[3, 5]]);
+    }
+}

@@ -1,0 +1,33 @@
+//! `Floor`: the greatest integer not above (ONNX Floor-13).
+
+use ocellus_graph::{Attributes, ValueId};
+
+use super::elementwise::{TABLE, eval_unary, float_unary, no_grad};
+use crate::{Builder, OpDef, OpError};
+
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(|ctx| eval_unary(ctx, f64::floor)),
+    grad: Some(no_grad),
+    quant: Some(TABLE),
+    ..OpDef::new("Floor", float_unary)
+};
+
+impl Builder {
+    /// The greatest integer not above `x`.
+    pub fn floor(&mut self, x: ValueId) -> Result<ValueId, OpError> {
+        self.apply(&OP, &[x], Attributes::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_graph::Tensor;
+
+    use crate::check;
+
+    #[test]
+    fn values() {
+        let y = check::eval(|b, v| b.floor(v[0]), &[Tensor::vector(&[-1.5f32, 1.5, 2.0])]);
+        assert_eq!(y, Tensor::vector(&[-2f32, 1.0, 2.0]));
+    }
+}
