@@ -36,8 +36,8 @@ pub fn eval(expression: impl Fn(&mut Builder, &[ValueId]) -> Result<ValueId, OpE
     run(&b, inputs, y)
 }
 
-/// Reproducible numbers in [-1, 1), never closer than 0.02 to another one of the same call, so that finite
-/// differences cross no kink of a maximum.
+/// Reproducible numbers in [-1, 1), evenly spread and none of them 0, so that finite differences of up to a thousand of
+/// them cross no kink of a maximum or at zero.
 pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut order: Vec<usize> = (0..count).collect();
@@ -45,7 +45,7 @@ pub fn numbers(count: usize, seed: u64) -> Vec<f64> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         order.swap(i, (state >> 33) as usize % (i + 1));
     }
-    order.into_iter().map(|k| (2.0 * k as f64 + 1.0) / count as f64 - 1.0).collect()
+    order.into_iter().map(|k| (2.0 * k as f64 + 1.25) / count as f64 - 1.0).collect()
 }
 
 /// Appends the gradients of `Σ y * cotangent` with respect to `inputs` by the operators' rules, walking backwards.
