@@ -45,4 +45,21 @@ mod tests {
     fn gradient() {
         check::gradient(|b, v| b.relu(v[0]), &[&[3, 5]]);
     }
+
+    #[test]
+    fn at_zero_the_gradient_is_zero() {
+        let mut b = crate::Builder::new("kink");
+        let x = b.input("x", ocellus_graph::DataType::F64, &[2]);
+        let y = b.relu(x).unwrap();
+        let g = b.constant("g", Tensor::vector(&[3f64, 3.]));
+        let dx = check::backward(&mut b, y, g, &[x]).unwrap()[0].unwrap();
+        let values = crate::evaluate_values(b.graph(), &[("x", Tensor::vector(&[0f64, 1.]))]).unwrap();
+        assert_eq!(values[&dx], Tensor::vector(&[0f64, 3.]));
+    }
+
+    #[test]
+    fn integers_are_exact() {
+        let y = check::eval(|b, v| b.relu(v[0]), &[Tensor::vector(&[i64::MAX, -1])]);
+        assert_eq!(y, Tensor::vector(&[i64::MAX, 0]));
+    }
 }
