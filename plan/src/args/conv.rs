@@ -1,0 +1,173 @@
+//! Convolutions.
+
+use crate::words::{arguments, words};
+
+words! {
+    /// The geometry of a convolution: input `[batch, in_height, in_width, in_channels]`, output `[batch, out_height,
+    /// out_width, out_channels]`, NHWC. Padding at the end follows from the sizes.
+    ConvGeometry {
+        /// N.
+        batch: u32,
+        /// Input rows.
+        in_height: u32,
+        /// Input columns.
+        in_width: u32,
+        /// Input channels.
+        in_channels: u32,
+        /// Output rows.
+        out_height: u32,
+        /// Output columns.
+        out_width: u32,
+        /// Output channels.
+        out_channels: u32,
+        /// Kernel rows.
+        kernel_height: u32,
+        /// Kernel columns.
+        kernel_width: u32,
+        /// Rows from window to window.
+        stride_height: u32,
+        /// Columns from window to window.
+        stride_width: u32,
+        /// Rows from tap to tap.
+        dilation_height: u32,
+        /// Columns from tap to tap.
+        dilation_width: u32,
+        /// Rows of padding before the first.
+        pad_top: u32,
+        /// Columns of padding before the first.
+        pad_left: u32,
+        /// Groups; both channel counts are multiples of it.
+        groups: u32,
+    }
+}
+
+/// Layouts of int8 convolution weights, by number.
+pub struct Layout;
+
+impl Layout {
+    /// `[O][KH][KW][I / groups]`, one row per output channel.
+    pub const ROWS: u32 = 0;
+    /// `[O / 16][KH][KW][I / 4][16][4]`, zero-filled to multiples of 16 and 4; one group only.
+    pub const O16I4: u32 = 1;
+    /// `[KH][KW][C]`, depthwise.
+    pub const TAPS: u32 = 2;
+}
+
+/// Layouts of f32 convolution weights, by number.
+pub struct FloatLayout;
+
+impl FloatLayout {
+    /// `[O][KH][KW][I / groups]`, one row per output channel.
+    pub const ROWS: u32 = 0;
+    /// `[O / 16][KH][KW][I][16]`, zero-filled to a multiple of 16; one group only.
+    pub const O16: u32 = 1;
+    /// `[KH][KW][C]`, depthwise.
+    pub const TAPS: u32 = 2;
+}
+
+arguments! {
+    /// int8 convolution; also fully connected layers, as 1x1 with `batch` rows.
+    ///
+    /// `acc = bias[o] + Σ x * w` over all taps, int32 wrapping; a padded tap reads `input_zero_point`, and the bias holds
+    /// `-input_zero_point * Σ w`. `y = clamp(rne(acc as f32 * multiplier[o]) + output_zero_point)`, clamped before the
+    /// rounding.
+    ///
+    /// Writes: y i8. Reads: x i8, weights i8 in `layout`, bias i32 `[O]`, multipliers f32 `[O]`.
+    ConvI8 = 1 "conv_i8" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// What a padded tap reads.
+        input_zero_point: i32,
+        /// Added after rounding.
+        output_zero_point: i32,
+        /// Least output, zero point included.
+        low: i32,
+        /// Greatest output, zero point included.
+        high: i32,
+        /// Layout of the weights, one of [`Layout`].
+        layout: u32,
+    }
+}
+
+arguments! {
+    /// int8 depthwise convolution: groups = in_channels = out_channels. Arithmetic as [`ConvI8`], weights in
+    /// [`Layout::TAPS`].
+    ///
+    /// Writes: y i8. Reads: x i8, weights i8 `[KH][KW][C]`, bias i32 `[C]`, multipliers f32 `[C]`.
+    DepthwiseI8 = 2 "depthwise_i8" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// What a padded tap reads.
+        input_zero_point: i32,
+        /// Added after rounding.
+        output_zero_point: i32,
+        /// Least output, zero point included.
+        low: i32,
+        /// Greatest output, zero point included.
+        high: i32,
+    }
+}
+
+arguments! {
+    /// f32 convolution: `y = clamp(bias[o] + Σ x * w)`; padded taps are zero. `groups` of any number.
+    ///
+    /// Writes: y f32. Reads: x f32, weights f32 in `layout`, bias f32 `[O]`.
+    ConvF32 = 3 "conv_f32" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// Least output.
+        low: f32,
+        /// Greatest output.
+        high: f32,
+        /// Layout of the weights, one of [`FloatLayout`].
+        layout: u32,
+    }
+}
+
+arguments! {
+    /// f32 depthwise convolution, weights `[KH][KW][C]`.
+    ///
+    /// Writes: y f32. Reads: x f32, weights f32 `[KH][KW][C]`, bias f32 `[C]`.
+    DepthwiseF32 = 4 "depthwise_f32" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// Least output.
+        low: f32,
+        /// Greatest output.
+        high: f32,
+    }
+}
+
+arguments! {
+    /// int8 transposed convolution. `stride`, `pad`, `dilation` are those of ONNX ConvTranspose: input pixel `i` reaches
+    /// output `i * stride - pad + tap * dilation`. Arithmetic as [`ConvI8`] over the taps that reach a pixel, with
+    /// `x - input_zero_point` in the sum (the bias is plain).
+    ///
+    /// Writes: y i8. Reads: x i8, weights i8 `[O][KH][KW][I / groups]`, bias i32 `[O]`, multipliers f32 `[O]`.
+    ConvTransposeI8 = 5 "conv_transpose_i8" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// Zero point of the input.
+        input_zero_point: i32,
+        /// Added after rounding.
+        output_zero_point: i32,
+        /// Least output, zero point included.
+        low: i32,
+        /// Greatest output, zero point included.
+        high: i32,
+    }
+}
+
+arguments! {
+    /// f32 transposed convolution, geometry as [`ConvTransposeI8`].
+    ///
+    /// Writes: y f32. Reads: x f32, weights f32 `[O][KH][KW][I / groups]`, bias f32 `[O]`.
+    ConvTransposeF32 = 6 "conv_transpose_f32" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// Least output.
+        low: f32,
+        /// Greatest output.
+        high: f32,
+    }
+}

@@ -1,0 +1,28 @@
+//! Recurrent layers: Rnn.
+
+use crate::words::arguments;
+
+arguments! {
+    /// RNN (ONNX RNN-14) with tanh or relu.
+    /// One fixed order of summation, so that T calls of one step equal one call of T steps.
+    ///
+    /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[B * 1 * H]`.
+    /// Reads: x f32 `[T, B, I]`, w f32 `[D, 1*H, I]`, r f32 `[D, 1*H, H]`, bias f32 `[D, 2 * 1*H]`, lengths i32 `[B]`,
+    /// h0 `[D, B, H]`; the last ones may be absent (zero; all steps).
+    Rnn = 62 "rnn" {
+        /// T.
+        steps: u32,
+        /// B.
+        batch: u32,
+        /// I.
+        inputs: u32,
+        /// H.
+        hidden: u32,
+        /// 0 forward, 1 reverse, 2 both.
+        direction: u32,
+        /// Cell clip, or infinity.
+        clip: f32,
+        /// 1 for relu, 0 for tanh.
+        relu: u32,
+    }
+}
