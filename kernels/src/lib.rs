@@ -1,1 +1,22 @@
-//! Arithmetic on slices: contract, portable reference and one file per instruction set.
+//! Arithmetic on slices: what every device operation computes.
+//!
+//! One folder per kernel: `mod.rs` holds the contract, the parameters with their check, the dispatch and the test
+//! battery; `portable.rs` is the safe reference that nobody optimises; every instruction set has a file of its own;
+//! `pack.rs` stands beside its only reader. Kernels know no plan and no arena: they get slices.
+//!
+//! Integer kernels give the same bits in every variant; float kernels stay within a bound that their contract states.
+//! No kernel panics: sizes are checked once by `check`, and a slice that does not fit leaves the output unfinished.
+#![no_std]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod isa;
+pub mod round;
+pub mod table_i8;
+mod view;
+
+pub use isa::{Isa, Level};
+pub use view::{view, view_mut, Pod};

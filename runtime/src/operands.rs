@@ -1,0 +1,147 @@
+//! The operands of a step: checked at loading, cut out of the arena at every run.
+
+use ocellus_kernels::{view, view_mut, Isa, Pod};
+use ocellus_plan::{Arguments, Operand, Reader, Space, Step, MAX_READS, MAX_WRITES};
+
+use crate::StepFault;
+
+/// What an operation checks once, when the plan is loaded.
+pub struct Check<'a> {
+    /// The step.
+    pub step: Step<'a>,
+    /// Alignment of the arena and of the weights in bytes: no operand is aligned better.
+    pub align: u32,
+    /// The instruction set that will run it.
+    pub isa: Isa,
+}
+
+impl Check<'_> {
+    /// The arguments, all of them and no more.
+    pub fn args<A: Arguments>(&self) -> Result<A, StepFault> {
+        let mut reader = Reader::new(self.step.args);
+        let args = reader.get().ok_or(StepFault::Arguments)?;
+        if reader.is_empty() { Ok(args) } else { Err(StepFault::Arguments) }
+    }
+
+    fn operand<T: Pod>(&self, operand: Option<Operand>, elements: Option<u32>) -> Result<(), StepFault> {
+        let operand = operand.ok_or(StepFault::Operand)?;
+        let size = size_of::<T>() as u32;
+        if operand.space == Space::InPlace {
+            return Ok(());
+        }
+        if operand.space == Space::Absent || elements.and_then(|n| n.checked_mul(size)) != Some(operand.len) {
+            return Err(StepFault::Operand);
+        }
+        // Sizes are 1, 4 or 8, alignments powers of two: the mask is exact.
+        if self.align < size || operand.offset & (size - 1) != 0 {
+            return Err(StepFault::Alignment);
+        }
+        Ok(())
+    }
+
+    /// Checks that write `index` holds `elements` values of `T`; `None` is a product that overflowed.
+    pub fn write<T: Pod>(&self, index: usize, elements: Option<u32>) -> Result<(), StepFault> {
+        self.operand::<T>(self.step.writes().nth(index), elements)
+    }
+
+    /// Checks that read `index` holds `elements` values of `T` (or is write 0).
+    pub fn read<T: Pod>(&self, index: usize, elements: Option<u32>) -> Result<(), StepFault> {
+        self.operand::<T>(self.step.reads().nth(index), elements)
+    }
+
+    /// Whether read `index` is given; checks it where it is.
+    pub fn optional<T: Pod>(&self, index: usize, elements: Option<u32>) -> Result<bool, StepFault> {
+        match self.step.reads().nth(index) {
+            None => Ok(false),
+            Some(operand) if operand.space == Space::Absent => Ok(false),
+            some => self.operand::<T>(some, elements).map(|()| true),
+        }
+    }
+
+    /// Checks the number of operands.
+    pub fn count(&self, writes: usize, reads: usize) -> Result<(), StepFault> {
+        let fits = self.step.writes().count() == writes && self.step.reads().count() == reads;
+        if fits { Ok(()) } else { Err(StepFault::Operand) }
+    }
+
+    /// Refuses in-place operands, for operations that cannot work so.
+    pub fn not_in_place(&self) -> Result<(), StepFault> {
+        if self.step.reads().any(|o| o.space == Space::InPlace) { Err(StepFault::Operand) } else { Ok(()) }
+    }
+}
+
+/// The operands of one step in a run, disjoint where they are written.
+pub struct Operands<'a> {
+    /// The arguments.
+    args: &'a [u32],
+    /// The instruction set that runs it.
+    pub isa: Isa,
+    writes: [&'a mut [u8]; MAX_WRITES],
+    reads: [Option<&'a [u8]>; MAX_READS],
+}
+
+impl<'a> Operands<'a> {
+    /// Cuts the operands of a step out of arena and weights; `None` where they do not fit or overlap.
+    pub(crate) fn cut(step: Step<'a>, isa: Isa, arena: &'a mut [u8], weights: &'a [u8]) -> Option<Self> {
+        let mut order = [(0usize, 0usize, 0usize); MAX_WRITES];
+        let mut count = 0;
+        for (slot, (index, o)) in order.iter_mut().zip(step.writes().enumerate()) {
+            *slot = (o.offset as usize, o.len as usize, index);
+            count += 1;
+        }
+        let order = order.get_mut(..count)?;
+        insertion_sort(order);
+        let mut writes: [&mut [u8]; MAX_WRITES] = Default::default();
+        let mut gaps: [(usize, &[u8]); MAX_WRITES + 1] = Default::default();
+        let (mut rest, mut base) = (arena, 0usize);
+        for (&mut (offset, len, index), gap_slot) in order.iter_mut().zip(gaps.iter_mut()) {
+            let (gap, tail) = rest.split_at_mut_checked(offset.checked_sub(base)?)?;
+            let (write, tail) = tail.split_at_mut_checked(len)?;
+            *gap_slot = (base, gap);
+            *writes.get_mut(index)? = write;
+            base = offset.checked_add(len)?;
+            rest = tail;
+        }
+        *gaps.get_mut(count)? = (base, rest);
+        let mut reads = [None; MAX_READS];
+        for (slot, o) in reads.iter_mut().zip(step.reads()) {
+            let (offset, len) = (o.offset as usize, o.len as usize);
+            *slot = match o.space {
+                Space::Weights => Some(weights.get(offset..offset.checked_add(len)?)?),
+                Space::Arena => Some(gaps.iter().find_map(|(base, gap)| {
+                    let start = offset.checked_sub(*base)?;
+                    gap.get(start..start.checked_add(len)?)
+                })?),
+                Space::InPlace | Space::Absent => None,
+            };
+        }
+        Some(Self { args: step.args, isa, writes, reads })
+    }
+
+    /// The arguments.
+    pub fn args<A: Arguments>(&self) -> Option<A> {
+        Reader::new(self.args).get()
+    }
+
+    /// Takes write `index` out as values of `T`.
+    pub fn write<T: Pod>(&mut self, index: usize) -> Option<&'a mut [T]> {
+        view_mut(core::mem::take(self.writes.get_mut(index)?))
+    }
+
+    /// Read `index` as values of `T`; `None` where it is absent or write 0.
+    pub fn read<T: Pod>(&self, index: usize) -> Option<&'a [T]> {
+        view((*self.reads.get(index)?)?)
+    }
+}
+
+fn insertion_sort(order: &mut [(usize, usize, usize)]) {
+    for end in 1..order.len() {
+        for k in (1..=end).rev() {
+            if let Some([a, b]) = order.get_mut(k - 1..=k) {
+                if a.0 > b.0 {
+                    core::mem::swap(a, b);
+                }
+            }
+        }
+    }
+}

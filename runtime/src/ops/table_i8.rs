@@ -1,0 +1,28 @@
+//! Any function of one byte.
+
+use ocellus_kernels::table_i8;
+use ocellus_plan::args::TableI8;
+
+use super::OpEntry;
+use crate::{Check, Operands, StepFault};
+
+/// `table_i8`.
+pub const TABLE_I8: OpEntry = OpEntry::new::<TableI8>(check, run);
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let args: TableI8 = c.args()?;
+    c.count(1, 2)?;
+    c.write::<i8>(0, Some(args.len))?;
+    c.read::<i8>(0, Some(args.len))?;
+    c.read::<i8>(1, Some(256))
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let y = o.write::<i8>(0)?;
+    let table = o.read::<i8>(1)?.first_chunk()?;
+    match o.read::<i8>(0) {
+        Some(x) => table_i8::run(o.isa, table, x, y),
+        None => table_i8::run_in_place(o.isa, table, y),
+    }
+    Some(())
+}
