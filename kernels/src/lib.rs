@@ -13,6 +13,7 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod geometry;
 mod isa;
 pub mod round;
 pub mod table_i8;

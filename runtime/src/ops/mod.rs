@@ -30,6 +30,7 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
     sizes.iter().try_fold(1u32, |n, &d| n.checked_mul(d))
 }
 
+mod geometry;
 mod table_i8;
 
 pub use table_i8::TABLE_I8;
