@@ -13,9 +13,15 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod average_pool_f32;
+pub mod conv_f32;
+pub mod depthwise_f32;
 pub mod geometry;
 mod isa;
+pub mod max_pool_f32;
 pub mod round;
+#[cfg(test)]
+mod samples;
 pub mod table_i8;
 mod view;
 

@@ -16,6 +16,13 @@ pub fn clamp(v: f32, low: f32, high: f32) -> f32 {
     if v < high { v } else { high }
 }
 
+/// `v` between `low` and `high`, as float kernels bound their outputs: a NaN stays a NaN.
+#[inline(always)]
+pub fn bound(v: f32, low: f32, high: f32) -> f32 {
+    let v = if v < low { low } else { v };
+    if v > high { high } else { v }
+}
+
 /// The requantization of every integer kernel: clamp to `[low - zero_point, high - zero_point]`, round half to even, add
 /// the zero point.
 #[inline(always)]

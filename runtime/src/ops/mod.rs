@@ -30,10 +30,18 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
     sizes.iter().try_fold(1u32, |n, &d| n.checked_mul(d))
 }
 
+mod average_pool_f32;
+mod conv_f32;
+mod depthwise_f32;
 mod geometry;
+mod max_pool_f32;
 mod table_i8;
 
+pub use average_pool_f32::AVERAGE_POOL_F32;
+pub use conv_f32::CONV_F32;
+pub use depthwise_f32::DEPTHWISE_F32;
+pub use max_pool_f32::MAX_POOL_F32;
 pub use table_i8::TABLE_I8;
 
 /// Every operation.
-pub static ALL: &[OpEntry] = &[TABLE_I8];
+pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, CONV_F32, DEPTHWISE_F32, MAX_POOL_F32, TABLE_I8];

@@ -1,0 +1,35 @@
+//! The reference: one output at a time.
+
+use super::Params;
+
+pub(super) fn run(params: &Params, x: &[f32], y: &mut [f32]) {
+    let g = &params.geometry;
+    let mut outputs = y.iter_mut();
+    for n in 0..g.batch {
+        for row in 0..g.out_height {
+            for column in 0..g.out_width {
+                let counted = g.counted(row, column, params.count_include_pad).max(1) as f32;
+                for channel in 0..g.channels {
+                    let Some(y) = outputs.next() else { return };
+                    *y = sum(params, x, [n, row, column, channel]) / counted;
+                }
+            }
+        }
+    }
+}
+
+fn sum(params: &Params, x: &[f32], [n, row, column, channel]: [u32; 4]) -> f32 {
+    let g = &params.geometry;
+    let (rows, columns) = (g.rows(), g.columns());
+    let mut sum = 0.0;
+    for kh in rows.taps(row) {
+        let r = (n as usize).wrapping_mul(g.in_height as usize).wrapping_add(rows.position(row, kh));
+        for kw in columns.taps(column) {
+            let pixel = r.wrapping_mul(g.in_width as usize).wrapping_add(columns.position(column, kw));
+            if let Some(x) = x.get(pixel.wrapping_mul(g.channels as usize).wrapping_add(channel as usize)) {
+                sum += x;
+            }
+        }
+    }
+    sum
+}

@@ -1,0 +1,45 @@
+//! From rows, as the compiler has the weights, to the layouts of the variants.
+
+use super::layout;
+use crate::geometry::Geometry;
+
+/// Elements of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold
+/// several groups.
+pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
+    let g = geometry;
+    match layout {
+        layout::ROWS => g.weights(),
+        layout::O16 if g.groups == 1 => {
+            let blocks = g.out_channels.checked_add(15)? >> 4;
+            let sizes = [16, g.kernel_height, g.kernel_width, g.in_channels];
+            sizes.iter().try_fold(blocks, |n, &d| n.checked_mul(d)).filter(|&n| n <= i32::MAX as u32)
+        }
+        _ => None,
+    }
+}
+
+/// Packs `rows` (`[O][KH][KW][I / groups]`) into `layout`. Returns whether the lengths fitted, and the layout the geometry.
+pub fn pack(geometry: &Geometry, layout: u32, rows: &[f32], packed: &mut [f32]) -> bool {
+    let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+    if !is(rows.len(), geometry.weights()) || !is(packed.len(), packed_len(geometry, layout)) {
+        return false;
+    }
+    if layout == layout::ROWS {
+        for (to, &from) in packed.iter_mut().zip(rows) {
+            *to = from;
+        }
+        return true;
+    }
+    // O16: within a block of 16 channels, element `[k][lane]` is the k-th weight of that channel's row.
+    let row = rows.len().checked_div(geometry.out_channels as usize).unwrap_or(0).max(1);
+    let block = row.wrapping_mul(16).max(1);
+    for (packed, channels) in packed.chunks_exact_mut(block).zip(rows.chunks(block)) {
+        for (k, lanes) in packed.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            let mut column = channels.chunks_exact(row).filter_map(|channel| channel.get(k).copied());
+            for lane in lanes {
+                *lane = column.next().unwrap_or(0.0);
+            }
+        }
+    }
+    true
+}

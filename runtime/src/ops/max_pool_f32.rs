@@ -1,0 +1,31 @@
+//! f32 maximum pooling.
+
+use ocellus_kernels::max_pool_f32::{self, Params};
+use ocellus_plan::args::MaxPoolF32;
+
+use super::{OpEntry, geometry};
+use crate::{Check, Operands, StepFault};
+
+/// `max_pool_f32`.
+pub const MAX_POOL_F32: OpEntry = OpEntry::new::<MaxPoolF32>(check, run);
+
+fn params(args: &MaxPoolF32) -> Params {
+    Params { geometry: geometry::pool(&args.geometry) }
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let p = params(&c.args()?);
+    c.count(1, 1)?;
+    c.not_in_place()?;
+    if !p.check() {
+        return Err(StepFault::Arguments);
+    }
+    c.write::<f32>(0, p.geometry.outputs())?;
+    c.read::<f32>(0, p.geometry.inputs())
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    max_pool_f32::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
