@@ -17,12 +17,12 @@ macro_rules! operators {
 use crate::ops::*;
 
 operators![
-    abs, add, and, arg_max, arg_min, ceil, clip, cos, cum_sum, div, elu, equal, erf, exp, floor, gelu, greater,
-    greater_or_equal, hard_sigmoid, hard_swish, hardmax, is_inf, is_nan, leaky_relu, less, less_or_equal, log,
-    log_softmax, max, mean, min, mish, mod_, mul, neg, not, or, pow, prelu, reciprocal, reduce_l1, reduce_l2,
-    reduce_log_sum, reduce_log_sum_exp, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum,
-    reduce_sum_square, relu, round, selu, sigmoid, sign, sin, softmax, softplus, softsign, sqrt, sub, sum, tanh,
-    where_, xor,
+    abs, add, and, arg_max, arg_min, cast, ceil, clip, concat, cos, cum_sum, div, elu, equal, erf, exp, expand, floor,
+    gather, gather_nd, gelu, gemm, greater, greater_or_equal, hard_sigmoid, hard_swish, hardmax, is_inf, is_nan,
+    leaky_relu, less, less_or_equal, log, log_softmax, matmul, max, mean, min, mish, mod_, mul, neg, not, one_hot, or,
+    pad, pow, prelu, reciprocal, reduce_l1, reduce_l2, reduce_log_sum, reduce_log_sum_exp, reduce_max, reduce_mean,
+    reduce_min, reduce_prod, reduce_sum, reduce_sum_square, relu, reshape, round, scatter_nd, selu, sigmoid, sign,
+    sin, slice, softmax, softplus, softsign, split, sqrt, squeeze, sub, sum, tanh, transpose, unsqueeze, where_, xor,
 ];
 
 /// The operator of this domain and name. `ai.onnx` is another spelling of ONNX's own domain.
