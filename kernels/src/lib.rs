@@ -14,6 +14,7 @@
 extern crate std;
 
 pub mod average_pool_f32;
+pub mod binary;
 pub mod conv_f32;
 pub mod depthwise_f32;
 pub mod geometry;
@@ -22,8 +23,11 @@ pub mod max_pool_f32;
 pub mod round;
 #[cfg(test)]
 mod samples;
+pub mod softmax_f32;
 pub mod table_i8;
+pub mod unary;
 mod view;
+mod walk;
 
 pub use isa::{Isa, Level};
-pub use view::{view, view_mut, Pod};
+pub use view::{Pod, view, view_mut};

@@ -56,8 +56,9 @@ mod tests {
             let mut outputs = y.iter();
             for place @ [_, row, column] in pixels(g.batch, g.out_height, g.out_width) {
                 let pads = ([g.pad_top, g.pad_bottom], [g.pad_left, g.pad_right]);
-                let padded = with_padding(g.in_height, pads.0, row * g.stride_height, g.kernel_height, g.dilation_height)
-                    * with_padding(g.in_width, pads.1, column * g.stride_width, g.kernel_width, g.dilation_width);
+                let padded =
+                    with_padding(g.in_height, pads.0, row * g.stride_height, g.kernel_height, g.dilation_height)
+                        * with_padding(g.in_width, pads.1, column * g.stride_width, g.kernel_width, g.dilation_width);
                 for c in 0..channels {
                     let (mut sum, mut size, mut n) = (0.0, 0.0, 0);
                     each_pool_tap(g, place, |_, pixel| {

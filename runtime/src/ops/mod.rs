@@ -31,17 +31,23 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
 }
 
 mod average_pool_f32;
+mod binary;
 mod conv_f32;
 mod depthwise_f32;
 mod geometry;
 mod max_pool_f32;
+mod softmax_f32;
 mod table_i8;
+mod unary;
 
 pub use average_pool_f32::AVERAGE_POOL_F32;
+pub use binary::BINARY;
 pub use conv_f32::CONV_F32;
 pub use depthwise_f32::DEPTHWISE_F32;
 pub use max_pool_f32::MAX_POOL_F32;
+pub use softmax_f32::SOFTMAX_F32;
 pub use table_i8::TABLE_I8;
+pub use unary::UNARY;
 
 /// Every operation.
-pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, CONV_F32, DEPTHWISE_F32, MAX_POOL_F32, TABLE_I8];
+pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, BINARY, CONV_F32, DEPTHWISE_F32, MAX_POOL_F32, SOFTMAX_F32, TABLE_I8, UNARY];
