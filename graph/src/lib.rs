@@ -31,5 +31,6 @@ pub use dtype::DataType;
 pub use graph::{Graph, Node, Value, ValueId};
 pub use half::{bf16, f16};
 pub use model::Model;
+pub use onnx::{OnnxError, OnnxProblem};
 pub use shape::{Dim, Shape};
 pub use tensor::{Element, Tensor, TensorData, TensorError};
