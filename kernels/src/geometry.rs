@@ -91,6 +91,14 @@ impl Axis {
         self.start(out).wrapping_add(tap.wrapping_mul(self.dilation) as i32) as usize
     }
 
+    /// In a transposed convolution: the input position that reaches output `out` through `tap`, where there is one.
+    #[inline]
+    pub fn source(&self, out: u32, tap: u32) -> Option<u32> {
+        let distance = out.checked_add(self.pad)?.checked_sub(tap.checked_mul(self.dilation)?)?;
+        let position = distance.checked_div(self.stride)?;
+        (position.wrapping_mul(self.stride) == distance && position < self.input).then_some(position)
+    }
+
     /// How many taps of a window that starts at `start` lie before position `end`.
     #[inline]
     fn taps_below(&self, start: i32, end: u32) -> u32 {

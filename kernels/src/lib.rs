@@ -14,12 +14,22 @@
 extern crate std;
 
 pub mod average_pool_f32;
+pub mod average_pool_i8;
 pub mod binary;
 pub mod conv_f32;
+pub mod conv_i8;
+pub mod conv_transpose_f32;
 pub mod depthwise_f32;
+pub mod depthwise_i8;
 pub mod geometry;
 mod isa;
+pub mod lp_pool;
+pub mod lrn;
+pub mod matmul;
 pub mod max_pool_f32;
+pub mod max_pool_i8;
+pub mod reduce;
+pub mod resize_f32;
 pub mod round;
 #[cfg(test)]
 mod samples;

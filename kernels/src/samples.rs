@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use crate::geometry::{Geometry, PoolGeometry};
+use crate::round::Output;
 
 /// A small generator (splitmix64): the same numbers on every machine.
 pub(crate) struct Samples(u64);
@@ -26,6 +27,11 @@ impl Samples {
         ((self.bits() >> 32) * u64::from(n) >> 32) as u32
     }
 
+    /// Signed bytes of any value.
+    pub(crate) fn bytes(&mut self, n: u32) -> Vec<i8> {
+        (0..n).map(|_| self.bits() as i8).collect()
+    }
+
     /// A float of `low..high`.
     pub(crate) fn float(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * ((self.bits() >> 40) as f32 / (1 << 24) as f32)
@@ -35,6 +41,16 @@ impl Samples {
     pub(crate) fn floats(&mut self, n: usize, low: f32, high: f32) -> Vec<f32> {
         (0..n).map(|_| self.float(low, high)).collect()
     }
+}
+
+/// The requantization of the numeric contract from its definition: the product in f32, the rest in f64.
+pub(crate) fn requantized(sum: i32, multiplier: f32, output: &Output) -> i8 {
+    let (low, high) = (f64::from(output.low - output.zero_point), f64::from(output.high - output.zero_point));
+    let v = f64::from(sum as f32 * multiplier);
+    // A comparison with a NaN is false, so that it becomes the least output.
+    let v = if v > low { v } else { low };
+    let v = if v < high { v } else { high };
+    (v.round_ties_even() as i32 + output.zero_point) as i8
 }
 
 /// `[batch, height, width, in_channels, out_channels, kernel_height, kernel_width, stride_height, stride_width,
@@ -103,6 +119,43 @@ pub(crate) fn grouped_convolutions() -> Vec<Geometry> {
         [1, 6, 6, 9, 9, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 3],
     ];
     rows.iter().copied().map(geometry).collect()
+}
+
+/// Transposed convolutions: strides that interleave, overlap and leave gaps, several groups, several batches.
+pub(crate) fn transposed_convolutions() -> Vec<Geometry> {
+    // The pads at the end are those of the output: they are cut off.
+    let rows: &[Row] = &[
+        [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
+        [2, 3, 4, 3, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1],
+        [1, 4, 4, 8, 16, 2, 2, 2, 2, 1, 1, 0, 0, 0, 0, 1],
+        [1, 3, 5, 4, 6, 3, 2, 1, 3, 2, 1, 1, 0, 0, 1, 2],
+        [1, 2, 2, 6, 6, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 6],
+        [1, 2, 3, 2, 3, 2, 2, 4, 3, 1, 1, 0, 0, 0, 0, 1],
+        [2, 5, 5, 5, 5, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 1],
+        [1, 3, 3, 17, 33, 3, 3, 2, 2, 1, 1, 0, 1, 1, 0, 1],
+    ];
+    let size = |input, kernel, stride, dilation, pads| (input - 1) * stride + (kernel - 1) * dilation + 1 - pads;
+    let geometry = |[batch, h, w, i, o, kh, kw, sh, sw, dh, dw, top, left, bottom, right, groups]: Row| Geometry {
+        batch,
+        in_height: h,
+        in_width: w,
+        in_channels: i,
+        out_height: size(h, kh, sh, dh, top + bottom),
+        out_width: size(w, kw, sw, dw, left + right),
+        out_channels: o,
+        kernel_height: kh,
+        kernel_width: kw,
+        stride_height: sh,
+        stride_width: sw,
+        dilation_height: dh,
+        dilation_width: dw,
+        pad_top: top,
+        pad_left: left,
+        groups,
+    };
+    let all: Vec<Geometry> = rows.iter().copied().map(geometry).collect();
+    assert!(all.iter().all(Geometry::check_transposed));
+    all
 }
 
 /// Depthwise convolutions.

@@ -1,0 +1,125 @@
+//! f32 transposed convolution: input pixel `i` reaches the outputs `i * stride - pad + tap * dilation`.
+//!
+//! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]`, bias `[O]`, y `[N, OH, OW, O]`:
+//! `y = clamp(bias[o] + Σ x * w)` over the taps that reach a pixel. An output of `n` products differs from the exact sum
+//! by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
+
+mod portable;
+
+use crate::Isa;
+use crate::geometry::Geometry;
+
+/// What a transposed convolution is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry; stride, dilation and pad as ONNX ConvTranspose has them.
+    pub geometry: Geometry,
+    /// Least output.
+    pub low: f32,
+    /// Greatest output.
+    pub high: f32,
+}
+
+impl Params {
+    /// Whether the geometry can be computed; with operands of the lengths that it gives, nothing outside is reached.
+    pub fn check(&self) -> bool {
+        self.geometry.check_transposed()
+    }
+
+    fn fits(&self, x: &[f32], weights: &[f32], bias: &[f32], y: &[f32]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        let g = &self.geometry;
+        self.check()
+            && is(x.len(), g.inputs())
+            && is(weights.len(), g.weights())
+            && bias.len() == g.out_channels as usize
+            && is(y.len(), g.outputs())
+    }
+}
+
+/// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
+    if params.fits(x, weights, bias, y) {
+        portable::run(params, x, weights, bias, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, transposed_convolutions};
+
+    /// Scatters every input pixel to the outputs that it reaches, as the definition says.
+    fn exact(g: &Geometry, x: &[f32], weights: &[f32], bias: &[f32]) -> std::vec::Vec<(f64, f64)> {
+        let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
+        let b = |k: usize| f64::from(bias[k % g.out_channels as usize]);
+        let mut y: std::vec::Vec<_> = (0..g.outputs().unwrap() as usize).map(|k| (b(k), b(k).abs())).collect();
+        let place = |pixel: u32, stride: u32, pad: u32, tap: u32, dilation: u32, size: u32| {
+            let o = i64::from(pixel * stride + tap * dilation) - i64::from(pad);
+            (0..i64::from(size)).contains(&o).then_some(o as u32)
+        };
+        for (k, &x) in x.iter().enumerate() {
+            let (k, i) = (k as u32 / g.in_channels, k as u32 % g.in_channels);
+            let (n, r, c) = (k / g.in_width / g.in_height, k / g.in_width % g.in_height, k % g.in_width);
+            for (kh, kw) in (0..g.kernel_height).flat_map(|kh| (0..g.kernel_width).map(move |kw| (kh, kw))) {
+                let row = place(r, g.stride_height, g.pad_top, kh, g.dilation_height, g.out_height);
+                let column = place(c, g.stride_width, g.pad_left, kw, g.dilation_width, g.out_width);
+                let (Some(row), Some(column)) = (row, column) else { continue };
+                for o in i / inputs * outputs..(i / inputs + 1) * outputs {
+                    let w =
+                        weights[(((o * g.kernel_height + kh) * g.kernel_width + kw) * inputs + i % inputs) as usize];
+                    let y = &mut y[(((n * g.out_height + row) * g.out_width + column) * g.out_channels + o) as usize];
+                    y.0 += f64::from(x) * f64::from(w);
+                    y.1 += (f64::from(x) * f64::from(w)).abs();
+                }
+            }
+        }
+        let products = g.kernel_height * g.kernel_width * inputs + 2;
+        y.iter().map(|&(sum, size)| (sum, size * f64::from(products) / f64::from(1 << 24))).collect()
+    }
+
+    fn battery(g: &Geometry, seed: u64, low: f32, high: f32) {
+        let mut samples = Samples::new(seed);
+        let x = samples.floats(g.inputs().unwrap() as usize, -1.0, 1.0);
+        let weights = samples.floats(g.weights().unwrap() as usize, -1.0, 1.0);
+        let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
+        let want = exact(g, &x, &weights, &bias);
+        for isa in Isa::available() {
+            let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
+            run(isa, &Params { geometry: *g, low, high }, &x, &weights, &bias, &mut y);
+            for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
+                let sum = sum.max(f64::from(low)).min(f64::from(high));
+                assert!((f64::from(y) - sum).abs() <= error, "{:?} {k}: {y} for {sum}, {g:?}", isa.level());
+            }
+        }
+    }
+
+    #[test]
+    fn every_variant_stays_within_the_bound() {
+        for (k, g) in transposed_convolutions().iter().enumerate() {
+            battery(g, k as u64, f32::NEG_INFINITY, f32::INFINITY);
+            battery(g, k as u64, -0.25, 0.5);
+        }
+    }
+
+    #[test]
+    fn bad_parameters_leave_the_output() {
+        let g = transposed_convolutions()[0];
+        let params = Params { geometry: g, low: 0.0, high: 9.0 };
+        for isa in Isa::available() {
+            let mut y = [7.0];
+            run(isa, &params, &[], &[1.0], &[1.0], &mut y);
+            run(
+                isa,
+                &Params { geometry: Geometry { stride_height: 0, ..g }, ..params },
+                &[1.0],
+                &[1.0],
+                &[1.0],
+                &mut y,
+            );
+            assert_eq!(y, [7.0]);
+            run(isa, &params, &[1.0], &[1.0], &[1.0], &mut y);
+            assert_eq!(y, [2.0]);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Batched matrix product `y[k] = a[k] · b[k]`: `a` `[rows, inner]`, `b` `[inner, columns]` (or stored `[columns, inner]`),
+//! `y` `[rows, columns]`; the batch axes broadcast.
+//!
+//! An output differs from the exact sum by at most `(inner + 2) * 2^-24 * Σ |a * b|`.
+
+mod portable;
+
+use crate::Isa;
+use crate::walk::{product, reach};
+
+/// What a product is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Batch sizes of y, outermost first, the unused ones 1.
+    pub batch: [u32; 4],
+    /// Strides of a in matrices, 0 where it is broadcast.
+    pub a_strides: [u32; 4],
+    /// Strides of b in matrices, 0 where it is broadcast.
+    pub b_strides: [u32; 4],
+    /// Rows of a and y.
+    pub rows: u32,
+    /// Columns of a, rows of b.
+    pub inner: u32,
+    /// Columns of b and y.
+    pub columns: u32,
+    /// Whether b is stored `[columns, inner]`.
+    pub b_transposed: bool,
+}
+
+impl Params {
+    /// Elements of a; `None` where a size is zero or something leaves `i32`.
+    pub fn a_len(&self) -> Option<u32> {
+        product(&[reach(&self.batch, &self.a_strides)?, self.rows, self.inner]).filter(|&n| n > 0)
+    }
+
+    /// Elements of b.
+    pub fn b_len(&self) -> Option<u32> {
+        product(&[reach(&self.batch, &self.b_strides)?, self.inner, self.columns]).filter(|&n| n > 0)
+    }
+
+    /// Elements of y.
+    pub fn y_len(&self) -> Option<u32> {
+        product(&[product(&self.batch)?, self.rows, self.columns]).filter(|&n| n > 0)
+    }
+
+    fn fits(&self, a: &[f32], b: &[f32], y: &[f32]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        is(a.len(), self.a_len()) && is(b.len(), self.b_len()) && is(y.len(), self.y_len())
+    }
+}
+
+/// Multiplies. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
+    if params.fits(a, b, y) {
+        each_matrix(params, a, b, y, |a, b, y| one(isa, params, a, b, y));
+    }
+}
+
+fn one(_isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
+    portable::run(params, a, b, y);
+}
+
+/// Calls `one` with every matrix of y and those of a and b that it is made of.
+fn each_matrix(p: &Params, a: &[f32], b: &[f32], y: &mut [f32], mut one: impl FnMut(&[f32], &[f32], &mut [f32])) {
+    let (rows, inner, columns) = (p.rows as usize, p.inner as usize, p.columns as usize);
+    let (a_size, b_size) = (rows.wrapping_mul(inner), inner.wrapping_mul(columns));
+    let walk = crate::walk::Walk::new(p.batch, [p.a_strides, p.b_strides]);
+    for (y, [i, j]) in y.chunks_exact_mut(rows.wrapping_mul(columns).max(1)).zip(walk) {
+        let (i, j) = ((i as usize).wrapping_mul(a_size), (j as usize).wrapping_mul(b_size));
+        if let (Some(a), Some(b)) = (a.get(i..i.wrapping_add(a_size)), b.get(j..j.wrapping_add(b_size))) {
+            one(a, b, y);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::Samples;
+    use crate::walk::Walk;
+
+    fn params(batch: [u32; 4], rows: u32, inner: u32, columns: u32) -> Params {
+        let dense = [batch[1] * batch[2] * batch[3], batch[2] * batch[3], batch[3], 1];
+        Params { batch, a_strides: dense, b_strides: dense, rows, inner, columns, b_transposed: false }
+    }
+
+    fn battery(p: &Params, seed: u64) {
+        let mut samples = Samples::new(seed);
+        let a = samples.floats(p.a_len().unwrap() as usize, -1.0, 1.0);
+        let b = samples.floats(p.b_len().unwrap() as usize, -1.0, 1.0);
+        let (rows, inner, columns) = (p.rows as usize, p.inner as usize, p.columns as usize);
+        for isa in Isa::available() {
+            let mut y = std::vec![f32::NAN; p.y_len().unwrap() as usize];
+            run(isa, p, &a, &b, &mut y);
+            let mut outputs = y.iter();
+            for [i, j] in Walk::new(p.batch, [p.a_strides, p.b_strides]) {
+                let (a, b) = (&a[i as usize * rows * inner..], &b[j as usize * inner * columns..]);
+                for (r, c) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+                    let product = |k: usize| {
+                        let b = if p.b_transposed { b[c * inner + k] } else { b[k * columns + c] };
+                        f64::from(a[r * inner + k]) * f64::from(b)
+                    };
+                    let want: f64 = (0..inner).map(product).sum();
+                    let size: f64 = (0..inner).map(|k| product(k).abs()).sum();
+                    let (y, error) =
+                        (f64::from(*outputs.next().unwrap()), (inner + 2) as f64 * size / f64::from(1 << 24));
+                    assert!((y - want).abs() <= error, "{:?} {p:?} {r} {c}: {y} for {want}", isa.level());
+                }
+            }
+            assert!(outputs.next().is_none());
+        }
+    }
+
+    #[test]
+    fn every_variant_stays_within_the_bound() {
+        let sizes = [1, 3, 4, 7, 8, 15, 16, 17, 33, 64, 70];
+        for (k, &columns) in sizes.iter().enumerate() {
+            for (rows, inner) in [(1, 1), (1, 16), (1, 83), (2, 8), (5, 9), (6, 33), (13, 40), (columns, columns)] {
+                for b_transposed in [false, true] {
+                    battery(&Params { b_transposed, ..params([1; 4], rows, inner, columns) }, k as u64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn batches_broadcast() {
+        for b_transposed in [false, true] {
+            let p = Params { b_transposed, ..params([2, 1, 3, 2], 3, 5, 9) };
+            battery(&p, 1);
+            battery(&Params { b_strides: [0; 4], ..p }, 2);
+            battery(&Params { a_strides: [0, 0, 1, 0], b_strides: [2, 0, 0, 1], ..p }, 3);
+        }
+    }
+
+    #[test]
+    fn bad_parameters_leave_the_output() {
+        let p = params([1; 4], 2, 3, 4);
+        for isa in Isa::available() {
+            let mut y = [7.0; 8];
+            run(isa, &p, &[1.0; 5], &[1.0; 12], &mut y);
+            run(isa, &p, &[1.0; 6], &[1.0; 13], &mut y);
+            run(isa, &Params { inner: 0, ..p }, &[], &[], &mut y);
+            run(isa, &Params { batch: [1 << 16; 4], ..p }, &[1.0; 6], &[1.0; 12], &mut y);
+            assert_eq!(y, [7.0; 8]);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The reference: one pixel at a time.
+
+use super::{Params, Table};
+
+pub(super) fn run(params: &Params, x: &[f32], rows: Table<'_>, columns: Table<'_>, y: &mut [f32]) {
+    let p = params;
+    let mut pixels = y.chunks_exact_mut((p.channels as usize).max(1));
+    for n in 0..p.batch {
+        for row in taps(rows, p.row_taps) {
+            for column in taps(columns, p.column_taps) {
+                let Some(y) = pixels.next() else { return };
+                one(p, x, n, row, column, y);
+            }
+        }
+    }
+}
+
+/// The taps of every output row or column.
+fn taps(table: Table<'_>, taps: u32) -> impl Iterator<Item = (&[u32], &[f32])> {
+    let taps = (taps as usize).max(1);
+    table.index.chunks_exact(taps).zip(table.weights.chunks_exact(taps))
+}
+
+fn one(p: &Params, x: &[f32], n: u32, row: (&[u32], &[f32]), column: (&[u32], &[f32]), y: &mut [f32]) {
+    y.fill(0.0);
+    for (&r, row_weight) in row.0.iter().zip(row.1) {
+        let r = r.min(p.in_height.wrapping_sub(1)) as usize;
+        let r = (n as usize).wrapping_mul(p.in_height as usize).wrapping_add(r);
+        for (&c, column_weight) in column.0.iter().zip(column.1) {
+            let c = c.min(p.in_width.wrapping_sub(1)) as usize;
+            let pixel = r.wrapping_mul(p.in_width as usize).wrapping_add(c);
+            let weight = row_weight * column_weight;
+            let pixel = x.get(pixel.wrapping_mul(p.channels as usize)..).unwrap_or(&[]);
+            for (y, x) in y.iter_mut().zip(pixel) {
+                *y += weight * x;
+            }
+        }
+    }
+}
