@@ -74,7 +74,7 @@ impl Session for TractSession {
         let mut values: TVec<TValue> = tvec!();
         for &source in &self.signature.sources {
             values.push(match source {
-                Source::Given(i) => self.to_tract(&self.signature.inputs[i], given[i])?,
+                Source::Given(i) => self.copy_in(&self.signature.inputs[i], given[i])?,
                 Source::State(i) => {
                     let name = &self.signature.state[i].name;
                     self.state[i].clone().ok_or_else(|| self.signature.error(name, "was never written"))?
@@ -88,7 +88,7 @@ impl Session for TractSession {
         for (value, &target) in outputs.into_iter().zip(&self.signature.targets) {
             match target {
                 Target::State(i) => state[i] = Some(value),
-                Target::Returned => returned.push(self.from_tract(&self.signature.outputs[returned.len()], &value)?),
+                Target::Returned => returned.push(self.copy_out(&self.signature.outputs[returned.len()], &value)?),
             }
         }
         self.state = state;
@@ -99,14 +99,14 @@ impl Session for TractSession {
         let index = self.signature.find_state(name)?;
         let port = &self.signature.state[index];
         self.signature.check(port, value)?;
-        self.state[index] = Some(self.to_tract(port, value)?);
+        self.state[index] = Some(self.copy_in(port, value)?);
         Ok(())
     }
 
     fn read(&self, name: &str) -> Result<Tensor, BackendError> {
         let index = self.signature.find_state(name)?;
         let value = self.state[index].as_ref().ok_or_else(|| self.signature.error(name, "was never written"))?;
-        self.from_tract(&self.signature.state[index], value)
+        self.copy_out(&self.signature.state[index], value)
     }
 }
 
@@ -115,7 +115,7 @@ impl TractSession {
         BackendError::Run { backend: NAME.to_owned(), model: self.signature.model.clone(), problem }
     }
 
-    fn to_tract(&self, port: &Port, tensor: &Tensor) -> Result<TValue, BackendError> {
+    fn copy_in(&self, port: &Port, tensor: &Tensor) -> Result<TValue, BackendError> {
         let s = tensor.shape();
         let value = match tensor.data() {
             TensorData::F32(v) => tract_onnx::prelude::Tensor::from_shape(s, v),
@@ -137,7 +137,7 @@ impl TractSession {
         value.map(|v| v.into_tvalue()).map_err(|e| self.failure(format!("tensor {:?}: {e:#}", port.name)))
     }
 
-    fn from_tract(&self, port: &Port, value: &TValue) -> Result<Tensor, BackendError> {
+    fn copy_out(&self, port: &Port, value: &TValue) -> Result<Tensor, BackendError> {
         let view = value.view();
         macro_rules! copy {
             ($type:ty) => {

@@ -156,11 +156,9 @@ fn sizes(shape: &[usize]) -> Vec<i64> {
 }
 
 fn options(environment: &Environment, device: Device, threads: usize) -> ort::Result<SessionBuilder> {
-    let builder = Engine::builder(environment)?
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .and_then(|b| b.with_intra_threads(threads))
-        .and_then(|b| b.with_deterministic_compute(true))
-        .map_err(plain)?;
+    let builder = Engine::builder(environment)?.with_optimization_level(GraphOptimizationLevel::All).map_err(plain)?;
+    let builder = builder.with_intra_threads(threads).map_err(plain)?;
+    let builder = builder.with_deterministic_compute(true).map_err(plain)?;
     match device {
         Device::Cpu => Ok(builder),
         Device::Cuda(id) => {
