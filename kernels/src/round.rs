@@ -38,6 +38,35 @@ pub fn quantize(x: f32, scale: f32, zero_point: i32) -> i8 {
     requantize(if v.is_nan() { 0.0 } else { v }, zero_point, -128, 127)
 }
 
+/// Whether `n` is a logical int8.
+pub fn is_i8(n: i32) -> bool {
+    (-128..=127).contains(&n)
+}
+
+/// From an int32 sum to an int8 output: `clamp(rne(sum as f32 * multiplier)) + zero_point`, clamped before the rounding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Output {
+    /// Added after rounding.
+    pub zero_point: i32,
+    /// Least output, zero point included.
+    pub low: i32,
+    /// Greatest output, zero point included.
+    pub high: i32,
+}
+
+impl Output {
+    /// Whether zero point and bounds are int8 and in order.
+    pub fn check(&self) -> bool {
+        is_i8(self.zero_point) && is_i8(self.low) && is_i8(self.high) && self.low <= self.high
+    }
+
+    /// The output of this sum; a NaN becomes the least one.
+    #[inline(always)]
+    pub fn of(&self, sum: i32, multiplier: f32) -> i8 {
+        requantize(sum as f32 * multiplier, self.zero_point, self.low, self.high)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

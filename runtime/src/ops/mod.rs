@@ -31,15 +31,19 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
 }
 
 mod average_pool_f32;
+mod average_pool_i8;
 mod binary;
 mod conv_f32;
+mod conv_i8;
 mod conv_transpose_f32;
 mod depthwise_f32;
+mod depthwise_i8;
 mod geometry;
 mod lp_pool;
 mod lrn;
 mod matmul;
 mod max_pool_f32;
+mod max_pool_i8;
 mod reduce;
 mod resize_f32;
 mod softmax_f32;
@@ -47,14 +51,18 @@ mod table_i8;
 mod unary;
 
 pub use average_pool_f32::AVERAGE_POOL_F32;
+pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
 pub use conv_f32::CONV_F32;
+pub use conv_i8::CONV_I8;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use depthwise_f32::DEPTHWISE_F32;
+pub use depthwise_i8::DEPTHWISE_I8;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
 pub use matmul::MATMUL;
 pub use max_pool_f32::MAX_POOL_F32;
+pub use max_pool_i8::MAX_POOL_I8;
 pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
 pub use softmax_f32::SOFTMAX_F32;
@@ -62,4 +70,23 @@ pub use table_i8::TABLE_I8;
 pub use unary::UNARY;
 
 /// Every operation.
-pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, BINARY, CONV_F32, CONV_TRANSPOSE_F32, DEPTHWISE_F32, LP_POOL, LRN, MATMUL, MAX_POOL_F32, REDUCE, RESIZE_F32, SOFTMAX_F32, TABLE_I8, UNARY];
+pub static ALL: &[OpEntry] = &[
+    AVERAGE_POOL_F32,
+    AVERAGE_POOL_I8,
+    BINARY,
+    CONV_F32,
+    CONV_I8,
+    CONV_TRANSPOSE_F32,
+    DEPTHWISE_F32,
+    DEPTHWISE_I8,
+    LP_POOL,
+    LRN,
+    MATMUL,
+    MAX_POOL_F32,
+    MAX_POOL_I8,
+    REDUCE,
+    RESIZE_F32,
+    SOFTMAX_F32,
+    TABLE_I8,
+    UNARY,
+];

@@ -1,0 +1,161 @@
+//! int8 average pooling: `Σ (x - input_zero_point)` over the taps inside the input, times the multiplier of the number of
+//! taps that count, then [`Output`].
+//!
+//! x `[N, H, W, C]`, multipliers `[KH * KW]` (element `n - 1` for `n` taps, scale of x over `n` times the scale of y), y `[N,
+//! OH, OW, C]`. A window without any tap that counts gives the zero point. Every variant gives the same bits.
+
+mod portable;
+
+use crate::Isa;
+use crate::geometry::PoolGeometry;
+use crate::round::{Output, is_i8};
+
+/// What an average pooling is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry.
+    pub geometry: PoolGeometry,
+    /// Whether taps in the padding count.
+    pub count_include_pad: bool,
+    /// Zero point of the input.
+    pub input_zero_point: i32,
+    /// Zero point of the output.
+    pub output_zero_point: i32,
+}
+
+impl Params {
+    /// Whether everything can be computed; with operands of the lengths that the geometry gives, nothing outside them is
+    /// reached.
+    pub fn check(&self) -> bool {
+        self.geometry.check() && is_i8(self.input_zero_point) && is_i8(self.output_zero_point)
+    }
+
+    fn fits(&self, x: &[i8], multipliers: &[f32], y: &[i8]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        self.check()
+            && is(x.len(), self.geometry.inputs())
+            && is(multipliers.len(), self.geometry.taps())
+            && is(y.len(), self.geometry.outputs())
+    }
+
+    /// The way to int8.
+    fn output(&self) -> Output {
+        Output { zero_point: self.output_zero_point, low: -128, high: 127 }
+    }
+
+    /// The multiplier of the window at `row`, `column` of the output; zero where no tap counts.
+    fn multiplier(&self, multipliers: &[f32], row: u32, column: u32) -> f32 {
+        let n = self.geometry.counted(row, column, self.count_include_pad);
+        multipliers.get((n as usize).wrapping_sub(1)).copied().unwrap_or(0.0)
+    }
+}
+
+/// Pools. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
+    if params.fits(x, multipliers, y) {
+        portable::run(params, x, multipliers, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, each_pool_tap, pixels, pools, requantized};
+    use std::vec::Vec;
+
+    /// From the definition; a tap in the padding counts up to `pad_bottom` and `pad_right`.
+    fn exact(p: &Params, x: &[i8], multipliers: &[f32]) -> Vec<i8> {
+        let (g, channels) = (&p.geometry, p.geometry.channels as usize);
+        let mut all = Vec::new();
+        for [n, row, column] in pixels(g.batch, g.out_height, g.out_width) {
+            let along = |out: u32, stride: u32, kernel: u32, dilation: u32, pad: u32, input: u32, end: u32| {
+                let at = |tap: u32| i64::from(out * stride + tap * dilation) - i64::from(pad);
+                (0..kernel).filter(|&tap| at(tap) < i64::from(input + end)).count()
+            };
+            let rows =
+                along(row, g.stride_height, g.kernel_height, g.dilation_height, g.pad_top, g.in_height, g.pad_bottom);
+            let columns =
+                along(column, g.stride_width, g.kernel_width, g.dilation_width, g.pad_left, g.in_width, g.pad_right);
+            for c in 0..channels {
+                let (mut sum, mut count) = (0, 0);
+                each_pool_tap(g, [n, row, column], |_, pixel| {
+                    sum += i32::from(x[pixel * channels + c]) - p.input_zero_point;
+                    count += 1;
+                });
+                let count = if p.count_include_pad { rows * columns } else { count };
+                let multiplier = if count == 0 { 0.0 } else { multipliers[count - 1] };
+                all.push(requantized(sum, multiplier, &p.output()));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for (k, &geometry) in pools().iter().enumerate() {
+            let mut samples = Samples::new(k as u64);
+            let x = samples.bytes(geometry.inputs().unwrap());
+            let multipliers: Vec<f32> = (1..=geometry.taps().unwrap()).map(|n| 0.07 / (0.05 * n as f32)).collect();
+            for (count_include_pad, input_zero_point, output_zero_point) in
+                [(false, -3, 5), (true, 7, -128), (false, 127, 127), (true, -128, 0)]
+            {
+                let p = Params { geometry, count_include_pad, input_zero_point, output_zero_point };
+                let want = exact(&p, &x, &multipliers);
+                for isa in Isa::available() {
+                    let mut y = std::vec![99; want.len()];
+                    run(isa, &p, &x, &multipliers, &mut y);
+                    assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_windows_do_not_overflow() {
+        for (size, channels) in [(16, 33), (17, 16), (40, 70)] {
+            let geometry = PoolGeometry {
+                batch: 1,
+                in_height: size,
+                in_width: size,
+                out_height: 1,
+                out_width: 1,
+                channels,
+                kernel_height: size,
+                kernel_width: size,
+                stride_height: 1,
+                stride_width: 1,
+                dilation_height: 1,
+                dilation_width: 1,
+                pad_top: 0,
+                pad_left: 0,
+                pad_bottom: 0,
+                pad_right: 0,
+            };
+            for value in [-128, 127] {
+                let p = Params { geometry, count_include_pad: false, input_zero_point: 0, output_zero_point: 0 };
+                let n = (size * size) as usize;
+                let multipliers: Vec<f32> = (1..=n).map(|n| 1.0 / n as f32).collect();
+                for isa in Isa::available() {
+                    let mut y = std::vec![0; channels as usize];
+                    run(isa, &p, &std::vec![value; n * channels as usize], &multipliers, &mut y);
+                    assert!(y.iter().all(|&y| y == value), "{:?} {y:?}", isa.level());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_leave_the_output() {
+        let p = Params { geometry: pools()[0], count_include_pad: false, input_zero_point: 0, output_zero_point: 0 };
+        for isa in Isa::available() {
+            let mut y = [7; 6];
+            run(isa, &p, &[1; 23], &[1.0; 4], &mut y);
+            run(isa, &p, &[1; 24], &[1.0; 3], &mut y);
+            run(isa, &p, &[1; 24], &[1.0; 4], &mut y[1..]);
+            run(isa, &Params { input_zero_point: 200, ..p }, &[1; 24], &[1.0; 4], &mut y);
+            assert_eq!(y, [7; 6]);
+            run(isa, &p, &[1; 24], &[1.0; 4], &mut y);
+            assert_eq!(y, [4; 6]);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The reference: one output at a time.
+
+use super::Params;
+
+pub(super) fn run(params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
+    let g = &params.geometry;
+    let output = params.output();
+    let mut outputs = y.iter_mut();
+    for n in 0..g.batch {
+        for row in 0..g.out_height {
+            for column in 0..g.out_width {
+                let multiplier = params.multiplier(multipliers, row, column);
+                for channel in 0..g.channels {
+                    let Some(y) = outputs.next() else { return };
+                    *y = output.of(sum(params, x, [n, row, column, channel]), multiplier);
+                }
+            }
+        }
+    }
+}
+
+/// The sum of one window, which the variants for whole vectors of channels also use for the channels left over.
+pub(super) fn sum(params: &Params, x: &[i8], [n, row, column, channel]: [u32; 4]) -> i32 {
+    let g = &params.geometry;
+    let (rows, columns) = (g.rows(), g.columns());
+    let mut sum = 0i32;
+    for kh in rows.taps(row) {
+        let r = (n as usize).wrapping_mul(g.in_height as usize).wrapping_add(rows.position(row, kh));
+        for kw in columns.taps(column) {
+            let pixel = r.wrapping_mul(g.in_width as usize).wrapping_add(columns.position(column, kw));
+            if let Some(&x) = x.get(pixel.wrapping_mul(g.channels as usize).wrapping_add(channel as usize)) {
+                sum = sum.wrapping_add(i32::from(x).wrapping_sub(params.input_zero_point));
+            }
+        }
+    }
+    sum
+}

@@ -1,0 +1,205 @@
+//! int8 convolution, also fully connected layers (1x1 over `batch` pixels), any number of groups.
+//!
+//! `sum = bias[o] + Σ x * w` over all taps, int32 and wrapping, then [`Output`]. A padded tap reads `input_zero_point`; the
+//! bias holds `-input_zero_point * Σ w`, so that the zero point costs nothing inside.
+//!
+//! x `[N, H, W, I]`, weights in one of [`layout`], bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives the
+//! same bits.
+
+mod pack;
+mod portable;
+
+pub use pack::{pack, packed_len};
+
+use crate::Isa;
+use crate::geometry::Geometry;
+use crate::round::{Output, is_i8};
+
+/// Layouts of the weights, by number.
+pub mod layout {
+    /// `[O][KH][KW][I / groups]`, one row per output channel.
+    pub const ROWS: u32 = 0;
+    /// `[O / 16][KH][KW][I / 4][16][4]`, zero-filled to multiples of 16 and 4; one group only.
+    pub const O16I4: u32 = 1;
+}
+
+/// What a convolution is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry.
+    pub geometry: Geometry,
+    /// What a padded tap reads.
+    pub input_zero_point: i32,
+    /// The way to int8.
+    pub output: Output,
+    /// Layout of the weights, one of [`layout`].
+    pub layout: u32,
+}
+
+impl Params {
+    /// Whether everything can be computed; with operands of the lengths that the geometry and [`Params::weights`] give,
+    /// nothing outside them is reached.
+    pub fn check(&self) -> bool {
+        self.geometry.check() && is_i8(self.input_zero_point) && self.output.check() && self.weights().is_some()
+    }
+
+    /// Bytes of the weights in their layout, filling included; `None` for a layout that does not exist or does not hold
+    /// several groups.
+    pub fn weights(&self) -> Option<u32> {
+        packed_len(&self.geometry, self.layout)
+    }
+
+    fn fits(&self, o: &Operands<'_>, y: &[i8]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        let channels = Some(self.geometry.out_channels);
+        self.check()
+            && is(o.x.len(), self.geometry.inputs())
+            && is(o.weights.len(), self.weights())
+            && is(o.bias.len(), channels)
+            && is(o.multipliers.len(), channels)
+            && is(y.len(), self.geometry.outputs())
+    }
+}
+
+/// What a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands<'a> {
+    /// `[N, H, W, I]`.
+    pub x: &'a [i8],
+    /// In the layout that the parameters name.
+    pub weights: &'a [i8],
+    /// `[O]`.
+    pub bias: &'a [i32],
+    /// `[O]`.
+    pub multipliers: &'a [f32],
+}
+
+/// The layouts that the variant of this instruction set reads, best first. The portable one reads all.
+pub fn layouts(_isa: Isa) -> &'static [u32] {
+    &[layout::ROWS, layout::O16I4]
+}
+
+/// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) {
+        portable::run(params, operands, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, convolutions, each_tap, grouped_convolutions, pixels};
+    use std::vec::Vec;
+
+    /// The outputs from the definition, with weights in rows: sums in i64 (then wrapped), rounding in f64.
+    fn exact(p: &Params, o: &Operands<'_>) -> Vec<i8> {
+        let g = &p.geometry;
+        let (inputs, outputs) = (g.group_inputs() as usize, g.group_outputs() as usize);
+        let taps = (g.kernel_height * g.kernel_width) as usize;
+        let mut all = Vec::new();
+        for place in pixels(g.batch, g.out_height, g.out_width) {
+            let mut pixel_of = std::vec![None; taps];
+            each_tap(g, place, |tap, pixel| pixel_of[tap] = Some(pixel));
+            for (c, (&bias, &multiplier)) in o.bias.iter().zip(o.multipliers).enumerate() {
+                let mut sum = i64::from(bias);
+                for (tap, pixel) in pixel_of.iter().enumerate() {
+                    for i in 0..inputs {
+                        let w = o.weights[(c * taps + tap) * inputs + i];
+                        let place = |pixel| pixel * g.in_channels as usize + c / outputs * inputs + i;
+                        let v = pixel.map_or(p.input_zero_point, |pixel| i32::from(o.x[place(pixel)]));
+                        sum += i64::from(w) * i64::from(v);
+                    }
+                }
+                all.push(crate::samples::requantized(sum as i32, multiplier, &p.output));
+            }
+        }
+        all
+    }
+
+    fn battery(p: &Params, o: &Operands<'_>) {
+        let want = exact(p, o);
+        for isa in Isa::available() {
+            for &layout in layouts(isa) {
+                let p = Params { layout, ..*p };
+                let Some(len) = p.weights() else { continue };
+                let mut packed = std::vec![77; len as usize];
+                assert!(pack(&p.geometry, layout, o.weights, &mut packed));
+                let mut y = std::vec![99; p.geometry.outputs().unwrap() as usize];
+                run(isa, &p, &Operands { weights: &packed, ..*o }, &mut y);
+                assert_eq!(y, want, "{:?} layout {layout} {p:?}", isa.level());
+            }
+        }
+    }
+
+    fn params(geometry: Geometry) -> Params {
+        let output = Output { zero_point: -11, low: -128, high: 127 };
+        Params { geometry, input_zero_point: -3, output, layout: layout::ROWS }
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for (k, g) in convolutions().iter().chain(&grouped_convolutions()).enumerate() {
+            let mut samples = Samples::new(k as u64);
+            let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
+            let bias: Vec<i32> = (0..g.out_channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
+            let spread = 4000.0 * (g.weights().unwrap() as f32 / g.out_channels as f32).sqrt();
+            let multipliers = samples.floats(g.out_channels as usize, 10.0 / spread, 200.0 / spread);
+            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+            battery(&params(*g), &o);
+            let output = Output { zero_point: 127, low: -20, high: 99 };
+            battery(&Params { input_zero_point: -128, output, ..params(*g) }, &o);
+        }
+    }
+
+    #[test]
+    fn extremes_are_exact_and_sums_wrap() {
+        for g in convolutions().iter().chain(&grouped_convolutions()) {
+            let channels = g.out_channels as usize;
+            for (x, w, bias, multiplier) in [
+                (-128, -128, 0, 1e-3),
+                (-128, 127, 0, 1e-4),
+                (127, -128, i32::MIN, 1e-8),
+                (-128, -128, i32::MAX, 1e-8),
+                (127, 127, 5, f32::INFINITY),
+                (127, 127, 5, f32::NAN),
+                (1, -1, 0, 0.5),
+            ] {
+                let (x, w) = (std::vec![x; g.inputs().unwrap() as usize], std::vec![w; g.weights().unwrap() as usize]);
+                let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
+                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                battery(&Params { input_zero_point: 127, ..params(*g) }, &o);
+            }
+        }
+    }
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        let g = convolutions()[0];
+        for (x, want) in [(1, -11), (3, -9), (5, -9), (7, -7), (-1, -11), (-3, -13)] {
+            let o = Operands { x: &[x], weights: &[1], bias: &[0], multipliers: &[0.5] };
+            assert_eq!(exact(&params(g), &o), [want]);
+            battery(&params(g), &o);
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_and_numbers_leave_the_output() {
+        let p = params(convolutions()[4]);
+        let o = Operands { x: &[1; 27], weights: &[1; 81], bias: &[0; 3], multipliers: &[1.0; 3] };
+        for isa in Isa::available() {
+            let mut y = [7; 27];
+            run(isa, &p, &Operands { x: &o.x[1..], ..o }, &mut y);
+            run(isa, &p, &Operands { weights: &o.weights[1..], ..o }, &mut y);
+            run(isa, &p, &Operands { bias: &o.bias[1..], ..o }, &mut y);
+            run(isa, &p, &Operands { multipliers: &o.multipliers[1..], ..o }, &mut y);
+            run(isa, &p, &o, &mut y[1..]);
+            run(isa, &Params { layout: 9, ..p }, &o, &mut y);
+            run(isa, &Params { input_zero_point: 128, ..p }, &o, &mut y);
+            run(isa, &Params { output: Output { low: 4, high: 3, ..p.output }, ..p }, &o, &mut y);
+            assert_eq!(y, [7; 27]);
+            run(isa, &p, &o, &mut y);
+            assert_eq!(y[13], 27 - 11);
+        }
+    }
+}

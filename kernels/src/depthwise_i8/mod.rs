@@ -1,0 +1,159 @@
+//! int8 depthwise convolution: every channel by itself.
+//!
+//! `sum = bias[c] + Σ x * w` over all taps, int32 and wrapping, then [`Output`]. A padded tap reads `input_zero_point`; the
+//! bias holds `-input_zero_point * Σ w`.
+//!
+//! x `[N, H, W, C]`, weights `[KH][KW][C]`, bias and multipliers `[C]`, y `[N, OH, OW, C]`. Every variant gives the same
+//! bits.
+
+mod pack;
+mod portable;
+
+pub use pack::pack;
+
+use crate::Isa;
+pub use crate::conv_i8::Operands;
+use crate::geometry::Geometry;
+use crate::round::{Output, is_i8};
+
+/// What a depthwise convolution is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry, with groups = input channels = output channels.
+    pub geometry: Geometry,
+    /// What a padded tap reads.
+    pub input_zero_point: i32,
+    /// The way to int8.
+    pub output: Output,
+}
+
+impl Params {
+    /// Whether everything can be computed; with operands of the lengths that the geometry gives, nothing outside them is
+    /// reached.
+    pub fn check(&self) -> bool {
+        let g = &self.geometry;
+        g.check() && g.is_depthwise() && is_i8(self.input_zero_point) && self.output.check()
+    }
+
+    fn fits(&self, o: &Operands<'_>, y: &[i8]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        let channels = Some(self.geometry.out_channels);
+        self.check()
+            && is(o.x.len(), self.geometry.inputs())
+            && is(o.weights.len(), self.geometry.weights())
+            && is(o.bias.len(), channels)
+            && is(o.multipliers.len(), channels)
+            && is(y.len(), self.geometry.outputs())
+    }
+}
+
+/// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) {
+        portable::run(params, operands, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, convolutions, depthwise_convolutions, each_tap, pixels, requantized};
+    use std::vec::Vec;
+
+    fn exact(p: &Params, o: &Operands<'_>) -> Vec<i8> {
+        let (g, channels) = (&p.geometry, p.geometry.out_channels as usize);
+        let taps = (g.kernel_height * g.kernel_width) as usize;
+        let mut all = Vec::new();
+        for place in pixels(g.batch, g.out_height, g.out_width) {
+            let mut pixel_of = std::vec![None; taps];
+            each_tap(g, place, |tap, pixel| pixel_of[tap] = Some(pixel));
+            for c in 0..channels {
+                let mut sum = i64::from(o.bias[c]);
+                for (tap, pixel) in pixel_of.iter().enumerate() {
+                    let v = pixel.map_or(p.input_zero_point, |pixel: usize| i32::from(o.x[pixel * channels + c]));
+                    sum += i64::from(o.weights[tap * channels + c]) * i64::from(v);
+                }
+                all.push(requantized(sum as i32, o.multipliers[c], &p.output));
+            }
+        }
+        all
+    }
+
+    fn battery(p: &Params, o: &Operands<'_>) {
+        let want = exact(p, o);
+        for isa in Isa::available() {
+            let mut y = std::vec![99; want.len()];
+            run(isa, p, o, &mut y);
+            assert_eq!(y, want, "{:?} {p:?}", isa.level());
+        }
+    }
+
+    fn params(geometry: Geometry) -> Params {
+        Params { geometry, input_zero_point: -3, output: Output { zero_point: -11, low: -128, high: 127 } }
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for (k, g) in depthwise_convolutions().iter().enumerate() {
+            let (mut samples, channels) = (Samples::new(k as u64), g.out_channels as usize);
+            let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
+            let bias: Vec<i32> = (0..channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
+            let multipliers = samples.floats(channels, 1e-4, 1e-2);
+            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+            battery(&params(*g), &o);
+            let output = Output { zero_point: 127, low: -20, high: 99 };
+            battery(&Params { input_zero_point: -128, output, ..params(*g) }, &o);
+        }
+    }
+
+    #[test]
+    fn extremes_are_exact_and_sums_wrap() {
+        for g in depthwise_convolutions() {
+            let channels = g.out_channels as usize;
+            for (x, w, bias, multiplier) in [
+                (-128, -128, 0, 1e-3),
+                (-128, 127, 0, 1e-4),
+                (127, -128, i32::MIN, 1e-8),
+                (-128, -128, i32::MAX, 1e-8),
+                (127, 127, 5, f32::NAN),
+            ] {
+                let (x, w) = (std::vec![x; g.inputs().unwrap() as usize], std::vec![w; g.weights().unwrap() as usize]);
+                let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
+                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                battery(&Params { input_zero_point: -128, ..params(g) }, &o);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_become_taps() {
+        let g = depthwise_convolutions()[8];
+        let channels = g.out_channels as usize;
+        let rows: Vec<i8> = (0..g.weights().unwrap()).map(|k| k as i8).collect();
+        let mut taps = std::vec![0; rows.len()];
+        assert!(pack(&g, &rows, &mut taps));
+        for (k, &w) in taps.iter().enumerate() {
+            assert_eq!(w, rows[k % channels * (rows.len() / channels) + k / channels]);
+        }
+        assert!(!pack(&g, &rows[1..], &mut taps));
+        assert!(!pack(&convolutions()[4], &rows, &mut taps));
+    }
+
+    #[test]
+    fn wrong_lengths_leave_the_output() {
+        let p = params(depthwise_convolutions()[7]);
+        let (inputs, weights, channels) = (2 * 5 * 7 * 3, 27, 3);
+        assert_eq!((p.geometry.inputs(), p.geometry.out_channels), (Some(inputs), channels));
+        let x = std::vec![1; inputs as usize];
+        let o = Operands { x: &x, weights: &[1; 27], bias: &[0; 3], multipliers: &[1.0; 3] };
+        for isa in Isa::available() {
+            let mut y = std::vec![7; p.geometry.outputs().unwrap() as usize];
+            run(isa, &p, &Operands { x: &x[1..], ..o }, &mut y);
+            run(isa, &p, &Operands { weights: &o.weights[1..weights], ..o }, &mut y);
+            run(isa, &p, &Operands { bias: &o.bias[1..], ..o }, &mut y);
+            run(isa, &p, &Operands { multipliers: &o.multipliers[1..], ..o }, &mut y);
+            run(isa, &Params { geometry: convolutions()[4], ..p }, &o, &mut y);
+            assert!(y.iter().all(|&y| y == 7));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! int8 maximum pooling: the greatest of the taps inside the input.
+//!
+//! x `[N, H, W, C]`, y `[N, OH, OW, C]`, of one scale and zero point. A window without any tap inside gives -128. Every
+//! variant gives the same bits.
+
+mod portable;
+
+use crate::Isa;
+use crate::geometry::PoolGeometry;
+
+/// What a maximum pooling is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry.
+    pub geometry: PoolGeometry,
+}
+
+impl Params {
+    /// Whether the geometry can be computed; with operands of the lengths that it gives, nothing outside is reached.
+    pub fn check(&self) -> bool {
+        self.geometry.check()
+    }
+
+    fn fits(&self, x: &[i8], y: &[i8]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        self.check() && is(x.len(), self.geometry.inputs()) && is(y.len(), self.geometry.outputs())
+    }
+}
+
+/// Pools. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) {
+    if params.fits(x, y) {
+        portable::run(params, x, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, each_pool_tap, pixels, pools};
+
+    #[test]
+    fn every_variant_finds_the_greatest() {
+        for (k, g) in pools().iter().enumerate() {
+            let (mut samples, channels) = (Samples::new(k as u64), g.channels as usize);
+            let x = samples.bytes(g.inputs().unwrap());
+            for isa in Isa::available() {
+                let mut y = std::vec![99; g.outputs().unwrap() as usize];
+                run(isa, &Params { geometry: *g }, &x, &mut y);
+                let mut outputs = y.iter();
+                for place in pixels(g.batch, g.out_height, g.out_width) {
+                    for c in 0..channels {
+                        let mut want = i8::MIN;
+                        each_pool_tap(g, place, |_, pixel| want = want.max(x[pixel * channels + c]));
+                        assert_eq!(*outputs.next().unwrap(), want, "{:?} {place:?} {c} {g:?}", isa.level());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_leave_the_output() {
+        let params = Params { geometry: pools()[4] };
+        for isa in Isa::available() {
+            let mut y = [7; 24];
+            run(isa, &params, &[1; 23], &mut y);
+            run(isa, &params, &[1; 24], &mut y[1..]);
+            assert_eq!(y, [7; 24]);
+            run(isa, &params, &[1; 24], &mut y);
+            assert_eq!(y, [1; 24]);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! int8 average pooling.
+
+use ocellus_kernels::average_pool_i8::{self, Params};
+use ocellus_plan::args::AveragePoolI8;
+
+use super::{OpEntry, geometry};
+use crate::{Check, Operands, StepFault};
+
+/// `average_pool_i8`.
+pub const AVERAGE_POOL_I8: OpEntry = OpEntry::new::<AveragePoolI8>(check, run);
+
+fn params(args: &AveragePoolI8) -> Params {
+    Params {
+        geometry: geometry::pool(&args.geometry),
+        count_include_pad: args.count_include_pad != 0,
+        input_zero_point: args.input_zero_point,
+        output_zero_point: args.output_zero_point,
+    }
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let args: AveragePoolI8 = c.args()?;
+    let p = params(&args);
+    c.count(1, 2)?;
+    c.not_in_place()?;
+    if args.count_include_pad > 1 || !p.check() {
+        return Err(StepFault::Arguments);
+    }
+    c.write::<i8>(0, p.geometry.outputs())?;
+    c.read::<i8>(0, p.geometry.inputs())?;
+    c.read::<f32>(1, p.geometry.taps())
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    average_pool_i8::run(o.isa, &p, o.read(0)?, o.read(1)?, o.write(0)?);
+    Some(())
+}
