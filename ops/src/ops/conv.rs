@@ -21,6 +21,7 @@ pub(crate) const OP: OpDef = OpDef {
         let per_channel = ctx.constant(1)?.shape().iter().skip(1).product::<usize>().max(1);
         absorb_weights(ctx, affine, |offset| offset / per_channel)
     }),
+    lower: Some(super::conv_lower::conv),
     ..OpDef::new("Conv", infer)
 };
 
@@ -252,7 +253,7 @@ mod tests {
         let (x, w) = (ramp(&[1, 1, 5, 5]), Tensor::full(DataType::F32, &[1, 1, 3, 3], 1.0));
         let padded = conv(Window::square(3, 1, 1), &[x.clone(), w.clone()]);
         let expected = [
-            12., 21., 27., 33., 24., 33., 54., 63., 72., 51., 63., 99., 108., 117., 81., 93., 144., 153., 162., 111.,
+            12f32, 21., 27., 33., 24., 33., 54., 63., 72., 51., 63., 99., 108., 117., 81., 93., 144., 153., 162., 111.,
             72., 111., 117., 123., 84.,
         ];
         assert_eq!(padded, Tensor::of(&[1, 1, 5, 5], expected.to_vec()));

