@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ocellus_graph::{Dim, Graph, Model, Node, Shape, Tensor, ValueId};
 
-use crate::{evaluate_node, find, InferContext, OpError, ValueType};
+use crate::{evaluate_node, find, InferContext, OpError, Role, ValueType};
 
 /// Constants up to this many elements are computed on the way (shapes, axes, small tables), larger ones are not.
 const FOLD_LIMIT: usize = 4096;
@@ -134,6 +134,14 @@ fn merge(graph: &mut Graph, id: ValueId, t: ValueType, node: &Node) -> Result<()
 }
 
 fn fold(graph: &Graph, node: &Node, value: Option<Tensor>) -> Result<Option<Vec<Tensor>>, OpError> {
+    // Integer weights have to stay integers: a constant behind a Dequantize is how they are written.
+    if find(&node.domain, &node.op).is_some_and(|d| d.role != Role::Compute) {
+        return Ok(None);
+    }
+    // A node without inputs is a constant written as a node: it is an initializer whatever its size.
+    if node.inputs.is_empty() && value.is_some() {
+        return Ok(value.map(|tensor| vec![tensor]));
+    }
     let known = |id: &Option<ValueId>| id.is_none_or(|v| graph.initializers.contains_key(&v));
     let small = |id: &ValueId| graph.value(*id).shape.as_ref().and_then(Shape::elements).is_some_and(|n| n <= FOLD_LIMIT);
     if !node.outputs.iter().flatten().all(small) || node.outputs.iter().flatten().any(|v| graph.outputs.contains(v)) {
