@@ -1,1 +1,26 @@
-//! Integer graph to plan: passes, schedule, arena planning, packing, emit.
+//! From a graph to a plan: passes, lowering, arena, packing, emission.
+//!
+//! 1. [`prepare`] brings a model to opset 21, fixes its shapes, types every value and simplifies it.
+//! 2. [`check`] lists every node that the device cannot run, all at once.
+//! 3. [`compile`] lowers the nodes by their operators' rules, places every tensor in the arena, packs the weights, and
+//!    writes the plan, with a [`Report`] that is true of the device to the byte.
+//!
+//! No operator is named here: what a node becomes is its operator's rule, and what a step computes is its kernel.
+#![forbid(unsafe_code)]
+
+mod arena;
+mod emit;
+mod error;
+mod liveness;
+mod pack;
+mod prepare;
+mod report;
+mod source;
+mod walk;
+
+pub use arena::{overlaps, place, Buffer, Placement};
+pub use emit::{compile, Compiled, Options};
+pub use error::CompileError;
+pub use prepare::{check, prepare, Prepared, Unsupported};
+pub use report::{Report, StepReport};
+pub use source::rust_source;

@@ -1,6 +1,7 @@
 //! `Abs`: absolute value (ONNX Abs-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_number, number_unary, unary_grad};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_number(ctx, f64::abs, i128::abs)),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Abs, 0.0, 0.0)),
     ..OpDef::new("Abs", number_unary)
 };
 

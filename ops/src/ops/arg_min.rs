@@ -12,6 +12,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval(ctx, Ordering::Less)),
     grad: Some(no_grad),
     quant: Some(PLACES),
+    lower: Some(|ctx| super::reduce_lower::arg_max(ctx, true)),
     ..OpDef::new("ArgMin", infer)
 };
 

@@ -14,6 +14,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(grad),
     quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::Calibrated }),
+    lower: Some(super::pool_lower::average_pool),
     ..OpDef::new("AveragePool", infer)
 };
 

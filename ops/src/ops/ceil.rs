@@ -1,6 +1,7 @@
 //! `Ceil`: the least integer not below (ONNX Ceil-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, no_grad};
 use crate::{Builder, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, f64::ceil)),
     grad: Some(no_grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Ceil, 0.0, 0.0)),
     ..OpDef::new("Ceil", float_unary)
 };
 

@@ -1,6 +1,7 @@
 //! `Clip`: clamps to `[min, max]` (ONNX Clip-13).
 
 use ocellus_graph::{Attributes, DataType, Tensor, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{from_integers, integers, is_exact, require_number, require_same_type};
 use crate::{
@@ -17,6 +18,11 @@ pub(crate) const OP: OpDef = OpDef {
     }),
     upgrade: Some(upgrade),
     fold: Fold::Clamp(limits),
+    lower: Some(|ctx| {
+        let bound = |i: usize, or: f32| ctx.constant(i).and_then(|t| t.to_f32().first().copied()).unwrap_or(or);
+        let (low, high) = (bound(1, f32::NEG_INFINITY), bound(2, f32::INFINITY));
+        crate::lower::unary::lower(ctx, UnaryFunction::Clip, low, high)
+    }),
     ..OpDef::new("Clip", infer)
 };
 

@@ -1,6 +1,7 @@
 //! `Div`: elementwise quotient with broadcasting; integers truncate toward zero (ONNX Div-14).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::channel_affine::affine;
 use super::elementwise::{broadcast_two, eval_binary, integers, is_exact, upgrade_broadcast};
@@ -11,6 +12,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     upgrade: Some(upgrade_broadcast),
     fold: Fold::Affine(|ctx| affine(ctx, |c| 1.0 / c, |_| 0.0)),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Div)),
     ..OpDef::new("Div", broadcast_two)
 };
 

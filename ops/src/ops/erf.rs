@@ -1,6 +1,7 @@
 //! `Erf`: the error function (ONNX Erf-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{eval_unary, number_unary, ranged, unary_grad};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, libm::erf)),
     grad: Some(grad),
     quant: Some(ranged(-1.0, 1.0)),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Erf, 0.0, 0.0)),
     ..OpDef::new("Erf", number_unary)
 };
 

@@ -1,6 +1,7 @@
 //! `Exp`: natural exponential (ONNX Exp-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, unary_grad};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, libm::exp)),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Exp, 0.0, 0.0)),
     ..OpDef::new("Exp", float_unary)
 };
 

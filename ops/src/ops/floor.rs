@@ -1,6 +1,7 @@
 //! `Floor`: the greatest integer not above (ONNX Floor-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, no_grad};
 use crate::{Builder, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, f64::floor)),
     grad: Some(no_grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Floor, 0.0, 0.0)),
     ..OpDef::new("Floor", float_unary)
 };
 

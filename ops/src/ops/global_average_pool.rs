@@ -10,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_global(ctx, |plane| plane.iter().sum::<f64>() / plane.len() as f64)),
     grad: Some(grad),
     quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::Calibrated }),
+    lower: Some(super::pool_lower::global_average_pool),
     ..OpDef::new("GlobalAveragePool", infer)
 };
 

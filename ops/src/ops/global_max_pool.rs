@@ -10,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_global(ctx, |plane| first_maximum(plane.iter().copied()).map_or(f64::NAN, |(_, v)| v))),
     grad: Some(grad),
     quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::SameAsInput }),
+    lower: Some(super::pool_lower::global_max_pool),
     ..OpDef::new("GlobalMaxPool", infer)
 };
 

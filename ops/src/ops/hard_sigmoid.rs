@@ -1,6 +1,7 @@
 //! `HardSigmoid`: `alpha * x + beta`, clipped to `[0, 1]` (ONNX HardSigmoid-6).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{eval_unary, float_unary, ranged, unary_grad};
 use crate::{Builder, EvalContext, GradContext, OpDef, OpError};
@@ -9,6 +10,10 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(grad),
     quant: Some(ranged(0.0, 1.0)),
+    lower: Some(|ctx| {
+        let (alpha, beta) = (ctx.float_attribute("alpha", ALPHA), ctx.float_attribute("beta", 0.5));
+        crate::lower::unary::lower(ctx, UnaryFunction::HardSigmoid, alpha, beta)
+    }),
     ..OpDef::new("HardSigmoid", float_unary)
 };
 

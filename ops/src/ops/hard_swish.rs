@@ -1,6 +1,7 @@
 //! `HardSwish`: `x * clip(x / 6 + 1/2, 0, 1)` (ONNX HardSwish-14; Howard et al. 2019).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, unary_grad};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0))),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::HardSwish, 0.0, 0.0)),
     ..OpDef::new("HardSwish", float_unary)
 };
 

@@ -1,6 +1,7 @@
 //! `Log`: natural logarithm (ONNX Log-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, libm::log)),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Log, 0.0, 0.0)),
     ..OpDef::new("Log", float_unary)
 };
 

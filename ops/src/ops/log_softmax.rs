@@ -11,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     quant: Some(TABLE),
     upgrade: Some(upgrade),
+    lower: Some(super::softmax_lower::log_softmax),
     ..OpDef::new("LogSoftmax", infer)
 };
 

@@ -2,11 +2,16 @@
 
 use ocellus_graph::{Attributes, DataType, Tensor, ValueId};
 
+use ocellus_plan::args::{element, MatMul};
+
+use super::conv_lower::fully_connected;
 use super::elementwise::require_same_type;
 use super::gemm::Gemm;
 use super::matrix::{product_shape, Product};
+use crate::lower::moves::reorder;
+use crate::lower::DeviceTensor;
 use crate::{
-    Builder, EvalContext, GradContext, InferContext, InputRole, OpDef, OpError, OutputScale, QuantRule, ValueType,
+    Builder, EvalContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError, OutputScale, QuantRule, ValueType,
 };
 
 pub(crate) const OP: OpDef = OpDef {
@@ -17,6 +22,7 @@ pub(crate) const OP: OpDef = OpDef {
         inputs: |_| vec![InputRole::Activation, InputRole::Weight { axis: 1 }],
         output: OutputScale::Calibrated,
     }),
+    lower: Some(lower),
     ..OpDef::new("MatMul", infer)
 };
 
@@ -45,6 +51,50 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     }
     let y = product.compute(&a.to_i64(), &b.to_i64(), 0i64, |sum, x, y| sum.wrapping_add(x.wrapping_mul(y)));
     Ok(vec![Tensor::from_i64(a.dtype(), &product.shape, &y)])
+}
+
+/// A fully connected layer where `b` is a constant matrix, a batched product otherwise.
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let (a, b) = (ctx.shape(0).to_vec(), ctx.shape(1).to_vec());
+    if let Some(w) = ctx.constant(1).filter(|w| w.rank() == 2) {
+        let rows = a[..a.len() - 1].iter().product();
+        return fully_connected(ctx, rows, &w, false, (1.0, 1.0));
+    }
+    if a.len() < 2 || b.len() < 2 {
+        return Err(ctx.error("multiplies vectors that are not constant, which the device does not"));
+    }
+    let batch = |s: &[usize]| s[..s.len() - 2].to_vec();
+    let output = ctx.output_shape();
+    let sizes = batch(&output);
+    let four = |values: Vec<usize>, fill: u32| -> Result<[u32; 4], OpError> {
+        let mut all = [fill; 4];
+        let start = 4usize.checked_sub(values.len()).ok_or_else(|| ctx.error("has more than 4 batch axes"))?;
+        values.iter().enumerate().for_each(|(i, &v)| all[start + i] = v as u32);
+        Ok(all)
+    };
+    let steps = |own: &[usize]| -> Vec<usize> {
+        let (strides, skip) = (crate::shapes::strides(own), sizes.len() - own.len());
+        (0..sizes.len()).map(|i| if i < skip || own[i - skip] == 1 { 0 } else { strides[i - skip] }).collect()
+    };
+    let args = MatMul {
+        batch: four(sizes.clone(), 1)?,
+        a_strides: four(steps(&batch(&a)), 0)?,
+        b_strides: four(steps(&batch(&b)), 0)?,
+        rows: a[a.len() - 2] as u32,
+        inner: a[a.len() - 1] as u32,
+        columns: b[b.len() - 1] as u32,
+        b_transposed: 0,
+    };
+    let macs = output.iter().product::<usize>() as u64 * u64::from(args.inner);
+    let (x, w) = (ctx.float(0)?, ctx.float(1)?);
+    let (x, w) = (reorder(ctx, x, true)?, reorder(ctx, w, true)?);
+    let mut y = DeviceTensor::new(element::F32, &output, None);
+    y.plain = true;
+    let y = ctx.program.add(y);
+    ctx.emit(args, &[y], &[x, w]).macs = macs;
+    let y = reorder(ctx, y, false)?;
+    ctx.bind(0, y);
+    Ok(())
 }
 
 /// `da = g bᵀ`, `db = aᵀ g`, each summed over its broadcast batch axes.

@@ -1,6 +1,7 @@
 //! `Max`: elementwise greatest of any number of inputs, with broadcasting (ONNX Max-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::elementwise::{VARIADIC, broadcast_all, eval_variadic};
 use super::extremes;
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_variadic(ctx, greatest, Ord::max)),
     grad: Some(extremes::grad),
     quant: Some(VARIADIC),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Max)),
     ..OpDef::new("Max", broadcast_all)
 };
 

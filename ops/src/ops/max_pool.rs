@@ -12,6 +12,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(grad),
     quant: Some(QuantRule { inputs: |_| vec![InputRole::Activation], output: OutputScale::SameAsInput }),
+    lower: Some(super::pool_lower::max_pool),
     ..OpDef::new("MaxPool", infer)
 };
 

@@ -1,6 +1,7 @@
 //! `Min`: elementwise least of any number of inputs, with broadcasting (ONNX Min-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::elementwise::{VARIADIC, broadcast_all, eval_variadic};
 use super::extremes;
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_variadic(ctx, least, Ord::min)),
     grad: Some(extremes::grad),
     quant: Some(VARIADIC),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Min)),
     ..OpDef::new("Min", broadcast_all)
 };
 

@@ -1,6 +1,7 @@
 //! `Mul`: elementwise product with broadcasting (ONNX Mul-14).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::channel_affine::affine;
 use super::elementwise::{BINARY, broadcast_two, eval_binary, upgrade_broadcast};
@@ -12,6 +13,7 @@ pub(crate) const OP: OpDef = OpDef {
     quant: Some(BINARY),
     upgrade: Some(upgrade_broadcast),
     fold: Fold::Affine(|ctx| affine(ctx, |c| c, |_| 0.0)),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Mul)),
     ..OpDef::new("Mul", broadcast_two)
 };
 

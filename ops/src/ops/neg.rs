@@ -1,6 +1,7 @@
 //! `Neg`: `-x`; integers wrap (ONNX Neg-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_number, number_unary};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_number(ctx, |x| -x, |x| -x)),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Neg, 0.0, 0.0)),
     ..OpDef::new("Neg", number_unary)
 };
 

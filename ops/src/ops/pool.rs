@@ -60,7 +60,7 @@ pub(super) fn eval_pool(
     let x = ctx.input(0)?;
     let axes = pool_axes(ctx.node, x.shape())?;
     let windows = windows(&axes);
-    let plane: usize = x.shape()[2..].iter().product();
+    let plane: usize = x.shape().iter().skip(2).product();
     let values = x.to_f64();
     let mut y = Vec::with_capacity(x.shape()[..2].iter().product::<usize>() * windows.len());
     for plane in values.chunks_exact(plane.max(1)) {

@@ -1,6 +1,7 @@
 //! `Pow`: elementwise power with broadcasting; base and exponent may differ in type (ONNX Pow-15).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::elementwise::{
     broadcast_shape, from_integers, integers, is_exact, pairs, require_number, upgrade_broadcast,
@@ -17,6 +18,7 @@ pub(crate) const OP: OpDef = OpDef {
         output: OutputScale::Calibrated,
     }),
     upgrade: Some(upgrade_broadcast),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Pow)),
     ..OpDef::new("Pow", infer)
 };
 
@@ -69,7 +71,7 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     if needs[1] {
         let slope = exponent_slope(b, x, y)?;
         let part = b.mul(g, slope)?;
-        let part = b.cast_like(part, e)?;
+        let part = b.cast_to_type_of(part, e)?;
         grads[1] = Some(b.sum_to_shape_of(part, e)?);
     }
     Ok(grads)
@@ -83,7 +85,7 @@ fn base_slope(b: &mut Builder, x: ValueId, e: ValueId) -> Result<ValueId, OpErro
         Some(2.0) => return b.scale_by(x, 2.0),
         _ => {}
     }
-    let e = b.cast_like(e, x)?;
+    let e = b.cast_to_type_of(e, x)?;
     let zero = b.scalar_like(x, 0.0)?;
     let is_zero = b.equal(e, zero)?;
     let less = b.shift_by(e, -1.0)?;
@@ -108,7 +110,7 @@ impl Builder {
     }
 
     /// `x` in the type of `like`; itself where it is of that type.
-    pub(super) fn cast_like(&mut self, x: ValueId, like: ValueId) -> Result<ValueId, OpError> {
+    pub(super) fn cast_to_type_of(&mut self, x: ValueId, like: ValueId) -> Result<ValueId, OpError> {
         let dtype = self.dtype(like)?;
         if self.dtype(x)? == dtype { Ok(x) } else { self.cast(x, dtype) }
     }

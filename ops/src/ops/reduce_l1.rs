@@ -1,6 +1,7 @@
 //! `ReduceL1`: sum of absolute values over axes (ONNX ReduceL1-18).
 
 use ocellus_graph::ValueId;
+use ocellus_plan::args::ReduceFunction;
 
 use super::reduce::{Parts, Reduction, apply, eval, grads, infer, upgrade};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval(ctx, &REDUCTION)),
     grad: Some(grad),
     upgrade: Some(upgrade),
+    lower: Some(|ctx| super::reduce_lower::lower(ctx, ReduceFunction::L1)),
     ..OpDef::new("ReduceL1", infer)
 };
 

@@ -1,6 +1,7 @@
 //! `ReduceMean`: mean over axes (ONNX ReduceMean-18).
 
 use ocellus_graph::ValueId;
+use ocellus_plan::args::ReduceFunction;
 
 use super::reduce::{CALIBRATED, Parts, Reduction, apply, eval, grads, infer, upgrade};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     quant: Some(CALIBRATED),
     upgrade: Some(upgrade),
+    lower: Some(|ctx| super::reduce_lower::lower(ctx, ReduceFunction::Mean)),
     ..OpDef::new("ReduceMean", infer)
 };
 

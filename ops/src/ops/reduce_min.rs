@@ -1,6 +1,7 @@
 //! `ReduceMin`: least element over axes, of numbers or truth values (ONNX ReduceMin-20).
 
 use ocellus_graph::ValueId;
+use ocellus_plan::args::ReduceFunction;
 
 use super::reduce::{Reduction, SELECTS, apply, eval, extreme_grad, infer_any, upgrade};
 use crate::{Builder, OpDef, OpError};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(extreme_grad),
     quant: Some(SELECTS),
     upgrade: Some(upgrade),
+    lower: Some(|ctx| super::reduce_lower::lower(ctx, ReduceFunction::Min)),
     ..OpDef::new("ReduceMin", infer_any)
 };
 

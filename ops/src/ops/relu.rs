@@ -1,6 +1,7 @@
 //! `Relu`: `max(x, 0)` (ONNX Relu-14).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_number, number_unary};
 use crate::{Builder, Fold, GradContext, OpDef, OpError};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     quant: Some(TABLE),
     fold: Fold::Clamp(|_| Some((0.0, f32::INFINITY))),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Relu, 0.0, 0.0)),
     ..OpDef::new("Relu", number_unary)
 };
 

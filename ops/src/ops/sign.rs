@@ -1,6 +1,7 @@
 //! `Sign`: -1, 0 or 1 (ONNX Sign-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{eval_number, no_grad, number_unary, ranged};
 use crate::{Builder, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_number(ctx, sign, i128::signum)),
     grad: Some(no_grad),
     quant: Some(ranged(-1.0, 1.0)),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Sign, 0.0, 0.0)),
     ..OpDef::new("Sign", number_unary)
 };
 

@@ -11,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     quant: Some(ranged(0.0, 1.0)),
     upgrade: Some(upgrade),
+    lower: Some(super::softmax_lower::softmax),
     ..OpDef::new("Softmax", infer)
 };
 

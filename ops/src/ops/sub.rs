@@ -1,6 +1,7 @@
 //! `Sub`: elementwise difference with broadcasting (ONNX Sub-14).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::channel_affine::affine;
 use super::elementwise::{BINARY, broadcast_two, eval_binary, upgrade_broadcast};
@@ -12,6 +13,7 @@ pub(crate) const OP: OpDef = OpDef {
     quant: Some(BINARY),
     upgrade: Some(upgrade_broadcast),
     fold: Fold::Affine(|ctx| affine(ctx, |_| 1.0, |c| -c)),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Sub)),
     ..OpDef::new("Sub", broadcast_two)
 };
 

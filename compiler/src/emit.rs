@@ -1,0 +1,208 @@
+//! From the lowered program to the bytes of a plan.
+
+use std::collections::HashMap;
+
+use ocellus_graph::{DataType, Graph, ValueId};
+use ocellus_kernels::Isa;
+use ocellus_ops::lower::{host_type, DeviceTensor, Program, TensorId};
+use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
+
+use crate::arena::{overlaps, place, Placement};
+use crate::liveness::{memory, Memory};
+use crate::pack::pack;
+use crate::prepare::{check, Prepared};
+use crate::report::{Report, StepReport};
+use crate::walk::{lower, Lowered};
+use crate::CompileError;
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whose layouts the weights get; any instruction set runs the plan, this one best.
+    pub isa: Isa,
+    /// Alignment of every tensor in the arena in bytes, a power of two from 8.
+    pub align: usize,
+    /// The largest arena allowed, in bytes.
+    pub max_ram: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { isa: Isa::best(), align: 64, max_ram: None }
+    }
+}
+
+/// A plan with what is to be said of it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The bytes of the plan.
+    pub bytes: Vec<u8>,
+    /// Memory and work.
+    pub report: Report,
+}
+
+/// Compiles a prepared model.
+///
+/// # Errors
+/// [`CompileError`], with every unsupported node at once.
+pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, CompileError> {
+    let model = &prepared.model;
+    let unsupported = check(model);
+    if !unsupported.is_empty() {
+        return Err(CompileError::Unsupported(unsupported));
+    }
+    let lowered = lower(&model.graph)?;
+    let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
+    let placement = place(&memory.buffers, options.align);
+    if let Some((a, b)) = overlaps(&memory.buffers, &placement.offsets) {
+        return Err(CompileError::Internal(format!("buffers {a} and {b} overlap in the arena")));
+    }
+    let mut emitter = Emitter { program: &lowered.program, memory: &memory, placement: &placement, options, weights: Vec::new(), packed: HashMap::new(), layouts: 0 };
+    let writer = emitter.writer(&model.graph, &lowered)?;
+    let metadata = serde_json::json!({ "name": model.graph.name, "producer": model.producer, "metadata": model.metadata });
+    let writer = Writer { metadata: metadata.to_string(), ..writer };
+    let bytes = writer.finish();
+    let report = report(&lowered.program, &memory, &placement, &writer, &bytes, options);
+    if let Some(limit) = options.max_ram.filter(|&limit| report.arena_bytes > limit) {
+        let peak = report.peak().iter().map(|s| format!("{} ({} bytes alive)", s.name, s.live_bytes)).collect();
+        return Err(CompileError::MaxRam { needed: report.arena_bytes, limit, peak });
+    }
+    let plan = Plan::parse(&bytes).map_err(|e| CompileError::Internal(e.to_string()))?;
+    debug_assert_eq!(plan.arena_bytes(), report.arena_bytes);
+    Ok(Compiled { bytes, report })
+}
+
+struct Emitter<'a> {
+    program: &'a Program,
+    memory: &'a Memory,
+    placement: &'a Placement,
+    options: &'a Options,
+    weights: Vec<u8>,
+    packed: HashMap<TensorId, (Operand, Option<u32>)>,
+    layouts: u32,
+}
+
+fn small(n: usize, what: &'static str) -> Result<u32, CompileError> {
+    u32::try_from(n).map_err(|_| CompileError::TooLarge(what))
+}
+
+impl Emitter<'_> {
+    fn writer(&mut self, graph: &Graph, lowered: &Lowered) -> Result<Writer, CompileError> {
+        let mut steps = Vec::with_capacity(self.program.steps.len());
+        for (i, step) in self.program.steps.iter().enumerate() {
+            let mut args = step.args.clone();
+            let writes = step.writes.iter().map(|&t| self.in_arena(t)).collect::<Result<_, _>>()?;
+            let mut reads = Vec::with_capacity(step.reads.len());
+            for (r, read) in step.reads.iter().enumerate() {
+                let operand = match read {
+                    None => Operand::ABSENT,
+                    Some(_) if self.memory.in_place[i] == Some(r) => Operand { space: Space::InPlace, offset: 0, len: 0 },
+                    Some(t) => {
+                        let (operand, layout) = self.operand(*t)?;
+                        if let (Some(layout), Some(last)) = (layout, args.last_mut()) {
+                            *last = layout;
+                            self.layouts |= 1 << layout;
+                        }
+                        operand
+                    }
+                };
+                reads.push(operand);
+            }
+            steps.push(StepSpec { code: step.code, name: step.name.clone(), writes, reads, args });
+        }
+        let ports = |ids: &[ValueId], tensors: &[TensorId]| -> Result<Vec<PortSpec>, CompileError> {
+            ids.iter().zip(tensors).map(|(&id, &t)| self.port(graph, id, t)).collect()
+        };
+        let inputs = ports(&graph.inputs, &lowered.inputs)?;
+        let outputs = ports(&graph.outputs, &lowered.outputs)?;
+        Ok(Writer {
+            arena_bytes: small(self.placement.bytes, "arena")?,
+            arena_align: small(self.options.align, "alignment")?,
+            layouts: self.layouts,
+            steps,
+            inputs,
+            outputs,
+            weights: std::mem::take(&mut self.weights),
+            metadata: String::new(),
+        })
+    }
+
+    fn in_arena(&self, tensor: TensorId) -> Result<Operand, CompileError> {
+        let missing = || CompileError::Internal(format!("tensor {tensor} has no memory"));
+        let buffer = self.memory.buffer_of[tensor].ok_or_else(missing)?;
+        let offset = small(self.placement.offsets[buffer], "arena")?;
+        let len = small(self.program.tensors[tensor].bytes(), "tensors")?;
+        Ok(Operand { space: Space::Arena, offset, len })
+    }
+
+    /// The place of a tensor that is read, and the layout of packed weights.
+    fn operand(&mut self, tensor: TensorId) -> Result<(Operand, Option<u32>), CompileError> {
+        let root = self.program.root(tensor);
+        let Some(constant) = &self.program.tensors[root].constant else { return Ok((self.in_arena(tensor)?, None)) };
+        if let Some(&done) = self.packed.get(&root) {
+            return Ok(done);
+        }
+        let packed = pack(constant, self.options.isa)
+            .ok_or_else(|| CompileError::Internal(format!("no layout holds the weights of tensor {tensor}")))?;
+        self.weights.resize(self.weights.len().next_multiple_of(64), 0);
+        let offset = small(self.weights.len(), "weights")?;
+        let len = small(packed.bytes.len(), "weights")?;
+        self.weights.extend(&packed.bytes);
+        let done = (Operand { space: Space::Weights, offset, len }, packed.layout);
+        self.packed.insert(root, done);
+        Ok(done)
+    }
+
+    fn port(&self, graph: &Graph, id: ValueId, tensor: TensorId) -> Result<PortSpec, CompileError> {
+        let value = graph.value(id);
+        let device = &self.program.tensors[tensor];
+        let Operand { offset, len, .. } = self.in_arena(tensor)?;
+        let host = match value.dtype {
+            Some(DataType::F32) => HostType::F32,
+            Some(DataType::U8) => HostType::U8,
+            Some(DataType::I8) => HostType::I8,
+            _ => host_type(device.element),
+        };
+        let quantized = device.quant.is_some();
+        let (scale, zero_point) = device.quant.map_or((0.0, 0), |q| (q.scale, q.zero_point));
+        Ok(PortSpec {
+            name: value.name.clone(),
+            host,
+            device: if quantized { DeviceType::Quantized } else { DeviceType::Same },
+            axes: if axes_differ(device) { Axes::Nhwc } else { Axes::Plain },
+            shape: device.shape.iter().map(|&n| small(n, "tensors")).collect::<Result<_, _>>()?,
+            offset,
+            len,
+            scale,
+            zero_point,
+        })
+    }
+}
+
+fn axes_differ(tensor: &DeviceTensor) -> bool {
+    tensor.shape.len() == 4 && !tensor.plain && !tensor.in_model_order()
+}
+
+fn report(
+    program: &Program,
+    memory: &Memory,
+    placement: &Placement,
+    writer: &Writer,
+    bytes: &[u8],
+    options: &Options,
+) -> Report {
+    let alive = |time: usize| -> usize {
+        let live = memory.buffers.iter().filter(|b| b.first <= time && time <= b.last);
+        live.map(|b| b.bytes.next_multiple_of(options.align)).sum()
+    };
+    let steps = program.steps.iter().enumerate();
+    Report {
+        arena_bytes: placement.bytes,
+        arena_lower_bound: placement.lower_bound,
+        weights_bytes: writer.weights.len(),
+        step_words: Plan::parse(bytes).map_or(0, |p| p.step_words()),
+        plan_bytes: bytes.len(),
+        macs: program.steps.iter().map(|s| s.macs).sum(),
+        steps: steps.map(|(i, s)| StepReport { name: s.name.clone(), live_bytes: alive(i + 1), macs: s.macs }).collect(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Which memory every tensor uses, and from which step to which.
+
+use ocellus_ops::lower::{Program, TensorId};
+
+use crate::arena::Buffer;
+
+/// Memory of tensors: several tensors may share a buffer.
+pub(crate) struct Memory {
+    /// The buffer of every tensor; `None` for constants and tensors that no step touches.
+    pub buffer_of: Vec<Option<usize>>,
+    /// The buffers.
+    pub buffers: Vec<Buffer>,
+    /// For every step, the read that works in place.
+    pub in_place: Vec<Option<usize>>,
+}
+
+/// Finds the life of every buffer. Inputs live from before the first step, outputs until after the last.
+pub(crate) fn memory(program: &Program, inputs: &[TensorId], outputs: &[TensorId]) -> Memory {
+    let mut shared: Vec<usize> = (0..program.tensors.len()).map(|t| program.root(t)).collect();
+    let constant = |root: usize| program.tensors[root].constant.is_some();
+    let mut last = vec![None; program.tensors.len()];
+    for (i, step) in program.steps.iter().enumerate() {
+        for &t in step.reads.iter().flatten().chain(&step.writes) {
+            last[shared[t]] = Some(i);
+        }
+    }
+    let kept: Vec<usize> = outputs.iter().map(|&t| shared[t]).collect();
+    let mut in_place = vec![None; program.steps.len()];
+    for (i, step) in program.steps.iter().enumerate() {
+        let Some(&y) = step.writes.first() else { continue };
+        in_place[i] = step.in_place.iter().copied().find(|&r| {
+            let Some(Some(x)) = step.reads.get(r).copied() else { return false };
+            let (x_root, y_root) = (program.root(x), program.root(y));
+            let once = step.reads.iter().flatten().filter(|&&t| shared[t] == shared[x]).count() == 1;
+            let first_write = !program.steps[..i].iter().any(|s| s.writes.iter().any(|&w| program.root(w) == y_root));
+            once && first_write
+                && !constant(x_root)
+                && last[shared[x]] == Some(i)
+                && !kept.contains(&shared[x])
+                && program.tensors[x_root].bytes() == program.tensors[y_root].bytes()
+        });
+        if let Some(x) = in_place[i].and_then(|r| step.reads[r]) {
+            let (from, to) = (shared[y], shared[x]);
+            last[to] = last[to].max(last[from]);
+            shared.iter_mut().filter(|s| **s == from).for_each(|s| *s = to);
+        }
+    }
+    collect(program, inputs, outputs, shared, in_place)
+}
+
+fn collect(
+    program: &Program,
+    inputs: &[TensorId],
+    outputs: &[TensorId],
+    shared: Vec<usize>,
+    in_place: Vec<Option<usize>>,
+) -> Memory {
+    let mut place: Vec<Option<usize>> = vec![None; program.tensors.len()];
+    let mut buffers: Vec<Buffer> = Vec::new();
+    let mut touch = |tensor: TensorId, step: usize| {
+        if program.tensors[program.root(tensor)].constant.is_some() {
+            return;
+        }
+        let bytes = program.tensors[program.root(tensor)].bytes();
+        let slot = *place[shared[tensor]].get_or_insert_with(|| {
+            buffers.push(Buffer { bytes: 0, first: step, last: step });
+            buffers.len() - 1
+        });
+        let buffer = &mut buffers[slot];
+        buffer.bytes = buffer.bytes.max(bytes);
+        (buffer.first, buffer.last) = (buffer.first.min(step), buffer.last.max(step));
+    };
+    // Step k is at time k + 1; inputs are written at time 0, outputs are read after the last step.
+    inputs.iter().for_each(|&t| touch(t, 0));
+    for (i, step) in program.steps.iter().enumerate() {
+        step.writes.iter().chain(step.reads.iter().flatten()).for_each(|&t| touch(t, i + 1));
+    }
+    outputs.iter().for_each(|&t| touch(t, program.steps.len() + 1));
+    let buffer_of = shared.iter().map(|&s| place[s]).collect();
+    Memory { buffer_of, buffers, in_place }
+}

@@ -1,0 +1,56 @@
+//! Weights in the layout that the target's kernels read best.
+
+use ocellus_kernels::geometry::Geometry;
+use ocellus_kernels::{conv_f32, conv_i8, Isa};
+use ocellus_ops::lower::{f32_bytes, i8_bytes, Constant};
+use ocellus_plan::args::ConvGeometry;
+
+/// A constant as it lies in the plan, with the layout that its step has to name.
+pub(crate) struct Packed {
+    pub bytes: Vec<u8>,
+    pub layout: Option<u32>,
+}
+
+/// Packs a constant for an instruction set: the first layout of the kernel's list that holds these weights.
+pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
+    match constant {
+        Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
+        Constant::ConvI8(rows, geometry) => {
+            let g = of(geometry);
+            conv_i8::layouts(isa).iter().find_map(|&layout| {
+                let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
+                conv_i8::pack(&g, layout, rows, &mut packed)
+                    .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
+            })
+        }
+        Constant::ConvF32(rows, geometry) => {
+            let g = of(geometry);
+            conv_f32::layouts(isa).iter().find_map(|&layout| {
+                let mut packed = vec![0.0; conv_f32::packed_len(&g, layout)? as usize];
+                conv_f32::pack(&g, layout, rows, &mut packed)
+                    .then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })
+            })
+        }
+    }
+}
+
+fn of(g: &ConvGeometry) -> Geometry {
+    Geometry {
+        batch: g.batch,
+        in_height: g.in_height,
+        in_width: g.in_width,
+        in_channels: g.in_channels,
+        out_height: g.out_height,
+        out_width: g.out_width,
+        out_channels: g.out_channels,
+        kernel_height: g.kernel_height,
+        kernel_width: g.kernel_width,
+        stride_height: g.stride_height,
+        stride_width: g.stride_width,
+        dilation_height: g.dilation_height,
+        dilation_width: g.dilation_width,
+        pad_top: g.pad_top,
+        pad_left: g.pad_left,
+        groups: g.groups,
+    }
+}

@@ -1,0 +1,16 @@
+//! From ONNX nodes to device operations: what a rule sees, and the program that it adds to.
+//!
+//! The compiler walks the graph and asks every operator's rule; a rule looks at its inputs through [`LowerContext`],
+//! decides between int8 and float by what it finds, and emits steps. It never sees another node: what follows it
+//! (a clamp, a QuantizeLinear) is offered as a [`Fusion`] that it may take.
+
+mod context;
+pub(crate) mod moves;
+mod program;
+pub(crate) mod unary;
+
+pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
+pub use program::{
+    element_bytes, f32_bytes, host_type, i32_bytes, i64_bytes, i8_bytes, u32_bytes, Constant, DeviceStep, DeviceTensor,
+    Program, Quant, TensorId,
+};

@@ -1,0 +1,119 @@
+//! Movement of elements by strided copies, and reshapes that move nothing.
+
+use ocellus_plan::args::Copy;
+
+use super::{element_bytes, DeviceTensor, LowerContext, TensorId};
+use crate::OpError;
+
+/// Most axes of a strided step.
+pub(crate) const AXES: usize = 6;
+
+/// A box of elements between two tensors; all per axis of the box, outermost first.
+pub(crate) struct Box6 {
+    /// Sizes of the box.
+    pub sizes: Vec<usize>,
+    /// Strides in x, in elements.
+    pub x_strides: Vec<i64>,
+    /// Strides in y, in elements.
+    pub y_strides: Vec<usize>,
+    /// First element of x.
+    pub x_offset: usize,
+    /// First element of y.
+    pub y_offset: usize,
+}
+
+impl Box6 {
+    /// Drops axes of size 1 and merges axes that are contiguous in both tensors.
+    fn simplified(self) -> Self {
+        let Self { sizes, x_strides, y_strides, x_offset, y_offset } = self;
+        let mut axes: Vec<(usize, i64, usize)> = Vec::new();
+        for ((size, xs), ys) in sizes.into_iter().zip(x_strides).zip(y_strides) {
+            if size == 1 {
+                continue;
+            }
+            match axes.last_mut() {
+                Some(outer) if outer.1 == xs * size as i64 && outer.2 == ys * size => *outer = (outer.0 * size, xs, ys),
+                _ => axes.push((size, xs, ys)),
+            }
+        }
+        Self {
+            sizes: axes.iter().map(|a| a.0).collect(),
+            x_strides: axes.iter().map(|a| a.1).collect(),
+            y_strides: axes.iter().map(|a| a.2).collect(),
+            x_offset,
+            y_offset,
+        }
+    }
+}
+
+/// Pads a list to [`AXES`] entries at the front.
+pub(crate) fn six<T: std::marker::Copy>(values: &[T], fill: T) -> Option<[T; AXES]> {
+    let mut all = [fill; AXES];
+    let start = AXES.checked_sub(values.len())?;
+    all[start..].copy_from_slice(values);
+    Some(all)
+}
+
+/// Emits a strided copy.
+pub(crate) fn copy(ctx: &mut LowerContext, x: TensorId, y: TensorId, area: Box6) -> Result<(), OpError> {
+    let area = area.simplified();
+    let too_many = || OpError::at(ctx.node, format!("moves along more than {AXES} axes on the device"));
+    let x_strides: Vec<i32> = area.x_strides.iter().map(|&s| s as i32).collect();
+    let y_strides: Vec<u32> = area.y_strides.iter().map(|&s| s as u32).collect();
+    let sizes: Vec<u32> = area.sizes.iter().map(|&s| s as u32).collect();
+    let args = Copy {
+        element_bytes: element_bytes(ctx.program.tensors[x].element) as u32,
+        sizes: six(&sizes, 1).ok_or_else(too_many)?,
+        x_strides: six(&x_strides, 0).ok_or_else(too_many)?,
+        y_strides: six(&y_strides, 0).ok_or_else(too_many)?,
+        x_offset: area.x_offset as u32,
+        y_offset: area.y_offset as u32,
+    };
+    let whole = area.sizes.iter().product::<usize>() == ctx.program.tensors[y].len();
+    ctx.emit(args, &[y], &[x]).partial = !whole;
+    Ok(())
+}
+
+/// Copies all of `x` into a tensor of the same shape in another storage order.
+pub(crate) fn reorder(ctx: &mut LowerContext, x: TensorId, plain: bool) -> Result<TensorId, OpError> {
+    let from = &ctx.program.tensors[x];
+    if from.plain == plain || from.in_model_order() {
+        let mut same = from.clone();
+        same.plain = plain;
+        same.constant = None;
+        same.alias = Some(x);
+        return Ok(ctx.program.add(same));
+    }
+    let mut to = DeviceTensor::new(from.element, &from.shape.clone(), from.quant);
+    to.plain = plain;
+    let order = to.order();
+    let (xs, ys) = (from.strides(), to.strides());
+    let area = Box6 {
+        sizes: order.iter().map(|&a| to.shape[a]).collect(),
+        x_strides: order.iter().map(|&a| xs[a] as i64).collect(),
+        y_strides: order.iter().map(|&a| ys[a]).collect(),
+        x_offset: 0,
+        y_offset: 0,
+    };
+    let y = ctx.program.add(to);
+    copy(ctx, x, y, area)?;
+    Ok(y)
+}
+
+/// Input 0 under the shape of output 0: the same memory, but where the storage orders differ.
+pub(crate) fn reshape(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let x = ctx.any(0)?;
+    let y = reshaped(ctx, x, &ctx.output_shape())?;
+    ctx.bind(0, y);
+    Ok(())
+}
+
+/// A tensor under another shape.
+pub(crate) fn reshaped(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> Result<TensorId, OpError> {
+    let x = reorder(ctx, x, true)?;
+    let mut view = DeviceTensor::new(ctx.program.tensors[x].element, shape, ctx.program.tensors[x].quant);
+    view.plain = true;
+    view.alias = Some(x);
+    let view = ctx.program.add(view);
+    reorder(ctx, view, false)
+}

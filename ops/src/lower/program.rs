@@ -1,0 +1,215 @@
+//! The program that lowering rules build: device tensors and steps, before memory is placed.
+
+use ocellus_plan::args::{element, ConvGeometry};
+use ocellus_plan::{Arguments, HostType};
+
+/// The place of a tensor in [`Program::tensors`].
+pub type TensorId = usize;
+
+/// Scale and zero point of a logical int8.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Quant {
+    /// Scale, finite, normal and positive.
+    pub scale: f32,
+    /// Zero point of the logical int8, -128 to 127.
+    pub zero_point: i32,
+}
+
+impl Quant {
+    /// The least and greatest int8 that a clamp to `[low, high]` leaves.
+    pub fn range(self, clamp: Option<(f32, f32)>) -> (i32, i32) {
+        let (low, high) = clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        let bound = |v: f32| (f64::from(v / self.scale).round_ties_even().clamp(-1e6, 1e6) as i32 + self.zero_point).clamp(-128, 127);
+        (bound(low), bound(high))
+    }
+
+    /// `x` quantized by the numeric contract.
+    pub fn quantize(self, x: f32) -> i8 {
+        let v = x / self.scale;
+        let v = if v.is_nan() { 0.0 } else { v };
+        let (low, high) = ((-128 - self.zero_point) as f32, (127 - self.zero_point) as f32);
+        (v.clamp(low, high).round_ties_even() as i32 + self.zero_point) as i8
+    }
+
+    /// The value of `q`.
+    pub fn dequantize(self, q: i8) -> f32 {
+        (i32::from(q) - self.zero_point) as f32 * self.scale
+    }
+}
+
+/// A tensor of the device: in the arena, or a constant in the weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceTensor {
+    /// Sizes in the model's axis order. Rank 4 is stored `[N, H, W, C]` unless `plain`.
+    pub shape: Vec<usize>,
+    /// Element type, of [`element`].
+    pub element: u32,
+    /// Scale and zero point, where it is an int8 that stands for floats.
+    pub quant: Option<Quant>,
+    /// Whether a rank-4 tensor is stored in the model's axis order all the same.
+    pub plain: bool,
+    /// Its bytes in device order, where it is a constant.
+    pub constant: Option<Constant>,
+    /// The tensor whose memory this one is (same bytes under another shape).
+    pub alias: Option<TensorId>,
+}
+
+/// The content of a constant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Constant {
+    /// Bytes as they are.
+    Bytes(Vec<u8>),
+    /// int8 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
+    ConvI8(Vec<i8>, ConvGeometry),
+    /// f32 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
+    ConvF32(Vec<f32>, ConvGeometry),
+}
+
+/// Bytes of an element.
+pub fn element_bytes(e: u32) -> usize {
+    match e {
+        element::F32 | element::I32 => 4,
+        element::I64 => 8,
+        _ => 1,
+    }
+}
+
+/// The host type of an element.
+pub fn host_type(e: u32) -> HostType {
+    match e {
+        element::F32 => HostType::F32,
+        element::I8 => HostType::I8,
+        element::U8 => HostType::U8,
+        element::I32 => HostType::I32,
+        element::I64 => HostType::I64,
+        _ => HostType::Bool,
+    }
+}
+
+impl DeviceTensor {
+    /// A tensor in the arena.
+    pub fn new(element: u32, shape: &[usize], quant: Option<Quant>) -> Self {
+        Self { shape: shape.to_vec(), element, quant, plain: false, constant: None, alias: None }
+    }
+
+    /// Elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no element.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes in memory, unpacked.
+    pub fn bytes(&self) -> usize {
+        self.len() * element_bytes(self.element)
+    }
+
+    /// The model axes in the order of storage, outermost first.
+    pub fn order(&self) -> Vec<usize> {
+        if self.shape.len() == 4 && !self.plain { vec![0, 2, 3, 1] } else { (0..self.shape.len()).collect() }
+    }
+
+    /// The distance in elements between neighbours along every model axis.
+    pub fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![0; self.shape.len()];
+        let mut step = 1;
+        for &axis in self.order().iter().rev() {
+            strides[axis] = step;
+            step *= self.shape[axis];
+        }
+        strides
+    }
+
+    /// Whether the elements lie in the model's order: true for all but rank-4 tensors with channels and pixels.
+    pub fn in_model_order(&self) -> bool {
+        match self.shape[..] {
+            [_, c, h, w] if !self.plain => c == 1 || h * w == 1,
+            _ => true,
+        }
+    }
+}
+
+/// One device operation before its operands have addresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceStep {
+    /// The operation's number.
+    pub code: u16,
+    /// The operation's name with the node it comes from.
+    pub name: String,
+    /// Its arguments. Where a read is a [`Constant::ConvI8`] or [`Constant::ConvF32`], the last word is the layout.
+    pub args: Vec<u32>,
+    /// What it writes: outputs, then scratch.
+    pub writes: Vec<TensorId>,
+    /// What it reads; `None` where an operand is absent.
+    pub reads: Vec<Option<TensorId>>,
+    /// The reads that may share their memory with write 0, best first.
+    pub in_place: Vec<usize>,
+    /// Whether write 0 keeps what was in it (a part of it is written).
+    pub partial: bool,
+    /// Multiply-accumulate operations.
+    pub macs: u64,
+}
+
+/// Device tensors and steps in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Program {
+    /// Every tensor.
+    pub tensors: Vec<DeviceTensor>,
+    /// The steps.
+    pub steps: Vec<DeviceStep>,
+}
+
+impl Program {
+    /// Adds a tensor.
+    pub fn add(&mut self, tensor: DeviceTensor) -> TensorId {
+        self.tensors.push(tensor);
+        self.tensors.len() - 1
+    }
+
+    /// Adds a constant of rank 1 from little-endian bytes.
+    pub fn constant(&mut self, element: u32, bytes: Vec<u8>) -> TensorId {
+        let mut tensor = DeviceTensor::new(element, &[bytes.len() / element_bytes(element)], None);
+        tensor.constant = Some(Constant::Bytes(bytes));
+        self.add(tensor)
+    }
+
+    /// Adds a step.
+    pub fn push<A: Arguments>(&mut self, node: &str, args: A, writes: &[TensorId], reads: &[TensorId]) -> &mut DeviceStep {
+        let mut words = Vec::with_capacity(A::WORDS);
+        args.put(&mut |w| words.push(w));
+        self.steps.push(DeviceStep {
+            code: A::CODE,
+            name: if node.is_empty() { A::NAME.to_owned() } else { format!("{} {node}", A::NAME) },
+            args: words,
+            writes: writes.to_vec(),
+            reads: reads.iter().copied().map(Some).collect(),
+            in_place: Vec::new(),
+            partial: false,
+            macs: 0,
+        });
+        self.steps.last_mut().expect("a step was just pushed")
+    }
+
+    /// The tensor whose memory `id` uses.
+    pub fn root(&self, mut id: TensorId) -> TensorId {
+        while let Some(next) = self.tensors[id].alias {
+            id = next;
+        }
+        id
+    }
+}
+
+/// Little-endian bytes of numbers.
+macro_rules! le_bytes {
+    ($($name:ident: $type:ty),*) => {
+        $(/// Little-endian bytes.
+        pub fn $name(values: &[$type]) -> Vec<u8> {
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
+        })*
+    };
+}
+
+le_bytes!(f32_bytes: f32, i32_bytes: i32, u32_bytes: u32, i64_bytes: i64, i8_bytes: i8);

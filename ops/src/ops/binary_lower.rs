@@ -1,0 +1,105 @@
+//! Lowering of elementwise operators with two operands.
+
+use ocellus_plan::args::{element, AddI8, Binary, BinaryFunction, Broadcast, MulI8};
+
+use crate::lower::moves::six;
+use crate::lower::{DeviceTensor, LowerContext, LowerInput, TensorId};
+use crate::OpError;
+
+/// How `a` and `b` meet in an output of this shape.
+pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[usize]) -> Result<Broadcast, OpError> {
+    let y = DeviceTensor::new(element::F32, shape, None);
+    let strides = |id: TensorId| -> Vec<usize> {
+        let t = &ctx.program.tensors[id];
+        let (own, skip) = (t.strides(), shape.len() - t.shape.len());
+        (0..shape.len()).map(|i| if i < skip || t.shape[i - skip] == 1 { 0 } else { own[i - skip] }).collect()
+    };
+    let (a, b) = (strides(a), strides(b));
+    // Axes of the output in storage order, contiguous ones merged.
+    let mut axes: Vec<[usize; 3]> = Vec::new();
+    for axis in y.order() {
+        let next = [shape[axis], a[axis], b[axis]];
+        if next[0] == 1 {
+            continue;
+        }
+        match axes.last_mut() {
+            Some(outer) if outer[1] == next[1] * next[0] && outer[2] == next[2] * next[0] => {
+                *outer = [outer[0] * next[0], next[1], next[2]];
+            }
+            _ => axes.push(next),
+        }
+    }
+    let column = |k: usize, fill: u32| -> Result<[u32; 6], OpError> {
+        let values: Vec<u32> = axes.iter().map(|a| a[k] as u32).collect();
+        six(&values, fill).ok_or_else(|| ctx.error("broadcasts along more than 6 axes"))
+    };
+    Ok(Broadcast { sizes: column(0, 1)?, a_strides: column(1, 0)?, b_strides: column(2, 0)? })
+}
+
+/// The operands whose memory the output may take: they have its storage.
+fn candidates(ctx: &LowerContext, y: TensorId, operands: &[TensorId]) -> Vec<usize> {
+    let t = &ctx.program.tensors;
+    let same = |&(_, &x): &(usize, &TensorId)| t[x].shape == t[y].shape && t[x].bytes() == t[y].bytes() && !t[x].plain;
+    operands.iter().enumerate().filter(same).map(|(i, _)| i).collect()
+}
+
+/// Lowers a binary operator; `Min` and `Max` of more than two operands pairwise.
+pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<(), OpError> {
+    if quantized(ctx, function)? {
+        return Ok(());
+    }
+    let integers = matches!(ctx.outputs[0].1, ocellus_graph::DataType::I32 | ocellus_graph::DataType::I64);
+    let operand = |ctx: &mut LowerContext, i: usize| if integers { ctx.any(i) } else { ctx.float(i) };
+    let count = ctx.inputs.iter().filter(|i| !matches!(i, LowerInput::Absent)).count();
+    let mut a = operand(ctx, 0)?;
+    if count == 1 {
+        ctx.bind(0, a);
+        return Ok(());
+    }
+    for i in 1..count {
+        let b = operand(ctx, i)?;
+        let last = i + 1 == count;
+        let shape = if last { ctx.output_shape() } else { pair_shape(ctx, a, b)? };
+        let (low, high) = match (last, integers) {
+            (true, false) => {
+                ctx.taken.0 = ctx.fusion.clamp.is_some();
+                ctx.fusion.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY))
+            }
+            _ => (f32::NEG_INFINITY, f32::INFINITY),
+        };
+        let element = ctx.program.tensors[a].element;
+        let y = ctx.program.add(DeviceTensor::new(element, &shape, None));
+        let args = Binary { function: function as u32, element, broadcast: broadcast(ctx, a, b, &shape)?, low, high };
+        let places = candidates(ctx, y, &[a, b]);
+        ctx.emit(args, &[y], &[a, b]).in_place = places;
+        a = y;
+    }
+    ctx.bind(0, a);
+    Ok(())
+}
+
+fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>, OpError> {
+    let t = &ctx.program.tensors;
+    crate::shapes::broadcast_sizes(&t[a].shape, &t[b].shape).ok_or_else(|| ctx.error("operands do not broadcast"))
+}
+
+/// The int8 forms of Add, Sub and Mul; says whether it was one.
+fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, OpError> {
+    let known = matches!(function, BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul);
+    let Some(to) = ctx.fusion.quant.filter(|_| known) else { return Ok(false) };
+    let Some(((a, qa), (b, qb))) = ctx.quantized(0).zip(ctx.quantized(1)) else { return Ok(false) };
+    let (y, low, high) = ctx.output_i8(to);
+    let broadcast = broadcast(ctx, a, b, &ctx.output_shape())?;
+    let (a_zero_point, b_zero_point, zero_point) = (qa.zero_point, qb.zero_point, to.zero_point);
+    let places = candidates(ctx, y, &[a, b]);
+    let step = if function == BinaryFunction::Mul {
+        let scale = (qa.scale * qb.scale) / to.scale;
+        ctx.emit(MulI8 { broadcast, scale, a_zero_point, b_zero_point, zero_point, low, high }, &[y], &[a, b])
+    } else {
+        let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
+        let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
+        ctx.emit(AddI8 { broadcast, a_scale, b_scale, a_zero_point, b_zero_point, zero_point, low, high }, &[y], &[a, b])
+    };
+    step.in_place = places;
+    Ok(true)
+}
