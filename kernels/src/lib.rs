@@ -13,23 +13,35 @@
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+pub mod add_i8;
 pub mod average_pool_f32;
 pub mod average_pool_i8;
 pub mod binary;
+pub mod broadcast;
 pub mod conv_f32;
 pub mod conv_i8;
 pub mod conv_transpose_f32;
+pub mod copy;
 pub mod depthwise_f32;
 pub mod depthwise_i8;
+pub mod dequantize;
+pub mod fill;
+mod gemv;
 pub mod geometry;
+pub mod gru;
 mod isa;
 pub mod lp_pool;
 pub mod lrn;
+pub mod lstm;
 pub mod matmul;
 pub mod max_pool_f32;
 pub mod max_pool_i8;
+pub mod mul_i8;
+pub mod quantize;
+pub mod recurrent;
 pub mod reduce;
 pub mod resize_f32;
+pub mod rnn;
 pub mod round;
 #[cfg(test)]
 mod samples;

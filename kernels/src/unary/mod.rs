@@ -5,8 +5,6 @@
 
 mod portable;
 
-pub(crate) use portable::{sigmoid, tanh};
-
 use crate::Isa;
 
 /// The functions; the numbers are those of plans.
@@ -103,6 +101,16 @@ pub struct Params {
 /// Computes every element. `x` and `y` have the same length; a shorter one ends the work.
 pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
     portable::run(params, x, y);
+}
+
+/// `y = 1 / (1 + exp(-y))`.
+pub(crate) fn sigmoid_in_place(isa: Isa, y: &mut [f32]) {
+    run_in_place(isa, &Params { function: Function::Sigmoid, alpha: 0.0, beta: 0.0 }, y);
+}
+
+/// `y = tanh(y)`.
+pub(crate) fn tanh_in_place(isa: Isa, y: &mut [f32]) {
+    run_in_place(isa, &Params { function: Function::Tanh, alpha: 0.0, beta: 0.0 }, y);
 }
 
 /// Computes every element in place.

@@ -5,12 +5,12 @@ use super::{Function, Params};
 use crate::round::bound;
 
 /// `1 / (1 + exp(-x))`, rounded once.
-pub(crate) fn sigmoid(x: f32) -> f32 {
+fn sigmoid(x: f32) -> f32 {
     (1.0 / (1.0 + libm::exp(-f64::from(x)))) as f32
 }
 
 /// `tanh(x)`, rounded once.
-pub(crate) fn tanh(x: f32) -> f32 {
+fn tanh(x: f32) -> f32 {
     libm::tanh(f64::from(x)) as f32
 }
 

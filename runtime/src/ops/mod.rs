@@ -39,13 +39,17 @@ mod conv_transpose_f32;
 mod depthwise_f32;
 mod depthwise_i8;
 mod geometry;
+mod gru;
 mod lp_pool;
 mod lrn;
+mod lstm;
 mod matmul;
 mod max_pool_f32;
 mod max_pool_i8;
+mod recurrent;
 mod reduce;
 mod resize_f32;
+mod rnn;
 mod softmax_f32;
 mod table_i8;
 mod unary;
@@ -58,35 +62,19 @@ pub use conv_i8::CONV_I8;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use depthwise_f32::DEPTHWISE_F32;
 pub use depthwise_i8::DEPTHWISE_I8;
+pub use gru::GRU;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
+pub use lstm::LSTM;
 pub use matmul::MATMUL;
 pub use max_pool_f32::MAX_POOL_F32;
 pub use max_pool_i8::MAX_POOL_I8;
 pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
+pub use rnn::RNN;
 pub use softmax_f32::SOFTMAX_F32;
 pub use table_i8::TABLE_I8;
 pub use unary::UNARY;
 
 /// Every operation.
-pub static ALL: &[OpEntry] = &[
-    AVERAGE_POOL_F32,
-    AVERAGE_POOL_I8,
-    BINARY,
-    CONV_F32,
-    CONV_I8,
-    CONV_TRANSPOSE_F32,
-    DEPTHWISE_F32,
-    DEPTHWISE_I8,
-    LP_POOL,
-    LRN,
-    MATMUL,
-    MAX_POOL_F32,
-    MAX_POOL_I8,
-    REDUCE,
-    RESIZE_F32,
-    SOFTMAX_F32,
-    TABLE_I8,
-    UNARY,
-];
+pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, AVERAGE_POOL_I8, BINARY, CONV_F32, CONV_I8, CONV_TRANSPOSE_F32, DEPTHWISE_F32, DEPTHWISE_I8, GRU, LP_POOL, LRN, LSTM, MATMUL, MAX_POOL_F32, MAX_POOL_I8, REDUCE, RESIZE_F32, RNN, SOFTMAX_F32, TABLE_I8, UNARY];

@@ -1,0 +1,72 @@
+//! Matrix times vector, added: `y[j] += Σ_k matrix[j, k] * x[k]`, the inner loop of recurrent layers.
+//!
+//! The order of summation of a row depends on the length of `x` alone, so that the same row and vector give the same bits
+//! wherever they stand. An output differs from the exact sum by at most `(n + 2) * 2^-24 * (|y| + Σ |matrix * x|)`.
+
+mod portable;
+
+use crate::Isa;
+
+/// Adds the products. Nothing happens where the matrix has not `y.len()` rows of `x.len()`.
+pub(crate) fn run(_isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
+    if x.len().checked_mul(y.len()) == Some(matrix.len()) {
+        portable::run(matrix, x, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::Samples;
+
+    #[test]
+    fn every_variant_stays_within_the_bound() {
+        for columns in [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 64, 100, 257] {
+            for rows in [1, 2, 3, 4, 5, 7, 8, 9, 20] {
+                let mut samples = Samples::new(columns as u64);
+                let matrix = samples.floats(rows * columns, -1.0, 1.0);
+                let x = samples.floats(columns, -1.0, 1.0);
+                let start = samples.floats(rows, -1.0, 1.0);
+                for isa in Isa::available() {
+                    let mut y = start.clone();
+                    run(isa, &matrix, &x, &mut y);
+                    for (j, &y) in y.iter().enumerate() {
+                        let row = &matrix[j * columns..][..columns];
+                        let terms = || row.iter().zip(&x).map(|(&m, &x)| f64::from(m) * f64::from(x));
+                        let want = f64::from(start[j]) + terms().sum::<f64>();
+                        let size = f64::from(start[j].abs()) + terms().map(f64::abs).sum::<f64>();
+                        let error = (columns + 2) as f64 * size / f64::from(1 << 24);
+                        assert!((f64::from(y) - want).abs() <= error, "{:?} {rows} {columns} {j}", isa.level());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_gives_the_same_bits_wherever_it_stands() {
+        for columns in [3, 16, 37, 100] {
+            let mut samples = Samples::new(9);
+            let (row, x) = (samples.floats(columns, -1.0, 1.0), samples.floats(columns, -1.0, 1.0));
+            for isa in Isa::available() {
+                let mut alone = [0.5];
+                run(isa, &row, &x, &mut alone);
+                for rows in 1..12 {
+                    let mut y = std::vec![0.5; rows];
+                    run(isa, &row.repeat(rows), &x, &mut y);
+                    assert!(y.iter().all(|y| y.to_bits() == alone[0].to_bits()), "{:?} {rows}", isa.level());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_lengths_leave_the_output() {
+        for isa in Isa::available() {
+            let mut y = [7.0; 2];
+            run(isa, &[1.0; 5], &[1.0; 3], &mut y);
+            run(isa, &[1.0; 7], &[1.0; 3], &mut y);
+            assert_eq!(y, [7.0; 2]);
+        }
+    }
+}

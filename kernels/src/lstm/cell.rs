@@ -1,0 +1,59 @@
+//! One step of one sequence.
+
+use super::{GATES, More, Params};
+use crate::recurrent::{self, Inputs, Place, Weights, row, row_mut};
+use crate::{Isa, unary};
+
+/// Takes one step from the state in `y_h` and `y_c` to the next, which is also copied into `y`. `None` only where an
+/// operand is too short.
+pub(super) fn step(
+    isa: Isa,
+    params: &Params,
+    inputs: &Inputs<'_>,
+    more: &More<'_>,
+    place: Place,
+    [y, y_h, y_c, scratch]: [&mut [f32]; 4],
+) -> Option<()> {
+    let (s, hidden) = (&params.sequence, params.sequence.hidden as usize);
+    let x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
+    let h = row_mut(y_h, place.state_row(s), hidden)?;
+    let c = row_mut(y_c, place.state_row(s), hidden)?;
+    let gates = row_mut(scratch, place.batch, hidden.wrapping_mul(GATES as usize))?;
+    Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, gates);
+    let (input, rest) = gates.split_at_mut_checked(hidden)?;
+    let (output, rest) = rest.split_at_mut_checked(hidden)?;
+    let (forget, block) = rest.split_at_mut_checked(hidden)?;
+    let peephole = |gate: usize| row(more.peepholes?, place.direction.wrapping_mul(3).wrapping_add(gate), hidden);
+
+    gate(isa, params.clip, input, peephole(0), c);
+    if params.input_forget {
+        for (f, &i) in forget.iter_mut().zip(&*input) {
+            *f = 1.0 - i;
+        }
+    } else {
+        gate(isa, params.clip, forget, peephole(2), c);
+    }
+    recurrent::clip(block, params.clip);
+    unary::tanh_in_place(isa, block);
+    for (((c, &f), &i), &g) in c.iter_mut().zip(&*forget).zip(&*input).zip(&*block) {
+        *c = f * *c + i * g;
+    }
+    gate(isa, params.clip, output, peephole(1), c);
+    // The block's place is free for tanh(c).
+    recurrent::copy(block, c);
+    unary::tanh_in_place(isa, block);
+    for ((h, &o), &t) in h.iter_mut().zip(&*output).zip(&*block) {
+        *h = o * t;
+    }
+    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
+    Some(())
+}
+
+/// Adds the peephole's product, clips, and takes the sigmoid.
+fn gate(isa: Isa, clip: f32, gate: &mut [f32], peephole: Option<&[f32]>, c: &[f32]) {
+    for ((g, &p), &c) in gate.iter_mut().zip(peephole.unwrap_or(&[])).zip(c) {
+        *g += p * c;
+    }
+    recurrent::clip(gate, clip);
+    unary::sigmoid_in_place(isa, gate);
+}

@@ -1,0 +1,79 @@
+//! RNN (ONNX RNN-14) with tanh or relu; f32: `h' = f(x·W + h·R + b)`, the sum clipped.
+//!
+//! Rows of y behind the end of a sequence are zero, its final state is that of its last step (the initial one where it has
+//! none). The arithmetic of a step does not depend on T, B or its place, so that T calls of one step equal one call of T
+//! steps to the bit. The products are those of the matrix times vector kernel, the activations those of the unary kernel.
+
+use crate::recurrent::{self, Inputs, Place, Sequence, Weights, row, row_mut};
+use crate::{Isa, round, unary};
+
+/// Gates: one.
+const GATES: u32 = 1;
+
+/// What an RNN is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// Sizes and direction.
+    pub sequence: Sequence,
+    /// Largest magnitude of the sum, or infinity.
+    pub clip: f32,
+    /// Relu instead of tanh.
+    pub relu: bool,
+}
+
+/// What an RNN writes.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// The states of all steps `[T, D, B, H]`.
+    pub y: &'a mut [f32],
+    /// The last state `[D, B, H]`.
+    pub y_h: &'a mut [f32],
+    /// `[B, H]`, overwritten.
+    pub scratch: &'a mut [f32],
+}
+
+/// Runs all steps. Operands of other lengths than the parameters give leave the outputs as they are.
+pub fn run(isa: Isa, params: &Params, inputs: &Inputs<'_>, outputs: Outputs<'_>) {
+    let (s, Outputs { y, y_h, scratch }) = (&params.sequence, outputs);
+    if !s.fits(GATES, inputs, y, y_h, scratch) {
+        return;
+    }
+    recurrent::start(y_h, inputs.h0);
+    if inputs.lengths.is_some() {
+        y.fill(0.0);
+    }
+    s.each_step(inputs.lengths, |place| {
+        // Every row exists: the lengths have been checked.
+        let _ = step(isa, params, inputs, place, [&mut *y, &mut *y_h, &mut *scratch]);
+    });
+}
+
+/// Takes one step from the state in `y_h` to the next, which is also copied into `y`. `None` only where an operand is too
+/// short.
+fn step(
+    isa: Isa,
+    params: &Params,
+    inputs: &Inputs<'_>,
+    place: Place,
+    [y, y_h, scratch]: [&mut [f32]; 3],
+) -> Option<()> {
+    let (s, hidden) = (&params.sequence, params.sequence.hidden as usize);
+    let x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
+    let h = row_mut(y_h, place.state_row(s), hidden)?;
+    let sum = row_mut(scratch, place.batch, hidden)?;
+    Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, sum);
+    recurrent::clip(sum, params.clip);
+    if params.relu {
+        for sum in &mut *sum {
+            *sum = round::bound(*sum, 0.0, f32::INFINITY);
+        }
+    } else {
+        unary::tanh_in_place(isa, sum);
+    }
+    recurrent::copy(h, sum);
+    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, sum);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

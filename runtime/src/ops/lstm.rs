@@ -1,0 +1,35 @@
+//! LSTM.
+
+use ocellus_kernels::lstm::{self, More, Outputs, Params};
+use ocellus_plan::args::Lstm;
+
+use super::{OpEntry, recurrent};
+use crate::{Check, Operands, StepFault};
+
+/// `lstm`.
+pub const LSTM: OpEntry = OpEntry::new::<Lstm>(check, run);
+
+fn params(args: &Lstm) -> Option<Params> {
+    let sequence = recurrent::sequence([args.steps, args.batch, args.inputs, args.hidden], args.direction)?;
+    Some(Params { sequence, clip: args.clip, input_forget: args.input_forget != 0 })
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let args: Lstm = c.args()?;
+    let p = params(&args).ok_or(StepFault::Arguments)?;
+    if args.input_forget > 1 {
+        return Err(StepFault::Arguments);
+    }
+    recurrent::check(c, &p.sequence, 4, 2, 8)?;
+    c.optional::<f32>(6, p.sequence.state_len())?;
+    c.optional::<f32>(7, p.peepholes_len())?;
+    Ok(())
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?)?;
+    let (inputs, more) = (recurrent::inputs(o)?, More { c0: o.read(6), peepholes: o.read(7) });
+    let outputs = Outputs { y: o.write(0)?, y_h: o.write(1)?, y_c: o.write(2)?, scratch: o.write(3)? };
+    lstm::run(o.isa, &p, &inputs, &more, outputs);
+    Some(())
+}
