@@ -35,7 +35,9 @@ fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], b
             let tap = (kh as usize).wrapping_mul(g.kernel_width as usize).wrapping_add(kw as usize);
             sum = sum.wrapping_add(match x {
                 Some(x) => dot(params, o.weights, channel, tap, x.iter().copied()),
-                None => dot(params, o.weights, channel, tap, core::iter::repeat_n(params.input_zero_point as i8, inputs)),
+                None => {
+                    dot(params, o.weights, channel, tap, core::iter::repeat_n(params.input_zero_point as i8, inputs))
+                }
             });
         }
     }

@@ -30,14 +30,19 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
     sizes.iter().try_fold(1u32, |n, &d| n.checked_mul(d))
 }
 
+mod add_i8;
 mod average_pool_f32;
 mod average_pool_i8;
 mod binary;
+mod broadcast;
 mod conv_f32;
 mod conv_i8;
 mod conv_transpose_f32;
+mod copy;
 mod depthwise_f32;
 mod depthwise_i8;
+mod dequantize;
+mod fill;
 mod geometry;
 mod gru;
 mod lp_pool;
@@ -46,6 +51,8 @@ mod lstm;
 mod matmul;
 mod max_pool_f32;
 mod max_pool_i8;
+mod mul_i8;
+mod quantize;
 mod recurrent;
 mod reduce;
 mod resize_f32;
@@ -54,14 +61,18 @@ mod softmax_f32;
 mod table_i8;
 mod unary;
 
+pub use add_i8::ADD_I8;
 pub use average_pool_f32::AVERAGE_POOL_F32;
 pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
+pub use copy::COPY;
 pub use depthwise_f32::DEPTHWISE_F32;
 pub use depthwise_i8::DEPTHWISE_I8;
+pub use dequantize::DEQUANTIZE;
+pub use fill::FILL;
 pub use gru::GRU;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
@@ -69,6 +80,8 @@ pub use lstm::LSTM;
 pub use matmul::MATMUL;
 pub use max_pool_f32::MAX_POOL_F32;
 pub use max_pool_i8::MAX_POOL_I8;
+pub use mul_i8::MUL_I8;
+pub use quantize::QUANTIZE;
 pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
 pub use rnn::RNN;
@@ -77,4 +90,32 @@ pub use table_i8::TABLE_I8;
 pub use unary::UNARY;
 
 /// Every operation.
-pub static ALL: &[OpEntry] = &[AVERAGE_POOL_F32, AVERAGE_POOL_I8, BINARY, CONV_F32, CONV_I8, CONV_TRANSPOSE_F32, DEPTHWISE_F32, DEPTHWISE_I8, GRU, LP_POOL, LRN, LSTM, MATMUL, MAX_POOL_F32, MAX_POOL_I8, REDUCE, RESIZE_F32, RNN, SOFTMAX_F32, TABLE_I8, UNARY];
+pub static ALL: &[OpEntry] = &[
+    ADD_I8,
+    AVERAGE_POOL_F32,
+    AVERAGE_POOL_I8,
+    BINARY,
+    CONV_F32,
+    CONV_I8,
+    CONV_TRANSPOSE_F32,
+    COPY,
+    DEPTHWISE_F32,
+    DEPTHWISE_I8,
+    DEQUANTIZE,
+    FILL,
+    GRU,
+    LP_POOL,
+    LRN,
+    LSTM,
+    MATMUL,
+    MAX_POOL_F32,
+    MAX_POOL_I8,
+    MUL_I8,
+    QUANTIZE,
+    REDUCE,
+    RESIZE_F32,
+    RNN,
+    SOFTMAX_F32,
+    TABLE_I8,
+    UNARY,
+];

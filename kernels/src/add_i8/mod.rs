@@ -1,0 +1,134 @@
+//! Sum of two int8 tensors of other scales, with broadcasting: `y = clamp(rne((a - a_zero_point) * a_scale + (b -
+//! b_zero_point) * b_scale)) + zero_point`, in f32, unfused, clamped before the rounding. A difference has a negative
+//! `b_scale`. Every variant gives the same bits.
+
+mod portable;
+
+use crate::Isa;
+use crate::broadcast::Broadcast;
+use crate::round::{Output, is_i8, requantize};
+
+/// What a sum is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// How the operands meet.
+    pub broadcast: Broadcast,
+    /// Scale of a over scale of y.
+    pub a_scale: f32,
+    /// Scale of b over scale of y.
+    pub b_scale: f32,
+    /// Zero point of a.
+    pub a_zero_point: i32,
+    /// Zero point of b.
+    pub b_zero_point: i32,
+    /// The way to int8.
+    pub output: Output,
+}
+
+impl Params {
+    /// Whether zero points and bounds are int8 and in order.
+    pub fn check(&self) -> bool {
+        is_i8(self.a_zero_point) && is_i8(self.b_zero_point) && self.output.check()
+    }
+
+    #[inline(always)]
+    fn compute(&self, a: i8, b: i8) -> i8 {
+        let a = i32::from(a).wrapping_sub(self.a_zero_point) as f32 * self.a_scale;
+        let b = i32::from(b).wrapping_sub(self.b_zero_point) as f32 * self.b_scale;
+        requantize(a + b, self.output.zero_point, self.output.low, self.output.high)
+    }
+}
+
+/// Adds; an operand that is `None` is `y` itself. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) {
+    if params.check() && params.broadcast.fits(a, b, y) {
+        portable::run(params, a, b, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcast::tests::cases;
+    use crate::samples::Samples;
+    use crate::walk::Walk;
+
+    fn exact(p: &Params, a: i8, b: i8) -> i8 {
+        // The two products and the sum are each rounded to f32, nothing is fused.
+        let a = ((i32::from(a) - p.a_zero_point) as f32) * p.a_scale;
+        let b = ((i32::from(b) - p.b_zero_point) as f32) * p.b_scale;
+        let (v, o) = (f64::from(core::hint::black_box(a) + core::hint::black_box(b)), &p.output);
+        let v = v.max(f64::from(o.low - o.zero_point)).min(f64::from(o.high - o.zero_point));
+        (v.round_ties_even() as i32 + o.zero_point) as i8
+    }
+
+    fn all_params(broadcast: Broadcast) -> [Params; 4] {
+        let wide = Output { zero_point: 4, low: -128, high: 127 };
+        let p = Params { broadcast, a_scale: 0.731, b_scale: 0.2, a_zero_point: -7, b_zero_point: 12, output: wide };
+        [
+            p,
+            Params { a_scale: 0.5, b_scale: -0.5, a_zero_point: 127, b_zero_point: -128, ..p },
+            Params { a_scale: 3.0, output: Output { zero_point: -128, low: -128, high: 60 }, ..p },
+            Params { a_scale: 0.25, b_scale: f32::INFINITY, b_zero_point: -128, ..p },
+        ]
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for (k, broadcast) in cases().into_iter().enumerate() {
+            let mut samples = Samples::new(k as u64);
+            let a = samples.bytes(broadcast.a_len().unwrap());
+            let b: std::vec::Vec<i8> =
+                samples.bytes(broadcast.b_len().unwrap()).into_iter().map(|b| b.max(-127)).collect();
+            for p in all_params(broadcast) {
+                let walk = Walk::new(broadcast.sizes, [broadcast.a_strides, broadcast.b_strides]);
+                let want: std::vec::Vec<i8> = walk.map(|[i, j]| exact(&p, a[i as usize], b[j as usize])).collect();
+                for isa in Isa::available() {
+                    let mut y = std::vec![99; want.len()];
+                    run(isa, &p, Some(&a), Some(&b), &mut y);
+                    assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                    if broadcast.a_in_place() {
+                        let mut z = a.clone();
+                        run(isa, &p, None, Some(&b), &mut z);
+                        assert_eq!(z, want, "{:?} {p:?}", isa.level());
+                    }
+                    if broadcast.b_in_place() {
+                        let mut z = b.clone();
+                        run(isa, &p, Some(&a), None, &mut z);
+                        assert_eq!(z, want, "{:?} {p:?}", isa.level());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_operands_may_be_the_output() {
+        for p in all_params(cases()[1]) {
+            let x = Samples::new(1).bytes(37);
+            for isa in Isa::available() {
+                let mut y = x.clone();
+                run(isa, &p, None, None, &mut y);
+                for (&x, &y) in x.iter().zip(&y) {
+                    // Infinity times zero is a NaN, which the clamp makes the least output.
+                    if p.b_scale.is_finite() {
+                        assert_eq!(y, exact(&p, x, x));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_operands_leave_the_output() {
+        let p = all_params(cases()[4])[0];
+        for isa in Isa::available() {
+            let mut y = [7; 210];
+            run(isa, &p, Some(&[1; 209]), Some(&[1; 7]), &mut y);
+            run(isa, &p, Some(&[1; 210]), Some(&[1; 6]), &mut y);
+            run(isa, &p, Some(&[1; 210]), None, &mut y);
+            run(isa, &Params { a_zero_point: 200, ..p }, Some(&[1; 210]), Some(&[1; 7]), &mut y);
+            assert_eq!(y, [7; 210]);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Copies a box of elements between two strided places: transposes, slices (also reversed), splits, broadcasts,
+//! concatenations, paddings.
+//!
+//! Element `i` of the box goes from `x[x_offset + Σ i[k] * x_strides[k]]` to `y[y_offset + Σ i[k] * y_strides[k]]`, in
+//! row-major order of `i`. What the box does not reach in `y` keeps its value.
+
+mod portable;
+
+use crate::Isa;
+use crate::walk::product;
+
+/// What to copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Bytes of an element: 1, 2, 4 or 8.
+    pub element_bytes: u32,
+    /// Sizes of the box, outermost first, the unused ones 1.
+    pub sizes: [u32; 6],
+    /// Strides in elements; negative ones reverse, 0 repeats.
+    pub x_strides: [i32; 6],
+    /// Strides in elements.
+    pub y_strides: [u32; 6],
+    /// First element read.
+    pub x_offset: u32,
+    /// First element written.
+    pub y_offset: u32,
+}
+
+impl Params {
+    /// Whether the box stays within `x_bytes` and `y_bytes` bytes and is no larger than `y`, which bounds the time.
+    pub fn check(&self, x_bytes: usize, y_bytes: usize) -> bool {
+        let Some(shift) = shift(self.element_bytes) else { return false };
+        let y_strides = self.y_strides.map(i64::from);
+        let elements = product(&self.sizes).filter(|&n| n > 0);
+        elements.is_some_and(|n| n as usize <= y_bytes >> shift)
+            && inside(&self.sizes, self.x_strides.map(i64::from), self.x_offset, x_bytes >> shift)
+            && inside(&self.sizes, y_strides, self.y_offset, y_bytes >> shift)
+    }
+}
+
+/// The binary logarithm of an element's size, where there are such elements.
+pub(crate) fn shift(element_bytes: u32) -> Option<u32> {
+    matches!(element_bytes, 1 | 2 | 4 | 8).then(|| element_bytes.trailing_zeros())
+}
+
+/// Whether a box with these strides, of no size zero, stays within `len` elements.
+fn inside(sizes: &[u32; 6], strides: [i64; 6], offset: u32, len: usize) -> bool {
+    let (mut least, mut greatest) = (i64::from(offset), i64::from(offset));
+    for (&size, stride) in sizes.iter().zip(strides) {
+        // Sizes and strides are of 32 bits: neither the product nor six of them together leave 64 bits by much.
+        let Some(reach) = i64::from(size).saturating_sub(1).checked_mul(stride) else { return false };
+        least = least.saturating_add(reach.min(0));
+        greatest = greatest.saturating_add(reach.max(0));
+    }
+    least >= 0 && u64::try_from(greatest).is_ok_and(|greatest| greatest < len as u64)
+}
+
+/// Copies. A box that leaves `x` or `y` (in bytes) leaves `y` as it is.
+pub fn run(_isa: Isa, params: &Params, x: &[u8], y: &mut [u8]) {
+    if params.check(x.len(), y.len()) {
+        portable::run(params, x, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn exact(p: &Params, x: &[u8], y: &mut [u8]) {
+        let n: u32 = p.sizes.iter().product();
+        let bytes = p.element_bytes as usize;
+        for flat in 0..n {
+            let (mut rest, mut from, mut to) = (flat, i64::from(p.x_offset), i64::from(p.y_offset));
+            for axis in (0..6).rev() {
+                let i = i64::from(rest % p.sizes[axis]);
+                rest /= p.sizes[axis];
+                from += i * i64::from(p.x_strides[axis]);
+                to += i * i64::from(p.y_strides[axis]);
+            }
+            let (from, to) = (from as usize * bytes, to as usize * bytes);
+            y[to..to + bytes].copy_from_slice(&x[from..from + bytes]);
+        }
+    }
+
+    fn battery(p: &Params, x_len: usize, y_len: usize) {
+        for element_bytes in [1, 2, 4, 8] {
+            let p = Params { element_bytes, ..*p };
+            let x: Vec<u8> = (0..x_len * element_bytes as usize).map(|k| (k * 7 % 253) as u8).collect();
+            let mut want = std::vec![0xEE; y_len * element_bytes as usize];
+            exact(&p, &x, &mut want);
+            for isa in Isa::available() {
+                let mut y = std::vec![0xEE; want.len()];
+                run(isa, &p, &x, &mut y);
+                assert_eq!(y, want, "{p:?}");
+            }
+        }
+    }
+
+    fn params(sizes: [u32; 6], x: ([i32; 6], u32), y: ([u32; 6], u32)) -> Params {
+        let (x_strides, x_offset) = x;
+        Params { element_bytes: 1, sizes, x_strides, y_strides: y.0, x_offset, y_offset: y.1 }
+    }
+
+    #[test]
+    fn every_movement_follows_the_definition() {
+        let dense = |s: [u32; 6]| {
+            let mut strides = [1; 6];
+            (0..5).rev().for_each(|k| strides[k] = strides[k + 1] * s[k + 1]);
+            strides
+        };
+        // The whole, in one run.
+        let s = [1, 1, 2, 3, 4, 5];
+        battery(&params(s, (dense(s).map(|n| n as i32), 0), (dense(s), 0)), 120, 120);
+        // A transpose of four axes.
+        battery(&params(s, ([0, 0, 5, 40, 10, 1], 0), (dense(s), 0)), 120, 120);
+        let t = [1, 1, 4, 5, 3, 2];
+        battery(&params(t, ([0, 0, 5, 1, 20, 60], 0), (dense(t), 0)), 120, 120);
+        // A slice of the middle, and the same place written to.
+        let cut = [1, 1, 1, 2, 2, 3];
+        battery(&params(cut, ([0, 0, 60, 20, 5, 1], 26), (dense(cut), 0)), 120, 12);
+        battery(&params(cut, ([0, 0, 12, 6, 3, 1], 0), ([0, 0, 60, 20, 5, 1], 26)), 12, 120);
+        // Reversed, with a step, repeated.
+        battery(&params([1, 1, 1, 1, 3, 4], ([0, 0, 0, 0, -8, -2], 23), ([0, 0, 0, 0, 4, 1], 0)), 24, 12);
+        battery(&params([1, 1, 1, 2, 3, 4], ([0, 0, 0, 0, 0, 1], 0), ([0, 0, 0, 12, 4, 1], 0)), 4, 24);
+        battery(&params([1, 1, 1, 2, 3, 4], ([0, 0, 0, 1, 0, 0], 0), ([0, 0, 0, 12, 4, 1], 0)), 2, 24);
+        // Six axes, none of which merges.
+        battery(&params([2; 6], ([1, 2, 4, 8, 16, 32], 0), ([32, 16, 8, 4, 2, 1], 0)), 64, 64);
+        // One element.
+        battery(&params([1; 6], ([9; 6], 3), ([9; 6], 2)), 4, 3);
+    }
+
+    #[test]
+    fn a_box_that_leaves_its_tensors_is_refused() {
+        let p = params([1, 1, 1, 1, 3, 4], ([0, 0, 0, 0, -4, -1], 11), ([0, 0, 0, 0, 4, 1], 0));
+        assert!(p.check(12, 12));
+        assert!(!p.check(11, 12) && !p.check(12, 11));
+        assert!(!Params { x_offset: 10, ..p }.check(12, 12));
+        assert!(!Params { x_offset: 12, ..p }.check(12, 12));
+        assert!(!Params { y_offset: 1, ..p }.check(12, 12));
+        assert!(!Params { element_bytes: 3, ..p }.check(99, 99));
+        assert!(!Params { element_bytes: 2, ..p }.check(24, 23));
+        assert!(!Params { sizes: [0; 6], ..p }.check(12, 12));
+        let endless = params([65536, 1, 1, 1, 1, 32767], ([0; 6], 0), ([0; 6], 0));
+        assert!(!endless.check(12, 12));
+        let wild = Params { x_strides: [i32::MIN; 6], sizes: [6; 6], ..p };
+        assert!(!wild.check(usize::MAX, usize::MAX));
+        let wild = Params { y_strides: [u32::MAX; 6], sizes: [36; 6], ..p };
+        assert!(!wild.check(usize::MAX, usize::MAX));
+        for isa in Isa::available() {
+            let mut y = [7; 12];
+            run(isa, &p, &[1; 11], &mut y);
+            assert_eq!(y, [7; 12]);
+        }
+    }
+}

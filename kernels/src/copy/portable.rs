@@ -1,0 +1,62 @@
+//! The reference: the axes that are dense on both sides become one run of bytes, the rest is walked.
+
+use super::Params;
+use crate::walk::Walk;
+
+pub(super) fn run(params: &Params, x: &[u8], y: &mut [u8]) {
+    match params.element_bytes {
+        1 => copy::<1>(params, x, y),
+        2 => copy::<2>(params, x, y),
+        4 => copy::<4>(params, x, y),
+        _ => copy::<8>(params, x, y),
+    }
+}
+
+/// The box without its innermost rows, and the row: its length and the strides along it.
+struct Rows {
+    outer: [u32; 6],
+    len: u32,
+    x_stride: u32,
+    y_stride: u32,
+}
+
+/// Cuts off the innermost axes, as many as together have one stride on either side.
+fn rows(params: &Params) -> Rows {
+    let mut rows = Rows { outer: params.sizes, len: 1, x_stride: 1, y_stride: 1 };
+    let axes = rows.outer.iter_mut().zip(params.x_strides).zip(params.y_strides).rev();
+    for ((size, x), y) in axes.filter(|((size, _), _)| **size != 1) {
+        let x = x.cast_unsigned();
+        if rows.len == 1 {
+            (rows.x_stride, rows.y_stride) = (x, y);
+        } else if x != rows.x_stride.wrapping_mul(rows.len) || y != rows.y_stride.wrapping_mul(rows.len) {
+            break;
+        }
+        rows.len = rows.len.wrapping_mul(*size);
+        *size = 1;
+    }
+    rows
+}
+
+fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
+    let (x, y) = (x.as_chunks::<N>().0, y.as_chunks_mut::<N>().0);
+    let rows = rows(params);
+    let len = rows.len as usize;
+    // Negative strides are added modulo 2^32, as the walk does it.
+    for [from, to] in Walk::new(rows.outer, [params.x_strides.map(i32::cast_unsigned), params.y_strides]) {
+        let (mut from, mut to) = (params.x_offset.wrapping_add(from), params.y_offset.wrapping_add(to));
+        if (rows.x_stride, rows.y_stride) == (1, 1) {
+            let (from, to) = (from as usize, to as usize);
+            let source = x.get(from..from.wrapping_add(len)).unwrap_or(&[]);
+            for (y, x) in y.get_mut(to..to.wrapping_add(len)).unwrap_or(&mut []).iter_mut().zip(source) {
+                *y = *x;
+            }
+            continue;
+        }
+        for _ in 0..len {
+            if let (Some(y), Some(x)) = (y.get_mut(to as usize), x.get(from as usize)) {
+                *y = *x;
+            }
+            (from, to) = (from.wrapping_add(rows.x_stride), to.wrapping_add(rows.y_stride));
+        }
+    }
+}

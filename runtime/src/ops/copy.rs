@@ -1,0 +1,39 @@
+//! Movement of elements.
+
+use ocellus_kernels::copy::{self, Params};
+use ocellus_plan::args::Copy;
+
+use super::OpEntry;
+use crate::{Check, Operands, StepFault};
+
+/// `copy`.
+pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run);
+
+fn params(args: &Copy) -> Params {
+    Params {
+        element_bytes: args.element_bytes,
+        sizes: args.sizes,
+        x_strides: args.x_strides,
+        y_strides: args.y_strides,
+        x_offset: args.x_offset,
+        y_offset: args.y_offset,
+    }
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let p = params(&c.args()?);
+    c.count(1, 1)?;
+    c.not_in_place()?;
+    // Elements move as bytes, so that neither length nor alignment is bound to them: the box alone decides.
+    let (y, x) = (c.step.writes().next(), c.step.reads().next());
+    let (Some(y), Some(x)) = (y, x) else { return Err(StepFault::Operand) };
+    c.write::<u8>(0, Some(y.len))?;
+    c.read::<u8>(0, Some(x.len))?;
+    if p.check(x.len as usize, y.len as usize) { Ok(()) } else { Err(StepFault::Arguments) }
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    copy::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}

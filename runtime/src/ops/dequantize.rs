@@ -1,0 +1,31 @@
+//! int8 to float.
+
+use ocellus_kernels::dequantize::{self, Params};
+use ocellus_plan::args::Dequantize;
+
+use super::OpEntry;
+use crate::{Check, Operands, StepFault};
+
+/// `dequantize`.
+pub const DEQUANTIZE: OpEntry = OpEntry::new::<Dequantize>(check, run);
+
+fn params(args: &Dequantize) -> Params {
+    Params { scale: args.scale, zero_point: args.zero_point }
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let args: Dequantize = c.args()?;
+    c.count(1, 1)?;
+    c.not_in_place()?;
+    if !params(&args).check() {
+        return Err(StepFault::Arguments);
+    }
+    c.write::<f32>(0, Some(args.len))?;
+    c.read::<i8>(0, Some(args.len))
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    dequantize::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
