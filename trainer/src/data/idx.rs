@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{Dataset, MemoryDataset, Sample, find_file, numbered_classes, read_file};
+use super::{Dataset, MemoryDataset, Sample, decompress, find_file, numbered_classes, read_file};
 use crate::error::DataError;
 
 /// The largest file that is read, decompressed.
@@ -25,7 +25,11 @@ pub enum IdxPart {
 /// A wrong magic number, another element type, or a length that is not that of the sizes: the message names the file,
 /// what was expected and what was found.
 pub fn read_idx(path: &Path) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let mut bytes = read_file(path, LIMIT)?;
+    parse(path, read_file(path, LIMIT)?)
+}
+
+/// The sizes and elements of idx bytes; `path` is for messages.
+fn parse(path: &Path, mut bytes: Vec<u8>) -> Result<(Vec<usize>, Vec<u8>), DataError> {
     if bytes.len() < 4 || bytes[..2] != [0, 0] {
         let found: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
         return Err(DataError::format(path, "magic number", "00 00 08 and the rank", found.join(" ")));
@@ -68,11 +72,30 @@ impl IdxDataset {
     /// # Errors
     /// As [`IdxDataset::open`].
     pub fn read(images: &Path, labels: &Path, classes: &[String]) -> Result<Self, DataError> {
-        let (sizes, pixels) = read_idx(images)?;
+        Self::join((images, read_idx(images)?), (labels, read_idx(labels)?), classes)
+    }
+
+    /// A set whose gzip files are part of the program: name (for messages) and content of each.
+    ///
+    /// # Errors
+    /// As [`IdxDataset::open`].
+    pub fn from_bytes(
+        (images, image_bytes): (&Path, &[u8]),
+        (labels, label_bytes): (&Path, &[u8]),
+        classes: &[String],
+    ) -> Result<Self, DataError> {
+        let read = |path, bytes| parse(path, decompress(path, bytes, LIMIT)?);
+        Self::join((images, read(images, image_bytes)?), (labels, read(labels, label_bytes)?), classes)
+    }
+
+    fn join(
+        (images, (sizes, pixels)): (&Path, (Vec<usize>, Vec<u8>)),
+        (labels, (label_sizes, label_bytes)): (&Path, (Vec<usize>, Vec<u8>)),
+        classes: &[String],
+    ) -> Result<Self, DataError> {
         let [count, height, width] = sizes[..] else {
             return Err(DataError::format(images, "rank", "3 (pictures, rows, columns)", sizes.len()));
         };
-        let (label_sizes, label_bytes) = read_idx(labels)?;
         if label_sizes != [count] {
             return Err(DataError::format(
                 labels,

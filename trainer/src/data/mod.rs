@@ -158,11 +158,13 @@ pub(crate) fn numbered_classes(count: usize) -> Vec<String> {
 /// Reads at most `limit` bytes after decompression, so that a small file cannot fill the memory.
 pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, DataError> {
     let raw = std::fs::read(path).map_err(|e| DataError::read(path, e))?;
-    if !raw.starts_with(&[0x1F, 0x8B]) {
-        return Ok(raw);
-    }
+    if raw.starts_with(&[0x1F, 0x8B]) { decompress(path, &raw, limit) } else { Ok(raw) }
+}
+
+/// At most `limit` bytes of a gzip stream; `path` is for the message.
+pub(crate) fn decompress(path: &Path, raw: &[u8], limit: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    let mut decoder = flate2::read::MultiGzDecoder::new(raw.as_slice()).take(limit);
+    let mut decoder = flate2::read::MultiGzDecoder::new(raw).take(limit);
     decoder.read_to_end(&mut bytes).map_err(|e| DataError::read(path, format!("broken gzip stream: {e}")))?;
     Ok(bytes)
 }
