@@ -12,6 +12,7 @@
 
 pub mod autograd;
 pub mod checkpoint;
+mod config;
 pub mod curve;
 pub mod data;
 mod error;
@@ -33,6 +34,7 @@ mod schedules;
 mod step;
 mod trainer;
 
+pub use config::{EarlyStop, TrainerConfig};
 pub use error::{DataError, TrainError};
 pub use evaluate::{Evaluation, EvaluationConfig, evaluate_model, evaluate_network};
 pub use history::{EvaluationPoint, History, TrainingPoint};
@@ -44,7 +46,7 @@ pub use objective::{Classification, Objective};
 pub use progress::{Progress, RunPlan, StepReport};
 pub use schedules::Schedule;
 pub use step::{StepConfig, TrainingStep};
-pub use trainer::{EarlyStop, Ending, Outcome, Trainer, TrainerConfig};
+pub use trainer::{Ending, Outcome, Trainer};
 
 #[cfg(test)]
 mod tests;

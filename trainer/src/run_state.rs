@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainerConfig;
 use crate::history::{EvaluationPoint, History};
 use crate::objective::Objective;
-use crate::trainer::TrainerConfig;
 
 /// The state of a run as its checkpoint keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

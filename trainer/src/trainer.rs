@@ -1,6 +1,6 @@
 //! The training loop.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,94 +8,20 @@ use ocellus_backend::{Backend, Session};
 use ocellus_graph::{DataType, Model, Tensor};
 
 use crate::checkpoint::{Store, load_checkpoint, save_checkpoint};
-use crate::data::{Augmentation, Batch, Dataset, Loader, LoaderConfig, Normalization};
+use crate::config::TrainerConfig;
+use crate::data::{Batch, Dataset, Loader, LoaderConfig};
 use crate::error::TrainError;
 use crate::evaluate::{Evaluation, EvaluationConfig, evaluate_network};
 use crate::events::EventWriter;
 use crate::history::{EvaluationPoint, History, TrainingPoint};
 use crate::network::{Network, NetworkBuilder, inference_model};
 use crate::objective::Objective;
-use crate::optimizers::{Clipping, Optimizer};
 use crate::progress::{Progress, RunPlan, StepReport};
 use crate::run_state::{Identity, RunState};
-use crate::schedules::Schedule;
 use crate::step::{StepConfig, TrainingStep};
 
 /// Prefix of the best weights in a checkpoint.
 const BEST: &str = "best/";
-
-/// Stops a run that no longer gets better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EarlyStop {
-    /// Evaluations without an improvement after which the run stops and goes back to its best weights.
-    pub patience: u32,
-}
-
-/// The settings of a run.
-pub struct TrainerConfig {
-    /// Name of the network, for graphs and titles.
-    pub name: String,
-    /// Times that every picture is seen.
-    pub epochs: u64,
-    /// Steps after which the run ends, where that comes first.
-    pub max_steps: Option<u64>,
-    /// Pictures in a training batch.
-    pub batch: usize,
-    /// Pictures in an evaluation batch.
-    pub evaluation_batch: usize,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// The learning rate.
-    pub schedule: Schedule,
-    /// The update rule.
-    pub optimizer: Arc<dyn Optimizer>,
-    /// How gradients are limited.
-    pub clipping: Option<Clipping>,
-    /// Parameters that do not learn, by name.
-    pub frozen: Vec<String>,
-    /// Changes to training pictures.
-    pub augmentations: Vec<Augmentation>,
-    /// From bytes to numbers.
-    pub normalization: Normalization,
-    /// Threads that make batches.
-    pub workers: usize,
-    /// When to stop early.
-    pub early_stop: Option<EarlyStop>,
-    /// The file of the checkpoint; written after every evaluation, at the end and when the run is interrupted.
-    pub checkpoint: Option<PathBuf>,
-    /// Steps between two checkpoints inside an epoch.
-    pub checkpoint_every: Option<u64>,
-    /// The folder of TensorBoard's event files.
-    pub events: Option<PathBuf>,
-    /// Steps over which a point of the curve is averaged.
-    pub log_every: u64,
-}
-
-impl TrainerConfig {
-    /// Usual settings: 10 epochs, batches of 64, one worker, a point of the curve every 20 steps, nothing on disk.
-    pub fn new(name: &str, optimizer: Arc<dyn Optimizer>, schedule: Schedule, normalization: Normalization) -> Self {
-        Self {
-            name: name.to_owned(),
-            epochs: 10,
-            max_steps: None,
-            batch: 64,
-            evaluation_batch: 250,
-            seed: 0,
-            schedule,
-            optimizer,
-            clipping: None,
-            frozen: Vec::new(),
-            augmentations: Vec::new(),
-            normalization,
-            workers: 1,
-            early_stop: None,
-            checkpoint: None,
-            checkpoint_every: None,
-            events: None,
-            log_every: 20,
-        }
-    }
-}
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,16 +135,13 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// A file that is broken, or that belongs to a run with other settings.
     pub fn resume(&mut self, path: &Path) -> Result<(), TrainError> {
-        let (state, mut store): (RunState, Store) = load_checkpoint(path)?;
+        let (state, store): (RunState, Store) = load_checkpoint(path)?;
         if let Some(problem) = state.identity.difference(&self.identity) {
             return Err(TrainError::Checkpoint { path: path.to_owned(), problem });
         }
-        self.best = store
-            .split_off(BEST)
-            .into_iter()
-            .filter_map(|(k, v)| Some((k.strip_prefix(BEST)?.to_owned(), v)))
-            .collect();
-        self.step.write_state(self.session.as_mut(), &store)?;
+        let (best, kept): (Store, Store) = store.into_iter().partition(|(name, _)| name.starts_with(BEST));
+        self.best = best.into_iter().map(|(name, tensor)| (name[BEST.len()..].to_owned(), tensor)).collect();
+        self.step.write_state(self.session.as_mut(), &kept)?;
         self.state = state;
         Ok(())
     }

@@ -50,7 +50,7 @@ pub(super) fn network(net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, O
 }
 
 pub(super) fn config() -> TrainerConfig {
-    let schedule = Schedule::Cosine { rate: 0.01, last: 0.001 };
+    let schedule = Schedule::Cosine { rate: 0.02, last: 0.001 };
     let normalization = Normalization::uniform(1, 0.25, 0.25);
     TrainerConfig {
         epochs: 6,

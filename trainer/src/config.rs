@@ -1,0 +1,81 @@
+//! The settings of a run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::data::{Augmentation, Normalization};
+use crate::optimizers::{Clipping, Optimizer};
+use crate::schedules::Schedule;
+
+/// Stops a run that no longer gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlyStop {
+    /// Evaluations without an improvement after which the run stops and goes back to its best weights.
+    pub patience: u32,
+}
+
+/// The settings of a run.
+pub struct TrainerConfig {
+    /// Name of the network, for graphs and titles.
+    pub name: String,
+    /// Times that every picture is seen.
+    pub epochs: u64,
+    /// Steps after which the run ends, where that comes first.
+    pub max_steps: Option<u64>,
+    /// Pictures in a training batch.
+    pub batch: usize,
+    /// Pictures in an evaluation batch.
+    pub evaluation_batch: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The learning rate.
+    pub schedule: Schedule,
+    /// The update rule.
+    pub optimizer: Arc<dyn Optimizer>,
+    /// How gradients are limited.
+    pub clipping: Option<Clipping>,
+    /// Parameters that do not learn, by name.
+    pub frozen: Vec<String>,
+    /// Changes to training pictures.
+    pub augmentations: Vec<Augmentation>,
+    /// From bytes to numbers.
+    pub normalization: Normalization,
+    /// Threads that make batches.
+    pub workers: usize,
+    /// When to stop early.
+    pub early_stop: Option<EarlyStop>,
+    /// The file of the checkpoint; written after every evaluation, at the end and when the run is interrupted.
+    pub checkpoint: Option<PathBuf>,
+    /// Steps between two checkpoints inside an epoch.
+    pub checkpoint_every: Option<u64>,
+    /// The folder of TensorBoard's event files.
+    pub events: Option<PathBuf>,
+    /// Steps over which a point of the curve is averaged.
+    pub log_every: u64,
+}
+
+impl TrainerConfig {
+    /// Usual settings: 10 epochs, batches of 64, one worker, a point of the curve every 20 steps, nothing on disk.
+    pub fn new(name: &str, optimizer: Arc<dyn Optimizer>, schedule: Schedule, normalization: Normalization) -> Self {
+        Self {
+            name: name.to_owned(),
+            epochs: 10,
+            max_steps: None,
+            batch: 64,
+            evaluation_batch: 250,
+            seed: 0,
+            schedule,
+            optimizer,
+            clipping: None,
+            frozen: Vec::new(),
+            augmentations: Vec::new(),
+            normalization,
+            workers: 1,
+            early_stop: None,
+            checkpoint: None,
+            checkpoint_every: None,
+            events: None,
+            log_every: 20,
+        }
+    }
+}
