@@ -5,10 +5,10 @@ use ocellus_graph::{Dim, Shape, Tensor, ValueId};
 use super::batch_normalization_upgrade::upgrade;
 use super::conv_gradient::bias_gradient;
 use super::elementwise::require_float;
-use super::normalize::{converted, inverse_deviation, moments, normalized, normalized_gradient, per_channel, Normalized};
-use crate::{
-    Affine, Builder, EvalContext, Fold, FoldContext, GradContext, InferContext, OpDef, OpError, ValueType,
+use super::normalize::{
+    Normalized, converted, inverse_deviation, moments, normalized, normalized_gradient, per_channel,
 };
+use crate::{Affine, Builder, EvalContext, Fold, FoldContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
@@ -316,11 +316,15 @@ mod tests {
     fn by_the_statistics_of_the_batch_in_both_spellings() {
         let x = Tensor::of(&[2, 2, 1, 2], vec![1f64, 3., 0., 0., 5., 7., 0., 4.]);
         let inputs = with_parameters(x);
-        let one = |k: usize| move |b: &mut Builder, v: &[ValueId]| {
-            b.batch_normalization_training(v[0], v[1], v[2], v[3], v[4], 1e-5, 0.75).map(|o| o[k])
+        let one = |k: usize| {
+            move |b: &mut Builder, v: &[ValueId]| {
+                b.batch_normalization_training(v[0], v[1], v[2], v[3], v[4], 1e-5, 0.75).map(|o| o[k])
+            }
         };
-        let composed = |k: usize| move |b: &mut Builder, v: &[ValueId]| {
-            b.normalize_batch(v[0], v[1], v[2], v[3], v[4], 1e-5, 0.75).map(|o| o[k])
+        let composed = |k: usize| {
+            move |b: &mut Builder, v: &[ValueId]| {
+                b.normalize_batch(v[0], v[1], v[2], v[3], v[4], 1e-5, 0.75).map(|o| o[k])
+            }
         };
         assert_eq!(check::eval(one(1), &inputs).to_f64(), [0.375 + 1.0, 0.75 + 0.25], "means 4 and 1");
         assert_eq!(check::eval(one(2), &inputs).to_f64(), [3.0 + 1.25, 0.1875 + 0.75], "variances 5 and 3");

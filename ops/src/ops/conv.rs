@@ -4,7 +4,7 @@ use ocellus_graph::{Dim, Node, Shape, Tensor, ValueId};
 
 use super::conv_gradient::{bias_gradient, input_gradient, weight_gradient};
 use super::elementwise::{require_float, require_same_type};
-use super::window::{runs, taps, three, Axis, Window};
+use super::window::{Axis, Window, runs, taps, three};
 use crate::{
     Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, OpDef, OpError, OutputScale,
     QuantRule, ValueType,
@@ -215,13 +215,7 @@ impl Builder {
     ///
     /// # Errors
     /// Shapes that do not fit, or a window with `ceil_mode`, which only pools have.
-    pub fn conv(
-        &mut self,
-        x: ValueId,
-        w: ValueId,
-        bias: Option<ValueId>,
-        window: &Window,
-    ) -> Result<ValueId, OpError> {
+    pub fn conv(&mut self, x: ValueId, w: ValueId, bias: Option<ValueId>, window: &Window) -> Result<ValueId, OpError> {
         if window.ceil_mode {
             return Err(OpError::graph(&self.graph().name, "a convolution has no ceil_mode"));
         }
@@ -313,7 +307,10 @@ mod tests {
         check::gradient(c(Window::square(1, 1, 2)), &[&[1, 2, 3, 2], &[3, 2, 1, 1]]);
         check::gradient(c(Window { pads: vec![0, 2, 1, 0], ..Window::default() }), &[&[1, 2, 4, 5], &[3, 2, 2, 3]]);
         check::gradient(c(Window::default().dilated(&[2, 1])), &[&[1, 2, 6, 4], &[2, 2, 3, 2]]);
-        check::gradient(c(Window { auto_pad: AutoPad::SameUpper, ..Window::default() }), &[&[1, 1, 4, 4], &[1, 1, 2, 4]]);
+        check::gradient(
+            c(Window { auto_pad: AutoPad::SameUpper, ..Window::default() }),
+            &[&[1, 1, 4, 4], &[1, 1, 2, 4]],
+        );
     }
 
     #[test]
@@ -333,7 +330,10 @@ mod tests {
         check::gradient(c(Window::square(3, 1, 1).grouped(3)), &[&[2, 3, 4, 3], &[3, 1, 3, 3], &[3]]);
         check::gradient(c(Window::square(3, 2, 1).grouped(3)), &[&[2, 3, 4, 5], &[6, 1, 3, 3]]);
         check::gradient(c(Window { pads: vec![1, 1], ..Window::default() }), &[&[2, 2, 5], &[3, 2, 3]]);
-        check::gradient(c(Window { strides: vec![1, 2, 1], ..Window::default() }), &[&[1, 2, 3, 4, 3], &[2, 2, 2, 2, 2]]);
+        check::gradient(
+            c(Window { strides: vec![1, 2, 1], ..Window::default() }),
+            &[&[1, 2, 3, 4, 3], &[2, 2, 2, 2, 2]],
+        );
     }
 
     #[test]

@@ -54,8 +54,7 @@ fn bare_window(axes: &[Axis], group: usize) -> Window {
 }
 
 fn transposed(b: &mut Builder, g: ValueId, w: ValueId, axes: &[Axis], group: usize) -> Result<ValueId, OpError> {
-    let surplus: Vec<i64> =
-        axes.iter().map(|a| a.covered() as i64 - a.begin as i64 - a.input as i64).collect();
+    let surplus: Vec<i64> = axes.iter().map(|a| a.covered() as i64 - a.begin as i64 - a.input as i64).collect();
     let begins = axes.iter().map(|a| a.begin as i64);
     let ends = surplus.iter().map(|&s| s.max(0));
     let window = Window {

@@ -25,11 +25,7 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
 }
 
 /// The sums of products of inputs `x` and `w`, each given with its zero point. Padding is the zero point.
-pub(super) fn integer_sums(
-    ctx: &EvalContext,
-    x: [usize; 2],
-    w: [usize; 2],
-) -> Result<(Vec<usize>, Vec<i64>), OpError> {
+pub(super) fn integer_sums(ctx: &EvalContext, x: [usize; 2], w: [usize; 2]) -> Result<(Vec<usize>, Vec<i64>), OpError> {
     let (x_shape, w_shape) = (ctx.input(x[0])?.shape(), ctx.input(w[0])?.shape());
     let floats = |v: Vec<i64>| -> Vec<f64> { v.into_iter().map(|v| v as f64).collect() };
     let values = floats(centered(ctx, x[0], x[1], |zero| per_first_axis(zero, 0))?);
@@ -77,11 +73,7 @@ mod tests {
     fn weights_have_a_zero_point_per_channel() {
         let y = check::eval(
             |b, v| b.conv_integer(v[0], v[1], None, Some(v[2]), &Window::default()),
-            &[
-                Tensor::of(&[1, 1, 2], vec![3u8, 4]),
-                Tensor::of(&[2, 1, 1], vec![5i8, 5]),
-                Tensor::vector(&[1i8, -1]),
-            ],
+            &[Tensor::of(&[1, 1, 2], vec![3u8, 4]), Tensor::of(&[2, 1, 1], vec![5i8, 5]), Tensor::vector(&[1i8, -1])],
         );
         assert_eq!(y, Tensor::of(&[1, 2, 2], vec![12i32, 16, 18, 24]));
     }

@@ -5,7 +5,7 @@ use ocellus_graph::{Dim, Node, Shape, Tensor, ValueId};
 use super::conv::{absorb_weights, add_bias, group_of, kernel_sizes, require_bias, require_ranks};
 use super::conv_gradient::{bias_gradient, weight_gradient};
 use super::elementwise::{require_float, require_same_type};
-use super::window::{runs, split_padding, taps, three, AutoPad, Axis, Step, Window};
+use super::window::{AutoPad, Axis, Step, Window, runs, split_padding, taps, three};
 use crate::{
     Builder, EvalContext, GradContext, InferContext, InputRole, OpDef, OpError, OutputScale, QuantRule, ValueType,
 };
@@ -198,13 +198,7 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
 }
 
 /// The convolution of `g` with the same weights, cut to the input's size where output padding made room for more.
-fn input_gradient(
-    b: &mut Builder,
-    g: ValueId,
-    w: ValueId,
-    axes: &[Axis],
-    group: usize,
-) -> Result<ValueId, OpError> {
+fn input_gradient(b: &mut Builder, g: ValueId, w: ValueId, axes: &[Axis], group: usize) -> Result<ValueId, OpError> {
     let list = |f: fn(&Axis) -> usize| -> Vec<i64> { axes.iter().map(|a| f(a) as i64).collect() };
     let ends = axes.iter().map(|a| a.covered().saturating_sub(a.begin + a.input) as i64);
     let window = Window {
@@ -257,7 +251,7 @@ mod tests {
     use ocellus_graph::{Attributes, DataType};
 
     use super::*;
-    use crate::{check, Affine, FoldContext};
+    use crate::{Affine, FoldContext, check};
 
     fn ramp(shape: &[usize]) -> Tensor {
         Tensor::of(shape, (0..shape.iter().product::<usize>()).map(|i| i as f32).collect())
@@ -279,8 +273,8 @@ mod tests {
             &[ramp(&[1, 1, 3, 3]), Tensor::full(DataType::F32, &[1, 1, 3, 3], 1.0)],
         );
         let expected = [
-            0f32, 1., 3., 3., 2., 3., 8., 15., 12., 7., 9., 21., 36., 27., 15., 9., 20., 33., 24., 13., 6., 13., 21., 15.,
-            8.,
+            0f32, 1., 3., 3., 2., 3., 8., 15., 12., 7., 9., 21., 36., 27., 15., 9., 20., 33., 24., 13., 6., 13., 21.,
+            15., 8.,
         ];
         assert_eq!(y, Tensor::of(&[1, 1, 5, 5], expected.to_vec()));
     }

@@ -5,11 +5,11 @@ use ocellus_graph::{Attributes, Dim, Node, Shape, Tensor, ValueId};
 use super::conv_lower::fully_connected;
 use super::elementwise::require_same_type;
 use super::matmul::require_factor;
-use super::matrix::{turned, Product};
+use super::matrix::{Product, turned};
 use crate::shapes::{broadcast, broadcast_offsets};
 use crate::{
-    Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError, OutputScale,
-    QuantRule, ValueType,
+    Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError,
+    OutputScale, QuantRule, ValueType,
 };
 
 pub(crate) const OP: OpDef = OpDef {
@@ -200,9 +200,8 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     let (need_a, need_b, need_c) = (ctx.needs(0), ctx.needs(1), ctx.needs(2));
     let c = ctx.node.input(2);
     let builder = &mut *ctx.builder;
-    let mut product = |x, y, tx, ty| {
-        builder.gemm(x, y, None, &Gemm { alpha, trans_a: tx, trans_b: ty, ..Gemm::default() }).map(Some)
-    };
+    let mut product =
+        |x, y, tx, ty| builder.gemm(x, y, None, &Gemm { alpha, trans_a: tx, trans_b: ty, ..Gemm::default() }).map(Some);
     let mut grads = vec![None; ctx.node.inputs.len()];
     if need_a {
         grads[0] = if trans_a { product(b, g, trans_b, true)? } else { product(g, b, false, !trans_b)? };

@@ -7,8 +7,7 @@ use super::normalize::{converted, moments, normalized, normalized_gradient};
 use crate::shapes::{axis, broadcast, broadcast_offsets};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("LayerNormalization", infer) };
+pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("LayerNormalization", infer) };
 
 const EPSILON: f32 = 1e-5;
 
@@ -58,7 +57,8 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
         inverses.push(inverse);
     }
     let places = |t: &Tensor| {
-        let fits = t.rank() <= x.rank() && crate::shapes::broadcast_sizes(t.shape(), x.shape()).as_deref() == Some(x.shape());
+        let fits =
+            t.rank() <= x.rank() && crate::shapes::broadcast_sizes(t.shape(), x.shape()).as_deref() == Some(x.shape());
         fits.then(|| broadcast_offsets(t.shape(), x.shape()))
             .ok_or_else(|| ctx.error(format!("shape {:?} does not broadcast to {:?}", t.shape(), x.shape())))
     };
@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn normalizes_rows_and_gives_out_their_statistics() {
-        let inputs = [Tensor::of(&[2, 2], vec![1f32, 3., -2., 6.]), Tensor::vector(&[1f32, 10.]), Tensor::scalar(0.5f32)];
+        let inputs =
+            [Tensor::of(&[2, 2], vec![1f32, 3., -2., 6.]), Tensor::vector(&[1f32, 10.]), Tensor::scalar(0.5f32)];
         let output = |k: usize| {
             let attributes = Attributes::new().with("epsilon", 0f32);
             check::eval(

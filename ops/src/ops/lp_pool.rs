@@ -9,7 +9,12 @@ use super::pool::{eval_pool, pool_axes, pooled_shape};
 use super::window::Window;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), lower: Some(super::pool_lower::lp_pool), ..OpDef::new("LpPool", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::pool_lower::lp_pool),
+    ..OpDef::new("LpPool", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     require_float(ctx, 0)?;

@@ -22,7 +22,12 @@ impl Settings {
             return Err(OpError::at(node, format!("size is {size}; at least 1 is expected")));
         }
         let float = |name, default| f64::from(node.attributes.float(name).unwrap_or(default));
-        Ok(Self { size: size as usize, alpha: float("alpha", 1e-4), beta: float("beta", 0.75), bias: float("bias", 1.0) })
+        Ok(Self {
+            size: size as usize,
+            alpha: float("alpha", 1e-4),
+            beta: float("beta", 0.75),
+            bias: float("bias", 1.0),
+        })
     }
 
     /// The channels whose squares weigh on channel `c`.

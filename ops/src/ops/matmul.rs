@@ -2,16 +2,17 @@
 
 use ocellus_graph::{Attributes, DataType, Tensor, ValueId};
 
-use ocellus_plan::args::{element, MatMul};
+use ocellus_plan::args::{MatMul, element};
 
 use super::conv_lower::fully_connected;
 use super::elementwise::require_same_type;
 use super::gemm::Gemm;
-use super::matrix::{product_shape, Product};
-use crate::lower::moves::reorder;
+use super::matrix::{Product, product_shape};
 use crate::lower::DeviceTensor;
+use crate::lower::moves::reorder;
 use crate::{
-    Builder, EvalContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError, OutputScale, QuantRule, ValueType,
+    Builder, EvalContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError, OutputScale, QuantRule,
+    ValueType,
 };
 
 pub(crate) const OP: OpDef = OpDef {

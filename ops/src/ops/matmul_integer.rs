@@ -2,7 +2,7 @@
 
 use ocellus_graph::{DataType, Tensor, ValueId};
 
-use super::matrix::{product_shape, Product};
+use super::matrix::{Product, product_shape};
 use super::quantized::{centered, per_column, per_row, require_byte};
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 

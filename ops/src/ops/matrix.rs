@@ -2,8 +2,8 @@
 
 use ocellus_graph::{Dim, Node, Shape};
 
-use crate::shapes::{broadcast, broadcast_offsets, broadcast_sizes};
 use crate::OpError;
+use crate::shapes::{broadcast, broadcast_offsets, broadcast_sizes};
 
 /// The shape of `a @ b`: axes before the last two broadcast; a vector becomes a row (left) or a column (right), whose
 /// axis of size 1 is not in the result.

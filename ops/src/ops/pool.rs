@@ -2,7 +2,7 @@
 
 use ocellus_graph::{DataType, Dim, Node, Shape, Tensor};
 
-use super::window::{require_elements, Axis, Window};
+use super::window::{Axis, Window, require_elements};
 use crate::{EvalContext, InferContext, OpError};
 
 /// The shape of a pool of input 0 `[N, C, ...]`.

@@ -3,7 +3,7 @@
 use ocellus_graph::Tensor;
 
 use super::elementwise::require_float;
-use super::matrix::{product_shape, Product};
+use super::matrix::{Product, product_shape};
 use super::quantized::{centered, per_column, per_row, places, requantized, require_byte};
 use crate::{EvalContext, InferContext, OpDef, OpError, ValueType};
 

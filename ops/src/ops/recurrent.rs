@@ -79,9 +79,7 @@ impl Recurrent {
         if !self.activations.is_empty() {
             attributes.set("activations", self.activations.clone());
         }
-        for (name, list) in
-            [("activation_alpha", &self.activation_alpha), ("activation_beta", &self.activation_beta)]
-        {
+        for (name, list) in [("activation_alpha", &self.activation_alpha), ("activation_beta", &self.activation_beta)] {
             if !list.is_empty() {
                 attributes.set(name, list.clone());
             }

@@ -76,11 +76,29 @@ impl Activation {
             Kind::Tanh => libm::tanh(x),
             Kind::Sigmoid => 1.0 / (1.0 + libm::exp(-x)),
             Kind::Affine => alpha * x + beta,
-            Kind::LeakyRelu => if x < 0.0 { alpha * x } else { x },
-            Kind::ThresholdedRelu => if x >= alpha { x } else { 0.0 },
+            Kind::LeakyRelu => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
+            Kind::ThresholdedRelu => {
+                if x >= alpha {
+                    x
+                } else {
+                    0.0
+                }
+            }
             Kind::ScaledTanh => alpha * libm::tanh(beta * x),
             Kind::HardSigmoid => (alpha * x + beta).clamp(0.0, 1.0),
-            Kind::Elu => if x < 0.0 { alpha * libm::expm1(x) } else { x },
+            Kind::Elu => {
+                if x < 0.0 {
+                    alpha * libm::expm1(x)
+                } else {
+                    x
+                }
+            }
             Kind::Softsign => x / (1.0 + x.abs()),
             Kind::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
         }
@@ -131,10 +149,8 @@ mod tests {
 
     fn named(names: &[&str], alpha: &[f32], beta: &[f32]) -> Result<Vec<Vec<Activation>>, OpError> {
         let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
-        let attributes = Attributes::new()
-            .with("activations", names)
-            .with("activation_alpha", alpha)
-            .with("activation_beta", beta);
+        let attributes =
+            Attributes::new().with("activations", names).with("activation_alpha", alpha).with("activation_beta", beta);
         Activation::of_node(&Node::new("RNN", [], []).with_attributes(attributes), &["Tanh"], 1)
     }
 

@@ -118,7 +118,8 @@ mod tests {
         let output = |k: usize| {
             check::eval(
                 |b, v| {
-                    let more = RecurrentInputs { bias: Some(v[3]), initial_h: Some(v[4]), ..RecurrentInputs::default() };
+                    let more =
+                        RecurrentInputs { bias: Some(v[3]), initial_h: Some(v[4]), ..RecurrentInputs::default() };
                     Ok(b.rnn(v[0], v[1], v[2], &more, &settings)?[k])
                 },
                 &inputs,
@@ -142,11 +143,8 @@ mod tests {
     fn gradient() {
         let settings = Recurrent { direction: Direction::Bidirectional, ..Recurrent::default() };
         let shapes: [&[usize]; 5] = [&[3, 2, 4], &[2, 3, 4], &[2, 3, 3], &[2, 6], &[2, 2, 3]];
-        let more = |v: &[ValueId]| RecurrentInputs {
-            bias: Some(v[3]),
-            initial_h: Some(v[4]),
-            ..RecurrentInputs::default()
-        };
+        let more =
+            |v: &[ValueId]| RecurrentInputs { bias: Some(v[3]), initial_h: Some(v[4]), ..RecurrentInputs::default() };
         check::gradient(|b, v| Ok(b.rnn(v[0], v[1], v[2], &more(v), &settings)?[0]), &shapes);
         check::gradient(|b, v| Ok(b.rnn(v[0], v[1], v[2], &more(v), &settings)?[1]), &shapes);
         let reverse = Recurrent { direction: Direction::Reverse, batch_first: true, clip: Some(0.7), ..settings };

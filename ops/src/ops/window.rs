@@ -107,8 +107,7 @@ impl Window {
     /// The attributes of a node; defaults are left out.
     pub fn attributes(&self) -> Attributes {
         let mut attributes = Attributes::new();
-        let lists =
-            [("kernel_shape", &self.kernel), ("strides", &self.strides), ("dilations", &self.dilations)];
+        let lists = [("kernel_shape", &self.kernel), ("strides", &self.strides), ("dilations", &self.dilations)];
         for (name, list) in lists {
             if !list.is_empty() {
                 attributes.set(name, list.clone());
@@ -352,7 +351,10 @@ impl Axis {
 pub(super) fn require_elements(node: &Node, axes: &[Axis]) -> Result<(), OpError> {
     for axis in axes {
         if let Some(empty) = (0..axis.output).find(|&o| axis.inside(o).next().is_none()) {
-            return Err(OpError::at(node, format!("window {empty} of an axis lies in the padding; pads are too large")));
+            return Err(OpError::at(
+                node,
+                format!("window {empty} of an axis lies in the padding; pads are too large"),
+            ));
         }
     }
     Ok(())
