@@ -35,6 +35,8 @@ mod error;
 mod host;
 mod operands;
 pub mod ops;
+#[cfg(feature = "std")]
+mod owned;
 mod session;
 
 pub use error::{LoadError, PortError, StepFault};
@@ -43,4 +45,6 @@ pub use ocellus_kernels::{Isa, Level};
 pub use ocellus_plan::{Plan, PlanError, Port};
 pub use operands::{Check, Operands};
 pub use ops::OpEntry;
+#[cfg(feature = "std")]
+pub use owned::{with_session, AlignedBytes, OwnedError};
 pub use session::Session;

@@ -110,6 +110,9 @@ pub(crate) fn reshape(ctx: &mut LowerContext) -> Result<(), OpError> {
 
 /// A tensor under another shape.
 pub(crate) fn reshaped(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> Result<TensorId, OpError> {
+    if ctx.program.tensors[x].shape == shape {
+        return Ok(x);
+    }
     let x = reorder(ctx, x, true)?;
     let mut view = DeviceTensor::new(ctx.program.tensors[x].element, shape, ctx.program.tensors[x].quant);
     view.plain = true;

@@ -6,7 +6,7 @@ use super::movement::{MOVES, sizes};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), ..OpDef::new("Flatten", infer) };
+    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(crate::lower::moves::reshape), ..OpDef::new("Flatten", infer) };
 
 /// The two sizes; `axis` counts the axes that go into the first, from the end where it is negative.
 fn flattened(from: &Shape, axis: i64) -> Result<Shape, String> {

@@ -11,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(|ctx| Ok(vec![Some(ctx.grad()?)])),
     quant: Some(MOVES),
     fold: Fold::Identity,
+    lower: Some(crate::lower::moves::reshape),
     ..OpDef::new("Identity", same_as_input)
 };
 

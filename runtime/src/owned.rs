@@ -1,0 +1,86 @@
+//! Memory for hosts that can allocate (feature `std`): the runtime itself never does.
+
+use std::vec::Vec;
+
+use core::fmt;
+
+use ocellus_kernels::Isa;
+use ocellus_plan::{Plan, PlanError};
+
+use crate::{ops, LoadError, Session};
+
+/// Why [`with_session`] cannot run a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnedError {
+    /// The bytes are not a plan.
+    Plan(PlanError),
+    /// The plan cannot be run here.
+    Load(LoadError),
+}
+
+impl fmt::Display for OwnedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(e) => e.fmt(f),
+            Self::Load(e) => e.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for OwnedError {}
+
+/// Bytes that begin at a multiple of an alignment.
+pub struct AlignedBytes {
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl AlignedBytes {
+    /// `len` zero bytes aligned to `align`, a power of two.
+    pub fn new(len: usize, align: usize) -> Self {
+        let bytes = std::vec![0; len.saturating_add(align)];
+        let start = bytes.as_ptr().align_offset(align).min(align);
+        Self { bytes, start, len }
+    }
+
+    /// A copy of `content` aligned to `align`.
+    pub fn copy_of(content: &[u8], align: usize) -> Self {
+        let mut all = Self::new(content.len(), align);
+        for (to, &from) in all.as_mut().iter_mut().zip(content) {
+            *to = from;
+        }
+        all
+    }
+}
+
+impl AsRef<[u8]> for AlignedBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(self.start..).and_then(|b| b.get(..self.len)).unwrap_or(&[])
+    }
+}
+
+impl AsMut<[u8]> for AlignedBytes {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..).and_then(|b| b.get_mut(..self.len)).unwrap_or(&mut [])
+    }
+}
+
+/// Loads a plan with freshly allocated memory and gives its session to `f`. Bytes that are not aligned to 64 are copied.
+///
+/// # Errors
+/// As [`Plan::parse`] and [`Session::load`].
+pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) -> R) -> Result<R, OwnedError> {
+    let copy;
+    let bytes = if bytes.as_ptr().addr().is_multiple_of(64) {
+        bytes
+    } else {
+        copy = AlignedBytes::copy_of(bytes, 64);
+        copy.as_ref()
+    };
+    let plan = Plan::parse(bytes).map_err(OwnedError::Plan)?;
+    let mut steps = std::vec![0; plan.step_words()];
+    let mut arena = AlignedBytes::new(plan.arena_bytes(), plan.arena_align());
+    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena.as_mut()).map_err(OwnedError::Load)?;
+    Ok(f(&mut session))
+}
