@@ -14,18 +14,22 @@
 extern crate std;
 
 pub mod add_i8;
+pub mod arg_max;
 pub mod average_pool_f32;
 pub mod average_pool_i8;
 pub mod binary;
 pub mod broadcast;
+pub mod cast;
 pub mod conv_f32;
 pub mod conv_i8;
 pub mod conv_transpose_f32;
+pub mod conv_transpose_i8;
 pub mod copy;
 pub mod depthwise_f32;
 pub mod depthwise_i8;
 pub mod dequantize;
 pub mod fill;
+pub mod gather;
 mod gemv;
 pub mod geometry;
 pub mod gru;
@@ -41,11 +45,13 @@ pub mod quantize;
 pub mod recurrent;
 pub mod reduce;
 pub mod resize_f32;
+pub mod resize_i8;
 pub mod rnn;
 pub mod round;
 #[cfg(test)]
 mod samples;
 pub mod softmax_f32;
+pub mod softmax_i8;
 pub mod table_i8;
 pub mod unary;
 mod view;

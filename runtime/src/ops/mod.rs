@@ -31,18 +31,22 @@ pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
 }
 
 mod add_i8;
+mod arg_max;
 mod average_pool_f32;
 mod average_pool_i8;
 mod binary;
 mod broadcast;
+mod cast;
 mod conv_f32;
 mod conv_i8;
 mod conv_transpose_f32;
+mod conv_transpose_i8;
 mod copy;
 mod depthwise_f32;
 mod depthwise_i8;
 mod dequantize;
 mod fill;
+mod gather;
 mod geometry;
 mod gru;
 mod lp_pool;
@@ -56,23 +60,29 @@ mod quantize;
 mod recurrent;
 mod reduce;
 mod resize_f32;
+mod resize_i8;
 mod rnn;
 mod softmax_f32;
+mod softmax_i8;
 mod table_i8;
 mod unary;
 
 pub use add_i8::ADD_I8;
+pub use arg_max::ARG_MAX;
 pub use average_pool_f32::AVERAGE_POOL_F32;
 pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
+pub use cast::CAST;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
+pub use conv_transpose_i8::CONV_TRANSPOSE_I8;
 pub use copy::COPY;
 pub use depthwise_f32::DEPTHWISE_F32;
 pub use depthwise_i8::DEPTHWISE_I8;
 pub use dequantize::DEQUANTIZE;
 pub use fill::FILL;
+pub use gather::GATHER;
 pub use gru::GRU;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
@@ -84,25 +94,31 @@ pub use mul_i8::MUL_I8;
 pub use quantize::QUANTIZE;
 pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
+pub use resize_i8::RESIZE_I8;
 pub use rnn::RNN;
 pub use softmax_f32::SOFTMAX_F32;
+pub use softmax_i8::SOFTMAX_I8;
 pub use table_i8::TABLE_I8;
 pub use unary::UNARY;
 
 /// Every operation.
 pub static ALL: &[OpEntry] = &[
     ADD_I8,
+    ARG_MAX,
     AVERAGE_POOL_F32,
     AVERAGE_POOL_I8,
     BINARY,
+    CAST,
     CONV_F32,
     CONV_I8,
     CONV_TRANSPOSE_F32,
+    CONV_TRANSPOSE_I8,
     COPY,
     DEPTHWISE_F32,
     DEPTHWISE_I8,
     DEQUANTIZE,
     FILL,
+    GATHER,
     GRU,
     LP_POOL,
     LRN,
@@ -114,8 +130,10 @@ pub static ALL: &[OpEntry] = &[
     QUANTIZE,
     REDUCE,
     RESIZE_F32,
+    RESIZE_I8,
     RNN,
     SOFTMAX_F32,
+    SOFTMAX_I8,
     TABLE_I8,
     UNARY,
 ];

@@ -1,0 +1,124 @@
+//! int8 transposed convolution: input pixel `i` reaches the outputs `i * stride - pad + tap * dilation`, any number of
+//! groups.
+//!
+//! `sum = bias[o] + Σ (x - input_zero_point) * w` over the taps that reach a pixel, int32 and wrapping, then [`Output`].
+//!
+//! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]`, bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives
+//! the same bits.
+
+mod portable;
+
+use crate::Isa;
+pub use crate::conv_i8::Operands;
+use crate::geometry::Geometry;
+use crate::round::{Output, is_i8};
+
+/// What a transposed convolution is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Params {
+    /// The geometry.
+    pub geometry: Geometry,
+    /// Zero point of the input.
+    pub input_zero_point: i32,
+    /// The way to int8.
+    pub output: Output,
+}
+
+impl Params {
+    /// Whether everything can be computed; with operands of the lengths that the geometry gives, nothing outside them is
+    /// reached.
+    pub fn check(&self) -> bool {
+        self.geometry.check_transposed() && is_i8(self.input_zero_point) && self.output.check()
+    }
+
+    fn fits(&self, o: &Operands<'_>, y: &[i8]) -> bool {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        let channels = Some(self.geometry.out_channels);
+        self.check()
+            && is(o.x.len(), self.geometry.inputs())
+            && is(o.weights.len(), self.geometry.weights())
+            && is(o.bias.len(), channels)
+            && is(o.multipliers.len(), channels)
+            && is(y.len(), self.geometry.outputs())
+    }
+}
+
+/// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) {
+        portable::run(params, operands, y);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, requantized, transposed_convolutions};
+    use std::vec::Vec;
+
+    /// Scatters every input pixel to the outputs that it reaches, as the definition says.
+    fn exact(p: &Params, o: &Operands<'_>) -> Vec<i8> {
+        let g = &p.geometry;
+        let (inputs, outputs) = (g.group_inputs(), g.group_outputs());
+        let channels = g.out_channels as usize;
+        let mut sums: Vec<i64> = (0..g.outputs().unwrap() as usize).map(|k| o.bias[k % channels].into()).collect();
+        let place = |pixel: u32, stride: u32, pad: u32, tap: u32, dilation: u32, size: u32| {
+            let at = i64::from(pixel * stride + tap * dilation) - i64::from(pad);
+            (0..i64::from(size)).contains(&at).then_some(at as u32)
+        };
+        for (k, &x) in o.x.iter().enumerate() {
+            let (k, i) = (k as u32 / g.in_channels, k as u32 % g.in_channels);
+            let (n, r, c) = (k / g.in_width / g.in_height, k / g.in_width % g.in_height, k % g.in_width);
+            for (kh, kw) in (0..g.kernel_height).flat_map(|kh| (0..g.kernel_width).map(move |kw| (kh, kw))) {
+                let row = place(r, g.stride_height, g.pad_top, kh, g.dilation_height, g.out_height);
+                let column = place(c, g.stride_width, g.pad_left, kw, g.dilation_width, g.out_width);
+                let (Some(row), Some(column)) = (row, column) else { continue };
+                for c in i / inputs * outputs..(i / inputs + 1) * outputs {
+                    let w = ((c * g.kernel_height + kh) * g.kernel_width + kw) * inputs + i % inputs;
+                    let y = ((n * g.out_height + row) * g.out_width + column) * g.out_channels + c;
+                    sums[y as usize] += i64::from(i32::from(x) - p.input_zero_point) * i64::from(o.weights[w as usize]);
+                }
+            }
+        }
+        let outputs = sums.iter().enumerate();
+        outputs.map(|(k, &sum)| requantized(sum as i32, o.multipliers[k % channels], &p.output)).collect()
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for (k, &geometry) in transposed_convolutions().iter().enumerate() {
+            let (mut samples, channels) = (Samples::new(k as u64), geometry.out_channels as usize);
+            let (x, weights) = (samples.bytes(geometry.inputs().unwrap()), samples.bytes(geometry.weights().unwrap()));
+            let bias: Vec<i32> = (0..channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
+            let multipliers = samples.floats(channels, 1e-4, 3e-3);
+            let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
+            for (input_zero_point, zero_point, low, high) in
+                [(-3, 7, -128, 127), (-128, -128, -128, 50), (127, 0, 0, 0)]
+            {
+                let p = Params { geometry, input_zero_point, output: Output { zero_point, low, high } };
+                let want = exact(&p, &o);
+                for isa in Isa::available() {
+                    let mut y = std::vec![99; want.len()];
+                    run(isa, &p, &o, &mut y);
+                    assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_parameters_leave_the_output() {
+        let geometry = transposed_convolutions()[0];
+        let p = Params { geometry, input_zero_point: 0, output: Output { zero_point: 0, low: -128, high: 127 } };
+        let o = Operands { x: &[2], weights: &[3], bias: &[1], multipliers: &[1.0] };
+        for isa in Isa::available() {
+            let mut y = [7];
+            run(isa, &p, &Operands { x: &[], ..o }, &mut y);
+            run(isa, &Params { geometry: Geometry { stride_height: 0, ..geometry }, ..p }, &o, &mut y);
+            run(isa, &Params { input_zero_point: -129, ..p }, &o, &mut y);
+            assert_eq!(y, [7]);
+            run(isa, &Params { input_zero_point: -1, ..p }, &Operands { bias: &[0], ..o }, &mut y);
+            assert_eq!(y, [9]);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! int8 transposed convolution.
+
+use ocellus_kernels::conv_transpose_i8::{self, Params};
+use ocellus_kernels::round::Output;
+use ocellus_plan::args::ConvTransposeI8;
+
+use super::{OpEntry, geometry};
+use crate::{Check, Operands, StepFault};
+
+/// `conv_transpose_i8`.
+pub const CONV_TRANSPOSE_I8: OpEntry = OpEntry::new::<ConvTransposeI8>(check, run);
+
+fn params(args: &ConvTransposeI8) -> Params {
+    Params {
+        geometry: geometry::conv(&args.geometry),
+        input_zero_point: args.input_zero_point,
+        output: Output { zero_point: args.output_zero_point, low: args.low, high: args.high },
+    }
+}
+
+fn check(c: &Check<'_>) -> Result<(), StepFault> {
+    let p = params(&c.args()?);
+    c.count(1, 4)?;
+    c.not_in_place()?;
+    if !p.check() {
+        return Err(StepFault::Arguments);
+    }
+    c.write::<i8>(0, p.geometry.outputs())?;
+    c.read::<i8>(0, p.geometry.inputs())?;
+    c.read::<i8>(1, p.geometry.weights())?;
+    c.read::<i32>(2, Some(p.geometry.out_channels))?;
+    c.read::<f32>(3, Some(p.geometry.out_channels))
+}
+
+fn run(o: &mut Operands<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    let operands =
+        conv_transpose_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
+    conv_transpose_i8::run(o.isa, &p, &operands, o.write(0)?);
+    Some(())
+}
