@@ -1,1 +1,193 @@
 //! Float graph to integer graph: observers, calibration, schemes, error report.
+//!
+//! [`quantize`] folds batch normalizations, runs the float model over calibration data, chooses a scale for every
+//! activation and every output channel of the weights, and writes standard ONNX with QuantizeLinear and
+//! DequantizeLinear pairs that any ONNX engine opens. What is done in detail is in `docs/quantization.md`.
+//!
+//! - Activations have 8 bits, asymmetric uint8 or symmetric int8 ([`Activations`]); ranges are chosen by a [`Method`].
+//! - Weights are int8 within ±127, one scale per output channel, zero point 0; biases int32 in the accumulator's scale.
+//! - Nodes without a quantization rule stay float, and the [`Report`] names them.
+//!
+//! It is not quantization-aware training: weights are rounded as they are.
+//!
+//! ```
+//! use ocellus_graph::{DataType, Tensor};
+//! use ocellus_quantizer::{Options, Reference, quantize};
+//! # fn main() -> Result<(), ocellus_quantizer::QuantizeError> {
+//! let mut b = ocellus_ops::Builder::new("example");
+//! let x = b.input("x", DataType::F32, &[1, 2]);
+//! let w = b.constant("w", Tensor::of(&[2, 2], vec![0.5f32, -1.0, 0.25, 2.0]));
+//! let y = b.matmul(x, w)?;
+//! let y = b.relu(y)?;
+//! b.output(y, "y");
+//! let model = b.finish();
+//! let batch = |v: [f32; 2]| Ok(vec![("x".to_owned(), Tensor::of(&[1, 2], v.to_vec()))]);
+//! let mut batches = [batch([1.0, -1.0]), batch([0.5, 0.75])].into_iter();
+//! let (int8, report) = quantize(&model, &Options::default(), &Reference, &mut batches)?;
+//! println!("{report}");
+//! let y = &ocellus_ops::evaluate(&int8, &[("x", Tensor::of(&[1, 2], vec![0.5f32, 0.75]))])?["y"];
+//! assert!((y.to_f32()[1] - 1.0).abs() < 0.02);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod calibrate;
+mod entropy;
+mod error;
+mod executor;
+mod histogram;
+mod insert;
+mod mean_square;
+mod observer;
+mod params;
+mod report;
+#[cfg(test)]
+mod samples;
+mod scales;
+mod select;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+use std::collections::HashSet;
+
+pub use calibrate::{BatchError, Batches};
+pub use error::QuantizeError;
+pub use executor::{Batch, Executor, OnBackend, Reference, Runner};
+pub use histogram::{BINS, Histogram};
+pub use observer::{Method, Observer};
+use ocellus_graph::{Model, ValueId};
+use ocellus_ops::Role;
+pub use params::{Activations, Params};
+pub use report::{Accuracy, FloatNode, Layer, Output, Report, accuracy};
+use select::Treatment;
+pub use weights::{IntegerWeights, Surroundings, quantize_weights};
+
+/// The switches of [`quantize`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How ranges of activations are chosen.
+    pub method: Method,
+    /// The layout of activations.
+    pub activations: Activations,
+    /// Names of nodes that stay float.
+    pub exclude: Vec<String>,
+    /// How many calibration batches are kept to compare both models layer by layer; 0 for none.
+    pub report_batches: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (method, activations) = (Method::default(), Activations::default());
+        Self { method, activations, exclude: Vec::new(), report_batches: 2 }
+    }
+}
+
+/// Quantizes a float model after training. Returns the integer model (opset 21, inputs and outputs as before) and what
+/// it cost.
+///
+/// `batches` yields the inputs of one run after the other, as the model wants them; it is read once.
+///
+/// # Errors
+/// A model that is quantized already, has unknown operators or nothing to quantize; no data; values that are not finite;
+/// a channel that does not fit integers; or a failure of the executor or the data.
+pub fn quantize(
+    model: &Model,
+    options: &Options,
+    executor: &dyn Executor,
+    batches: Batches,
+) -> Result<(Model, Report), QuantizeError> {
+    options.method.check()?;
+    let float = prepared(model)?;
+    let exclude: HashSet<&str> = options.exclude.iter().map(String::as_str).collect();
+    check_names(&float, &exclude)?;
+    let treatments = select::select(&float.graph, &exclude);
+    let float_nodes = float_nodes(&float, &treatments);
+    if float_nodes.len() == float.graph.nodes.len() {
+        let reasons: Vec<_> = float_nodes.iter().map(|n| format!("{} ({}): {}", n.node, n.op, n.reason)).collect();
+        return Err(refused(&float, format!("no node can be quantized; {}", reasons.join("; "))));
+    }
+    let sources = scales::Sources::new(&float.graph, &treatments);
+    let finals = sources.finals(&float.graph);
+    let found = calibrate::calibrate(&float, &sources.observed(), &finals, options, executor, batches)?;
+    let params = sources.params(options.activations, &found.params);
+    let inserted = insert::insert(&float.graph, &treatments, &params)?;
+    let integer = Model { graph: inserted.graph, producer: "ocellus".to_owned(), ..float.clone() };
+
+    let outputs = float.graph.outputs.iter().copied().zip(integer.graph.outputs.iter().copied());
+    let pair = |l: &report::LayerScale| Some((l.value, *inserted.dequantized.get(&l.value)?));
+    let mut pairs: Vec<_> = inserted.layers.iter().filter_map(pair).chain(outputs).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let figures = report::compare(&float, &integer, &pairs, &found.samples, executor)?;
+    let figure = |v: ValueId| figures.get(&v).copied().flatten();
+    let name = |v: ValueId| float.graph.value(v).name.clone();
+    let layer = |l: report::LayerScale| Layer {
+        tensor: name(l.value),
+        scale: l.params.scale,
+        zero_point: l.params.zero_point,
+        range: l.params.range(),
+        sqnr_db: figure(l.value),
+        weights_sqnr_db: l.weights_sqnr_db,
+        node: l.node,
+        op: l.op,
+    };
+    let mut layers: Vec<_> = inserted.layers.into_iter().map(layer).collect();
+    report::sort_worst_first(&mut layers);
+    let report = Report {
+        method: options.method.to_string(),
+        activations: options.activations,
+        batches: found.batches,
+        compared: found.samples.len(),
+        layers,
+        outputs: float.graph.outputs.iter().map(|&v| Output { name: name(v), sqnr_db: figure(v) }).collect(),
+        float_nodes,
+        accuracy: None,
+    };
+    Ok((integer, report))
+}
+
+fn refused(model: &Model, problem: String) -> QuantizeError {
+    QuantizeError::Model { model: model.graph.name.clone(), problem }
+}
+
+/// The model at opset 21 with everything folded that can be.
+fn prepared(model: &Model) -> Result<Model, QuantizeError> {
+    let unknown = ocellus_ops::unsupported(model);
+    if !unknown.is_empty() {
+        let list: Vec<_> = unknown.into_iter().map(|(node, _)| node).collect();
+        return Err(refused(model, format!("operators that are not supported: {}", list.join(", "))));
+    }
+    let integer = |n: &&ocellus_graph::Node| {
+        ocellus_ops::find(&n.domain, &n.op).is_some_and(|d| d.role != Role::Compute)
+    };
+    if let Some(node) = model.graph.nodes.iter().find(integer) {
+        let problem = format!("it is quantized already: {}; the float model is expected", node.label());
+        return Err(refused(model, problem));
+    }
+    let mut float = model.clone();
+    if float.opset != Model::OPSET {
+        ocellus_ops::upgrade(&mut float)?;
+    }
+    ocellus_ops::simplify(&mut float)?;
+    Ok(float)
+}
+
+fn check_names(model: &Model, exclude: &HashSet<&str>) -> Result<(), QuantizeError> {
+    let known: HashSet<&str> = model.graph.nodes.iter().map(|n| n.name.as_str()).collect();
+    let mut missing: Vec<_> = exclude.difference(&known).collect();
+    missing.sort_unstable();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(refused(model, format!("nodes to exclude that are not in the folded model: {missing:?}")))
+}
+
+fn float_nodes(model: &Model, treatments: &[Treatment]) -> Vec<FloatNode> {
+    let float = |(n, t): (&ocellus_graph::Node, &Treatment)| match t {
+        Treatment::Float(reason) => Some(FloatNode { node: n.name.clone(), op: n.op.clone(), reason: reason.clone() }),
+        _ => None,
+    };
+    model.graph.nodes.iter().zip(treatments).filter_map(float).collect()
+}
