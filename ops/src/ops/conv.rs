@@ -51,13 +51,13 @@ pub(super) fn output_shape(ctx: &InferContext, x: usize, w: usize) -> Result<Sha
     let window = Window::of_node(ctx.node)?;
     require_ranks(ctx.node, x.rank(), w.rank())?;
     let group = group_of(ctx.node, &window)?;
-    if let (Some(channels), Some(per_group)) = (x[1].known(), w[1].known()) {
-        if per_group.checked_mul(group) != Some(channels) {
-            let expected = "input channels = group * weight channels";
-            return Err(ctx.error(format!("input {x}, weights {w} and group {group} do not fit: {expected}")));
-        }
+    if let (Some(channels), Some(per_group)) = (x[1].known(), w[1].known())
+        && per_group.checked_mul(group) != Some(channels)
+    {
+        let expected = "input channels = group * weight channels";
+        return Err(ctx.error(format!("input {x}, weights {w} and group {group} do not fit: {expected}")));
     }
-    if let Some(outputs) = w[0].known().filter(|m| m % group != 0) {
+    if let Some(outputs) = w[0].known().filter(|m| !m.is_multiple_of(group)) {
         return Err(ctx.error(format!("{outputs} output channels do not divide into {group} groups")));
     }
     let spatial = match kernel_sizes(ctx.node, &window, w)? {
@@ -97,7 +97,7 @@ pub(super) fn known_axes(node: &Node, x: &[usize], w: &[usize]) -> Result<(Windo
     let window = Window::of_node(node)?;
     require_ranks(node, x.len(), w.len())?;
     let group = group_of(node, &window)?;
-    if w[1].checked_mul(group) != Some(x[1]) || w[0] % group != 0 {
+    if w[1].checked_mul(group) != Some(x[1]) || !w[0].is_multiple_of(group) {
         return Err(OpError::at(node, format!("input {x:?}, weights {w:?} and group {group} do not fit")));
     }
     let axes = window.axes(node, &w[2..], &x[2..])?;

@@ -127,7 +127,7 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
 }
 
 fn require_channels(node: &Node, x: usize, w: usize, group: usize) -> Result<(), OpError> {
-    if x == w && x % group == 0 {
+    if x == w && x.is_multiple_of(group) {
         return Ok(());
     }
     Err(OpError::at(node, format!("{x} input channels, {w} in the weights and group {group} do not fit")))

@@ -19,7 +19,7 @@ fn groups(node: &Node, channels: Option<usize>) -> Result<usize, OpError> {
     let found = given.map_or("missing".to_owned(), |g| g.to_string());
     let groups = groups.ok_or_else(|| OpError::at(node, format!("num_groups is {found}; at least 1 is expected")))?;
     match channels {
-        Some(c) if c % groups != 0 => {
+        Some(c) if !c.is_multiple_of(groups) => {
             Err(OpError::at(node, format!("{c} channels do not divide into {groups} groups")))
         }
         _ => Ok(groups),

@@ -30,22 +30,23 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
 }
 
 fn cell(coupled: bool, settings: &Settings, p: &Weights, x: &[f64], states: &mut [Vec<f64>]) {
-    let hidden = states[0].len();
-    let (from_x, from_h) = (product(p.w, 0..4 * hidden, x), product(p.r, 0..4 * hidden, &states[0]));
+    let [hidden_state, cell_state] = states else { return };
+    let hidden = hidden_state.len();
+    let (from_x, from_h) = (product(p.w, 0..4 * hidden, x), product(p.r, 0..4 * hidden, hidden_state));
     let [f, g, h] = [p.activations[0], p.activations[1], p.activations[2]];
-    for k in 0..hidden {
+    for (k, (shown, state)) in hidden_state.iter_mut().zip(cell_state).enumerate() {
         let sum = |gate: usize| {
             let i = gate * hidden + k;
             from_x[i] + from_h[i] + p.wb[i] + p.rb[i]
         };
-        let old = states[1][k];
+        let old = *state;
         let input = f.apply(settings.clipped(sum(0) + p.p[k] * old));
         let forget = f.apply(settings.clipped(sum(2) + p.p[2 * hidden + k] * old));
         let forget = if coupled { 1.0 - input } else { forget };
         let new = forget * old + input * g.apply(settings.clipped(sum(3)));
         let output = f.apply(settings.clipped(sum(1) + p.p[hidden + k] * new));
-        states[1][k] = new;
-        states[0][k] = output * h.apply(new);
+        *state = new;
+        *shown = output * h.apply(new);
     }
 }
 

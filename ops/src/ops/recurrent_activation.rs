@@ -167,7 +167,7 @@ mod tests {
             ("HardSigmoid", 0.25, 0.5, 1.0, 0.75),
             ("Elu", 2.0, 0.0, -1.0, -1.264_241_117_657_115_3),
             ("Softsign", 0.0, 0.0, -3.0, -0.75),
-            ("Softplus", 0.0, 0.0, 0.0, 0.693_147_180_559_945_3),
+            ("Softplus", 0.0, 0.0, 0.0, std::f64::consts::LN_2),
         ] {
             let activation = named(&[name], &[alpha], &[beta]).unwrap()[0][0];
             let found = activation.apply(x);
