@@ -17,17 +17,18 @@ macro_rules! operators {
 use crate::ops::*;
 
 operators![
-    abs, add, and, arg_max, arg_min, average_pool, batch_normalization, cast, cast_like, ceil, clip, concat,
-    constant, constant_of_shape, conv, conv_integer, conv_transpose, cos, cum_sum, depth_to_space, div, einsum, elu,
-    equal, erf, exp, expand, flatten, floor, gather, gather_elements, gather_nd, gelu, gemm, global_average_pool,
-    global_lp_pool, global_max_pool, greater, greater_or_equal, group_normalization, gru, hard_sigmoid, hard_swish,
-    hardmax, identity, instance_normalization, is_inf, is_nan, layer_normalization, leaky_relu, less, less_or_equal,
-    log, log_softmax, lp_normalization, lp_pool, lrn, lstm, matmul, matmul_integer, max, max_pool, mean, min, mish,
-    mod_, mul, neg, not, one_hot, or, pad, pow, prelu, qlinear_conv, qlinear_matmul, range, reciprocal, reduce_l1,
-    reduce_l2, reduce_log_sum, reduce_log_sum_exp, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum,
-    reduce_sum_square, relu, reshape, rnn, round, scatter_elements, scatter_nd, selu, shape, sigmoid, sign, sin,
-    size, slice, softmax, softplus, softsign, space_to_depth, split, sqrt, squeeze, sub, sum, tanh, tile, transpose,
-    unsqueeze, where_, xor,
+    abs, add, and, arg_max, arg_min, average_pool, batch_normalization, cast, cast_like, ceil, clip, compress, concat,
+    constant, constant_of_shape, conv, conv_integer, conv_transpose, cos, cum_sum, depth_to_space, dequantize_linear,
+    div, dropout, dynamic_quantize_linear, einsum, elu, equal, erf, exp, expand, eye_like, flatten, floor, gather,
+    gather_elements, gather_nd, gelu, gemm, global_average_pool, global_lp_pool, global_max_pool, greater,
+    greater_or_equal, group_normalization, gru, hard_sigmoid, hard_swish, hardmax, identity, instance_normalization,
+    is_inf, is_nan, layer_normalization, leaky_relu, less, less_or_equal, log, log_softmax, lp_normalization, lp_pool,
+    lrn, lstm, matmul, matmul_integer, max, max_pool, mean, min, mish, mod_, mul, neg, non_zero, not, one_hot, or,
+    pad, pow, prelu, qlinear_conv, qlinear_matmul, quantize_linear, range, reciprocal, reduce_l1, reduce_l2,
+    reduce_log_sum, reduce_log_sum_exp, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum,
+    reduce_sum_square, relu, reshape, reverse_sequence, rnn, round, scatter_elements, scatter_nd, selu, shape,
+    sigmoid, sign, sin, size, slice, softmax, softplus, softsign, space_to_depth, split, sqrt, squeeze, sub, sum,
+    tanh, tile, top_k, transpose, trilu, unsqueeze, where_, xor,
 ];
 
 /// The operator of this domain and name. `ai.onnx` is another spelling of ONNX's own domain.
