@@ -4,13 +4,19 @@
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
 //! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod pack;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 pub use pack::{pack, packed_len};
 
-use crate::Isa;
 use crate::geometry::Geometry;
+use crate::{Isa, Level};
 
 /// Layouts of the weights, by number.
 pub mod layout {
@@ -57,16 +63,32 @@ impl Params {
     }
 }
 
-/// The layouts that the variant of this instruction set reads, best first. The portable one reads all.
-pub fn layouts(_isa: Isa) -> &'static [u32] {
-    &[layout::ROWS, layout::O16]
+/// The layouts that the variants of this instruction set read, best first. The portable one reads all.
+pub fn layouts(isa: Isa) -> &'static [u32] {
+    match isa.level() {
+        Level::Portable => &[layout::ROWS, layout::O16],
+        Level::Avx2 | Level::Avx512Vnni => &[layout::O16, layout::ROWS],
+    }
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
-    if params.fits(x, weights, bias, y) {
+pub fn run(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
+    if params.fits(x, weights, bias, y) && !run_fast(isa, params, x, weights, bias, y) {
         portable::run(params, x, weights, bias, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) -> bool {
+    let job = tiles::Job { params, x, weights, bias };
+    params.layout == layout::O16 && (avx512::run(isa, &job, y) || avx2::run(isa, &job, y))
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]
