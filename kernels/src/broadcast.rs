@@ -50,15 +50,17 @@ impl Broadcast {
     /// The box without its innermost rows: along a row both operands are dense or repeat one element.
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Rows { outer: *self, len: 1, a_step: 1, b_step: 1 };
-        let outer = &mut rows.outer;
-        let axes = outer.sizes.iter_mut().zip(self.a_strides).zip(self.b_strides).rev();
-        for ((size, a), b) in axes.filter(|((size, _), _)| **size != 1) {
+        for k in (0..6).rev() {
+            // By index from the back: the reversed zip of three arrays keeps a panic path.
+            let at = (rows.outer.sizes.get_mut(k), self.a_strides.get(k), self.b_strides.get(k));
+            let (Some(size), Some(&a), Some(&b)) = at else { break };
+            if *size == 1 {
+                continue;
+            }
+            let follows = a == rows.a_step.wrapping_mul(rows.len) && b == rows.b_step.wrapping_mul(rows.len);
             if rows.len == 1 && a <= 1 && b <= 1 {
                 (rows.a_step, rows.b_step) = (a, b);
-            } else if rows.len == 1
-                || a != rows.a_step.wrapping_mul(rows.len)
-                || b != rows.b_step.wrapping_mul(rows.len)
-            {
+            } else if rows.len == 1 || !follows {
                 break;
             }
             rows.len = rows.len.wrapping_mul(*size);

@@ -56,6 +56,8 @@ pub mod table_i8;
 pub mod unary;
 mod view;
 mod walk;
+#[cfg(target_arch = "x86_64")]
+mod windows;
 
 pub use isa::{Isa, Level};
 pub use view::{Pod, view, view_mut};

@@ -6,14 +6,20 @@
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives the
 //! same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
 mod pack;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 pub use pack::{pack, packed_len};
 
-use crate::Isa;
 use crate::geometry::Geometry;
 use crate::round::{Output, is_i8};
+use crate::{Isa, Level};
 
 /// Layouts of the weights, by number.
 pub mod layout {
@@ -74,16 +80,31 @@ pub struct Operands<'a> {
     pub multipliers: &'a [f32],
 }
 
-/// The layouts that the variant of this instruction set reads, best first. The portable one reads all.
-pub fn layouts(_isa: Isa) -> &'static [u32] {
-    &[layout::ROWS, layout::O16I4]
+/// The layouts that the variants of this instruction set read, best first. The portable one reads all.
+pub fn layouts(isa: Isa) -> &'static [u32] {
+    match isa.level() {
+        Level::Portable => &[layout::ROWS, layout::O16I4],
+        Level::Avx2 | Level::Avx512Vnni => &[layout::O16I4, layout::ROWS],
+    }
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
-    if params.fits(operands, y) {
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) && !run_fast(isa, params, operands, y) {
         portable::run(params, operands, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    avx512vnni::run(isa, params, operands, y) || avx2::run(isa, params, operands, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]

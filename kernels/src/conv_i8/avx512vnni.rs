@@ -1,0 +1,189 @@
+//! AVX-512 VNNI: tiles of several pixels times 16, 32 or 64 channels, 24 sums in registers.
+//!
+//! vpdpbusd multiplies unsigned by signed bytes, so that it gets `x + 128` (x with its top bit flipped), and the sums start
+//! at `bias - 128 * Σ w` over all taps: in wrapping int32 the result is the same.
+#![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
+
+use core::arch::x86_64::*;
+
+use super::tiles::{Job, Stretch};
+use super::{Operands, Params, layout};
+use crate::windows::{Window, Windows};
+use crate::{Isa, Level};
+
+/// Convolves with weights in O16I4; false where the CPU or the layout is another one.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    if isa.level() != Level::Avx512Vnni || params.layout != layout::O16I4 {
+        return false;
+    }
+    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+    unsafe { all(&Job::new(params, operands), y) };
+    true
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn all(job: &Job<'_>, y: &mut [i8]) {
+    let (mut block, blocks) = (0, job.blocks());
+    while block < blocks {
+        block += match blocks - block {
+            1 => strip::<12, 1>(job, block, y),
+            2 | 3 => strip::<12, 2>(job, block, y),
+            _ => strip::<6, 4>(job, block, y),
+        };
+    }
+}
+
+/// What `B` blocks of 16 channels share over all pixels.
+struct Strip<'a, const B: usize> {
+    job: &'a Job<'a>,
+    /// The blocks' weights.
+    weights: [&'a [i8]; B],
+    /// What the sums start at.
+    start: [__m512i; B],
+    multipliers: [__m512; B],
+    /// Which channels exist.
+    masks: [__mmask16; B],
+    /// First channel.
+    channel: usize,
+}
+
+/// All pixels of `B` blocks, `P` at a time; returns `B`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i8]) -> usize {
+    let strip = prepare::<B>(job, block);
+    let mut windows = job.windows.clone();
+    let (mut pixel, pixels) = (0, job.pixels());
+    while pixel < pixels {
+        pixel += match pixels - pixel {
+            n if n >= P => tile::<P, B>(&strip, &mut windows, pixel, y),
+            4.. => tile::<4, B>(&strip, &mut windows, pixel, y),
+            2 | 3 => tile::<2, B>(&strip, &mut windows, pixel, y),
+            _ => tile::<1, B>(&strip, &mut windows, pixel, y),
+        };
+    }
+    B
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
+    let mut strip = Strip {
+        job,
+        weights: [&[]; B],
+        start: [_mm512_setzero_si512(); B],
+        multipliers: [_mm512_setzero_ps(); B],
+        masks: [0; B],
+        channel: block.wrapping_mul(16),
+    };
+    for b in 0..B {
+        let block = block.wrapping_add(b);
+        let (first, channel) = (block.wrapping_mul(job.block_bytes), block.wrapping_mul(16));
+        let weights = job.operands.weights.get(first..first.wrapping_add(job.block_bytes)).unwrap_or(&[]);
+        let bias = job.operands.bias.get(channel..).unwrap_or(&[]);
+        let multipliers = job.operands.multipliers.get(channel..).unwrap_or(&[]);
+        let mask = ((1u32 << bias.len().min(multipliers.len()).min(16)) - 1) as __mmask16;
+        // SAFETY: both slices hold as many elements as the mask has bits.
+        let (bias, multipliers) = unsafe {
+            (_mm512_maskz_loadu_epi32(mask, bias.as_ptr()), _mm512_maskz_loadu_ps(mask, multipliers.as_ptr()))
+        };
+        let slots = strip.weights.iter_mut().zip(&mut strip.start).zip(&mut strip.multipliers).zip(&mut strip.masks);
+        if let Some((((w, s), m), k)) = slots.skip(b).next() {
+            (*w, *s, *m, *k) = (weights, _mm512_sub_epi32(bias, sums_of_128(weights)), multipliers, mask);
+        }
+    }
+    strip
+}
+
+/// `128 * Σ w` of every channel of a block.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn sums_of_128(weights: &[i8]) -> __m512i {
+    let (mut a, mut b) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    let all_128 = _mm512_set1_epi8(-128);
+    let add = |sum: &mut __m512i, w: &[i8; 64]| {
+        // SAFETY: the array holds 64 bytes.
+        *sum = _mm512_dpbusd_epi32(*sum, all_128, unsafe { _mm512_loadu_epi8(w.as_ptr()) });
+    };
+    let (pairs, last) = weights.as_chunks::<64>().0.as_chunks::<2>();
+    for [even, odd] in pairs {
+        add(&mut a, even);
+        add(&mut b, odd);
+    }
+    for w in last {
+        add(&mut a, w);
+    }
+    _mm512_add_epi32(a, b)
+}
+
+/// The next `P` pixels, the first of which is `pixel`; returns `P`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn tile<const P: usize, const B: usize>(
+    strip: &Strip<'_, B>,
+    windows: &mut Windows,
+    pixel: usize,
+    y: &mut [i8],
+) -> usize {
+    let here = [(); P].map(|()| windows.next());
+    let sums = sums::<P, B>(strip, &here);
+    let channels = strip.job.params.geometry.out_channels as usize;
+    let output = &strip.job.params.output;
+    let zero_point = _mm512_set1_epi32(output.zero_point);
+    let low = _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);
+    let high = _mm512_set1_ps(output.high.wrapping_sub(output.zero_point) as f32);
+    for (p, sums) in sums.iter().enumerate() {
+        let mut first = pixel.wrapping_add(p).wrapping_mul(channels).wrapping_add(strip.channel);
+        for ((&sum, &multipliers), &mask) in sums.iter().zip(&strip.multipliers).zip(&strip.masks) {
+            let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
+            // The second operand wins against a NaN, as in the contract.
+            let v = _mm512_min_ps(_mm512_max_ps(v, low), high);
+            let v = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
+            let v = _mm512_cvtepi32_epi8(_mm512_add_epi32(v, zero_point));
+            let Some(out) = y.get_mut(first..first.wrapping_add(mask.count_ones() as usize)) else { return P };
+            // SAFETY: the slice holds as many elements as the mask has bits.
+            unsafe { _mm_mask_storeu_epi8(out.as_mut_ptr(), mask, v) };
+            first = first.wrapping_add(16);
+        }
+    }
+    P
+}
+
+/// The sums of a tile.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn sums<const P: usize, const B: usize>(strip: &Strip<'_, B>, windows: &[Window; P]) -> [[__m512i; B]; P] {
+    let mut sums = [strip.start; P];
+    strip.job.stretches(windows, |stretch| multiply(&mut sums, strip, stretch));
+    sums
+}
+
+/// Adds the products of a stretch.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn multiply<const P: usize, const B: usize>(
+    sums: &mut [[__m512i; B]; P],
+    strip: &Strip<'_, B>,
+    stretch: &Stretch<'_, P>,
+) {
+    let end = stretch.weights.wrapping_add(stretch.steps.wrapping_mul(64));
+    let fits = strip.weights.iter().all(|w| end <= w.len());
+    if !fits || stretch.x.iter().any(|x| x.len() < stretch.steps.wrapping_mul(4)) {
+        return;
+    }
+    let flip = _mm512_set1_epi8(-128);
+    let weights = strip.weights.map(|w| w.as_ptr().wrapping_add(stretch.weights));
+    let pixels = stretch.x.map(<[i8]>::as_ptr);
+    let mut local = *sums;
+    for k in 0..stretch.steps {
+        let mut w = [_mm512_setzero_si512(); B];
+        for (w, weights) in w.iter_mut().zip(weights) {
+            // SAFETY: the slice reaches to `end`, which lies 64 bytes or more after step k.
+            *w = unsafe { _mm512_loadu_epi8(weights.wrapping_add(k.wrapping_mul(64))) };
+        }
+        for (sums, x) in local.iter_mut().zip(pixels) {
+            // SAFETY: the slice holds 4 bytes for every step.
+            let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
+            let x = _mm512_xor_si512(_mm512_set1_epi32(four), flip);
+            for (sum, &w) in sums.iter_mut().zip(&w) {
+                *sum = _mm512_dpbusd_epi32(*sum, x, w);
+            }
+        }
+    }
+    *sums = local;
+}
