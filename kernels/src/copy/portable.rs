@@ -23,8 +23,13 @@ struct Rows {
 /// Cuts off the innermost axes, as many as together have one stride on either side.
 fn rows(params: &Params) -> Rows {
     let mut rows = Rows { outer: params.sizes, len: 1, x_stride: 1, y_stride: 1 };
-    let axes = rows.outer.iter_mut().zip(params.x_strides).zip(params.y_strides).rev();
-    for ((size, x), y) in axes.filter(|((size, _), _)| **size != 1) {
+    for k in (0..6).rev() {
+        // By index from the back: the reversed zip of three arrays keeps a panic path.
+        let at = (rows.outer.get_mut(k), params.x_strides.get(k), params.y_strides.get(k));
+        let (Some(size), Some(x), Some(&y)) = at else { break };
+        if *size == 1 {
+            continue;
+        }
         let x = x.cast_unsigned();
         if rows.len == 1 {
             (rows.x_stride, rows.y_stride) = (x, y);

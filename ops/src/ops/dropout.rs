@@ -15,6 +15,7 @@ pub(crate) const OP: OpDef = OpDef {
     quant: Some(MOVES),
     upgrade: Some(upgrade),
     fold: Fold::Identity,
+    lower: Some(crate::lower::moves::reshape),
     ..OpDef::new("Dropout", infer)
 };
 
