@@ -48,6 +48,8 @@ pub mod resize_f32;
 pub mod resize_i8;
 pub mod rnn;
 pub mod round;
+#[cfg(target_arch = "x86_64")]
+mod runs;
 #[cfg(test)]
 mod samples;
 pub mod softmax_f32;

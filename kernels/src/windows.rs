@@ -1,132 +1,137 @@
-//! The windows of channel-wise operations (depthwise convolutions, pools) in runs that vector variants can share: output
-//! pixels of one row whose taps inside the input are the same.
+//! The windows of output pixels in order, for variants that gather input pixels instead of copying them.
 
 use core::ops::Range;
 
 use crate::geometry::Axis;
 
-/// A run of neighbouring output pixels with the same taps. All places and steps are in elements of NHWC tensors.
-#[derive(Clone, Copy, Debug)]
+/// Walks the output pixels row-major, batch outermost, without end.
+#[derive(Clone, Debug)]
+pub(crate) struct Windows {
+    rows: Axis,
+    columns: Axis,
+    /// Elements of an input pixel.
+    channels: usize,
+    inner_rows: Range<u32>,
+    inner_columns: Range<u32>,
+    /// Input elements before this image.
+    image: usize,
+    row: u32,
+    column: u32,
+    /// The next window.
+    window: Window,
+    /// Whether the windows of this row have all their rows inside.
+    inner_row: bool,
+}
+
+/// The window of one output pixel.
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Window {
-    /// The first channel of the first pixel's first tap in x.
-    pub(crate) x: usize,
-    /// The first channel of the first pixel in y.
-    pub(crate) y: usize,
-    /// Kernel row and column of the first tap.
-    pub(crate) first: [usize; 2],
-    /// Tap rows and columns; either may be none.
-    pub(crate) taps: [usize; 2],
-    /// From tap row to tap row, and from tap column to tap column.
-    pub(crate) steps: [usize; 2],
-    /// Pixels.
-    pub(crate) pixels: usize,
-    /// From pixel to pixel in x.
-    pub(crate) pixel_step: usize,
-    /// Output row and column of the first pixel.
-    pub(crate) place: [u32; 2],
+    /// Input row and column of the first tap, negative in the padding.
+    row: i32,
+    column: i32,
+    /// Input element of the first tap, as if the padding were there.
+    pub(crate) start: isize,
+    /// Whether every tap lies inside the input.
+    pub(crate) inner: bool,
 }
 
-impl Window {
-    /// Whether every tap of every pixel with this many channels lies inside slices of these lengths.
-    pub(crate) fn fits(&self, channels: usize, x_len: usize, y_len: usize) -> bool {
-        let [rows, columns] = self.taps;
-        let y_end = self.pixels.checked_mul(channels).and_then(|n| n.checked_add(self.y));
-        let reach = |n: usize, step: usize| n.saturating_sub(1).checked_mul(step);
-        let x_end = || {
-            let last = reach(rows, self.steps[0])?.checked_add(reach(columns, self.steps[1])?)?;
-            last.checked_add(reach(self.pixels, self.pixel_step)?)?.checked_add(channels)?.checked_add(self.x)
-        };
-        let inside = rows == 0 || columns == 0 || x_end().is_some_and(|n| n <= x_len);
-        inside && y_end.is_some_and(|n| n <= y_len)
+impl Windows {
+    /// The windows of these axes over an input of `channels` channels, last.
+    pub(crate) fn new(rows: Axis, columns: Axis, channels: u32) -> Self {
+        let (inner_rows, inner_columns, channels) = (rows.inner(), columns.inner(), channels as usize);
+        let window = Window::default();
+        let (image, row, column, inner_row) = (0, 0, 0, false);
+        let mut all =
+            Self { rows, columns, channels, inner_rows, inner_columns, image, row, column, window, inner_row };
+        all.start_row();
+        all
     }
-}
 
-/// Calls `each` with every window of `[batch, rows, columns, channels]`: runs of `run` pixels where all columns of taps lie
-/// inside the input, single pixels elsewhere.
-pub(crate) fn each(batch: u32, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Window)) {
-    let channels = channels as usize;
-    let mut y = 0usize;
-    for n in 0..batch as usize {
-        for row in 0..rows.output {
-            let tap_rows = rows.taps(row);
-            let first_row = n.wrapping_mul(rows.input as usize).wrapping_add(rows.position(row, tap_rows.start));
-            let mut column = 0;
-            while column < columns.output {
-                let (pixels, tap_columns) = pixels(columns, column, run);
-                let pixel = first_row.wrapping_mul(columns.input as usize);
-                let pixel = pixel.wrapping_add(columns.position(column, tap_columns.start));
-                each(&Window {
-                    x: pixel.wrapping_mul(channels),
-                    y,
-                    first: [tap_rows.start as usize, tap_columns.start as usize],
-                    taps: [tap_rows.len(), tap_columns.len()],
-                    steps: [
-                        (rows.dilation as usize).wrapping_mul(columns.input as usize).wrapping_mul(channels),
-                        (columns.dilation as usize).wrapping_mul(channels),
-                    ],
-                    pixels: pixels as usize,
-                    pixel_step: (columns.stride as usize).wrapping_mul(channels),
-                    place: [row, column],
-                });
-                y = y.wrapping_add(channels.wrapping_mul(pixels as usize));
-                column = column.wrapping_add(pixels);
-            }
+    /// Puts the next window at the start of the row.
+    fn start_row(&mut self) {
+        let (row, column) = (self.rows.start(self.row), self.columns.start(0));
+        let pixel = (row as isize).wrapping_mul(self.columns.input as isize).wrapping_add(column as isize);
+        let start = pixel.wrapping_mul(self.channels.cast_signed()).wrapping_add(self.image.cast_signed());
+        self.window = Window { row, column, start, inner: false };
+        self.inner_row = self.inner_rows.contains(&self.row);
+    }
+
+    /// Input elements from a tap to the one `rows` and `columns` of taps further.
+    #[inline(always)]
+    pub(crate) fn distance(&self, rows: u32, columns: u32) -> isize {
+        let rows = (rows as usize).wrapping_mul(self.rows.dilation as usize).wrapping_mul(self.columns.input as usize);
+        let columns = (columns as usize).wrapping_mul(self.columns.dilation as usize);
+        rows.wrapping_add(columns).wrapping_mul(self.channels).cast_signed()
+    }
+
+    /// The input element of a tap, where that lies inside.
+    #[inline(always)]
+    pub(crate) fn tap(&self, window: &Window, rows: u32, columns: u32) -> Option<usize> {
+        let row = window.row.wrapping_add(rows.wrapping_mul(self.rows.dilation).cast_signed());
+        let column = window.column.wrapping_add(columns.wrapping_mul(self.columns.dilation).cast_signed());
+        // A negative position is a large one without its sign.
+        let inside = row.cast_unsigned() < self.rows.input && column.cast_unsigned() < self.columns.input;
+        inside.then(|| window.start.wrapping_add(self.distance(rows, columns)).cast_unsigned())
+    }
+
+    /// Output row and column of the next window.
+    pub(crate) fn place(&self) -> (u32, u32) {
+        (self.row, self.column)
+    }
+
+    /// The next window.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Window {
+        let inner = self.inner_row && self.inner_columns.contains(&self.column);
+        let window = Window { inner, ..self.window };
+        self.column = self.column.wrapping_add(1);
+        if self.column < self.columns.output {
+            let stride = self.columns.stride;
+            self.window.column = window.column.wrapping_add(stride.cast_signed());
+            let elements = (stride as usize).wrapping_mul(self.channels);
+            self.window.start = window.start.wrapping_add(elements.cast_signed());
+        } else {
+            self.next_row();
         }
+        window
     }
-}
 
-/// How many pixels from `column` on go together, and their tap columns.
-fn pixels(columns: &Axis, column: u32, run: u32) -> (u32, Range<u32>) {
-    let inner = columns.inner();
-    if inner.contains(&column) && inner.end.wrapping_sub(column) >= run {
-        (run, 0..columns.kernel)
-    } else {
-        (1, columns.taps(column))
+    #[inline(never)]
+    fn next_row(&mut self) {
+        self.column = 0;
+        self.row = self.row.wrapping_add(1);
+        if self.row >= self.rows.output {
+            self.row = 0;
+            let pixels = (self.rows.input as usize).wrapping_mul(self.columns.input as usize);
+            self.image = self.image.wrapping_add(pixels.wrapping_mul(self.channels));
+        }
+        self.start_row();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{depthwise_convolutions, each_tap};
-    use std::vec::Vec;
+    use crate::samples::{convolutions, each_tap, pixels};
 
     #[test]
-    fn windows_hold_every_tap_of_every_pixel_once() {
-        for g in depthwise_convolutions().iter().filter(|g| g.out_channels < 10) {
-            for run in [1, 2, 4] {
-                let channels = g.in_channels as usize;
-                let mut all = Vec::new();
-                each(g.batch, &g.rows(), &g.columns(), g.in_channels, run, |w| {
-                    assert!(w.fits(channels, g.inputs().unwrap() as usize, g.outputs().unwrap() as usize));
-                    assert!(w.pixels == 1 || w.pixels == run as usize);
-                    for pixel in 0..w.pixels {
-                        for (r, c) in (0..w.taps[0]).flat_map(|r| (0..w.taps[1]).map(move |c| (r, c))) {
-                            let x = w.x + pixel * w.pixel_step + r * w.steps[0] + c * w.steps[1];
-                            let tap = (w.first[0] + r) * g.kernel_width as usize + w.first[1] + c;
-                            all.push((w.y + pixel * channels, tap, x));
-                        }
+    fn taps_are_those_of_the_definition() {
+        for g in convolutions() {
+            let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+            for place in pixels(g.batch, g.out_height, g.out_width) {
+                assert_eq!(windows.place(), (place[1], place[2]));
+                let window = windows.next();
+                let mut want = std::vec![None; (g.kernel_height * g.kernel_width) as usize];
+                each_tap(&g, place, |tap, pixel| want[tap] = Some(pixel * g.in_channels as usize));
+                assert_eq!(window.inner, want.iter().all(Option::is_some));
+                for (k, &want) in want.iter().enumerate() {
+                    let (kh, kw) = (k as u32 / g.kernel_width, k as u32 % g.kernel_width);
+                    assert_eq!(windows.tap(&window, kh, kw), want, "{place:?} {k} {g:?}");
+                    if let Some(want) = want {
+                        assert_eq!(window.start + windows.distance(kh, kw), want as isize);
                     }
-                });
-                let mut want = Vec::new();
-                for (k, place) in crate::samples::pixels(g.batch, g.out_height, g.out_width).enumerate() {
-                    each_tap(g, place, |tap, pixel| want.push((k * channels, tap, pixel * channels)));
                 }
-                assert_eq!(all, want, "{g:?}");
             }
         }
-    }
-
-    #[test]
-    fn windows_outside_are_known() {
-        let g = depthwise_convolutions()[1];
-        let mut last = None;
-        each(g.batch, &g.rows(), &g.columns(), g.in_channels, 1, |w| last = Some(*w));
-        let (w, x, y) = (last.unwrap(), g.inputs().unwrap() as usize, g.outputs().unwrap() as usize);
-        let channels = g.in_channels as usize;
-        assert!(w.fits(channels, x, y));
-        assert!(!w.fits(channels, x - 1, y) && !w.fits(channels, x, y - 1) && !w.fits(channels + 1, x, y));
-        assert!(!Window { x: usize::MAX, ..w }.fits(channels, x, y));
-        assert!(!Window { steps: [usize::MAX; 2], ..w }.fits(channels, x, y));
     }
 }

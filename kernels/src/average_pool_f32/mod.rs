@@ -4,6 +4,8 @@
 //! the padding; a window that counts none gives zero. The sum of `n` taps differs from the exact one by at most
 //! `n * 2^-24 * Σ |x|` before the division.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -31,10 +33,22 @@ impl Params {
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    if params.fits(x, y) {
+pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
+    if params.fits(x, y) && !run_fast(isa, params, x, y) {
         portable::run(params, x, y);
     }
+}
+
+/// Pools with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) -> bool {
+    avx2::run(isa, params, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

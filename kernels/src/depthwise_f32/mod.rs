@@ -3,6 +3,10 @@
 //! x `[N, H, W, C]`, weights `[KH][KW][C]`, bias `[C]`, y `[N, OH, OW, C]`. An output of `n` taps differs from the exact
 //! sum by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use crate::Isa;
@@ -37,10 +41,22 @@ impl Params {
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
-    if params.fits(x, weights, bias, y) {
+pub fn run(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
+    if params.fits(x, weights, bias, y) && !run_fast(isa, params, x, weights, bias, y) {
         portable::run(params, x, weights, bias, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) -> bool {
+    avx512::run(isa, params, x, weights, bias, y) || avx2::run(isa, params, x, weights, bias, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

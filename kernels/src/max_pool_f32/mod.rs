@@ -3,6 +3,8 @@
 //! x `[N, H, W, C]`, y `[N, OH, OW, C]`. A window without any tap inside gives minus infinity; a NaN is passed over.
 //! Every variant gives the same numbers (a zero may have either sign).
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -28,10 +30,22 @@ impl Params {
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    if params.fits(x, y) {
+pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
+    if params.fits(x, y) && !run_fast(isa, params, x, y) {
         portable::run(params, x, y);
     }
+}
+
+/// Pools with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) -> bool {
+    avx2::run(isa, params, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -1,0 +1,132 @@
+//! Runs of windows that the vector variants of channel-wise operations (depthwise convolutions, pools) share: output
+//! pixels of one row whose taps inside the input are the same.
+
+use core::ops::Range;
+
+use crate::geometry::Axis;
+
+/// A run of neighbouring output pixels with the same taps. All places and steps are in elements of NHWC tensors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    /// The first channel of the first pixel's first tap in x.
+    pub(crate) x: usize,
+    /// The first channel of the first pixel in y.
+    pub(crate) y: usize,
+    /// Kernel row and column of the first tap.
+    pub(crate) first: [usize; 2],
+    /// Tap rows and columns; either may be none.
+    pub(crate) taps: [usize; 2],
+    /// From tap row to tap row, and from tap column to tap column.
+    pub(crate) steps: [usize; 2],
+    /// Pixels.
+    pub(crate) pixels: usize,
+    /// From pixel to pixel in x.
+    pub(crate) pixel_step: usize,
+    /// Output row and column of the first pixel.
+    pub(crate) place: [u32; 2],
+}
+
+impl Run {
+    /// Whether every tap of every pixel with this many channels lies inside slices of these lengths.
+    pub(crate) fn fits(&self, channels: usize, x_len: usize, y_len: usize) -> bool {
+        let [rows, columns] = self.taps;
+        let y_end = self.pixels.checked_mul(channels).and_then(|n| n.checked_add(self.y));
+        let reach = |n: usize, step: usize| n.saturating_sub(1).checked_mul(step);
+        let x_end = || {
+            let last = reach(rows, self.steps[0])?.checked_add(reach(columns, self.steps[1])?)?;
+            last.checked_add(reach(self.pixels, self.pixel_step)?)?.checked_add(channels)?.checked_add(self.x)
+        };
+        let inside = rows == 0 || columns == 0 || x_end().is_some_and(|n| n <= x_len);
+        inside && y_end.is_some_and(|n| n <= y_len)
+    }
+}
+
+/// Calls `each` with every run of `[batch, rows, columns, channels]`: runs of `run` pixels where all columns of taps lie
+/// inside the input, single pixels elsewhere.
+pub(crate) fn each(batch: u32, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Run)) {
+    let channels = channels as usize;
+    let mut y = 0usize;
+    for n in 0..batch as usize {
+        for row in 0..rows.output {
+            let tap_rows = rows.taps(row);
+            let first_row = n.wrapping_mul(rows.input as usize).wrapping_add(rows.position(row, tap_rows.start));
+            let mut column = 0;
+            while column < columns.output {
+                let (pixels, tap_columns) = pixels(columns, column, run);
+                let pixel = first_row.wrapping_mul(columns.input as usize);
+                let pixel = pixel.wrapping_add(columns.position(column, tap_columns.start));
+                each(&Run {
+                    x: pixel.wrapping_mul(channels),
+                    y,
+                    first: [tap_rows.start as usize, tap_columns.start as usize],
+                    taps: [tap_rows.len(), tap_columns.len()],
+                    steps: [
+                        (rows.dilation as usize).wrapping_mul(columns.input as usize).wrapping_mul(channels),
+                        (columns.dilation as usize).wrapping_mul(channels),
+                    ],
+                    pixels: pixels as usize,
+                    pixel_step: (columns.stride as usize).wrapping_mul(channels),
+                    place: [row, column],
+                });
+                y = y.wrapping_add(channels.wrapping_mul(pixels as usize));
+                column = column.wrapping_add(pixels);
+            }
+        }
+    }
+}
+
+/// How many pixels from `column` on go together, and their tap columns.
+fn pixels(columns: &Axis, column: u32, run: u32) -> (u32, Range<u32>) {
+    let inner = columns.inner();
+    if inner.contains(&column) && inner.end.wrapping_sub(column) >= run {
+        (run, 0..columns.kernel)
+    } else {
+        (1, columns.taps(column))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{depthwise_convolutions, each_tap};
+    use std::vec::Vec;
+
+    #[test]
+    fn runs_hold_every_tap_of_every_pixel_once() {
+        for g in depthwise_convolutions().iter().filter(|g| g.out_channels < 10) {
+            for run in [1, 2, 4] {
+                let channels = g.in_channels as usize;
+                let mut all = Vec::new();
+                each(g.batch, &g.rows(), &g.columns(), g.in_channels, run, |w| {
+                    assert!(w.fits(channels, g.inputs().unwrap() as usize, g.outputs().unwrap() as usize));
+                    assert!(w.pixels == 1 || w.pixels == run as usize);
+                    for pixel in 0..w.pixels {
+                        for (r, c) in (0..w.taps[0]).flat_map(|r| (0..w.taps[1]).map(move |c| (r, c))) {
+                            let x = w.x + pixel * w.pixel_step + r * w.steps[0] + c * w.steps[1];
+                            let tap = (w.first[0] + r) * g.kernel_width as usize + w.first[1] + c;
+                            all.push((w.y + pixel * channels, tap, x));
+                        }
+                    }
+                });
+                let mut want = Vec::new();
+                for (k, place) in crate::samples::pixels(g.batch, g.out_height, g.out_width).enumerate() {
+                    each_tap(g, place, |tap, pixel| want.push((k * channels, tap, pixel * channels)));
+                }
+                assert_eq!(all, want, "{g:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn runs_outside_are_known() {
+        let g = depthwise_convolutions()[1];
+        let mut last = None;
+        each(g.batch, &g.rows(), &g.columns(), g.in_channels, 1, |w| last = Some(*w));
+        let (w, x, y) = (last.unwrap(), g.inputs().unwrap() as usize, g.outputs().unwrap() as usize);
+        let channels = g.in_channels as usize;
+        assert!(w.fits(channels, x, y));
+        assert!(!w.fits(channels, x - 1, y) && !w.fits(channels, x, y - 1) && !w.fits(channels + 1, x, y));
+        assert!(!Run { x: usize::MAX, ..w }.fits(channels, x, y));
+        assert!(!Run { steps: [usize::MAX; 2], ..w }.fits(channels, x, y));
+    }
+}
