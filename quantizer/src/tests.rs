@@ -81,14 +81,17 @@ fn run_quantize(model: &Model, options: &Options) -> Result<(Model, Report), Qua
     quantize(model, options, &Reference, &mut batches)
 }
 
-/// Signal to noise of the integer model's output on a picture that calibration has not seen.
+/// Signal to noise of the integer model's output over the calibration pictures (these inputs have no tails, so other
+/// pictures would measure how far their few outputs exceed the range seen).
 fn sqnr(float: &Model, integer: &Model) -> f64 {
-    let x = picture(77);
-    let (a, b) = (evaluate(float, &[("x", x.clone())]).unwrap(), evaluate(integer, &[("x", x)]).unwrap());
-    let (a, b) = (a["y"].to_f64(), b["y"].to_f64());
-    assert_eq!(a.len(), b.len());
-    let noise: f64 = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum();
-    10.0 * (a.iter().map(|v| v * v).sum::<f64>() / noise).log10()
+    let (mut signal, mut noise) = (0.0, 0.0);
+    for x in (0..6).map(picture) {
+        let [a, b] = [float, integer].map(|m| evaluate(m, &[("x", x.clone())]).unwrap()["y"].to_f64());
+        assert_eq!(a.len(), b.len());
+        signal += a.iter().map(|v| v * v).sum::<f64>();
+        noise += a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+    }
+    10.0 * (signal / noise).log10()
 }
 
 fn role(node: &Node) -> Role {
@@ -118,7 +121,7 @@ fn a_small_network_stays_close_in_every_scheme() {
     let float = net();
     for activations in [Activations::Asymmetric, Activations::Symmetric] {
         for method in [Method::MinMax, Method::Percentile(99.99), Method::Mse, Method::Entropy] {
-            let options = Options { method, activations, ..Options::default() };
+            let options = Options { method, activations, report_batches: 6, ..Options::default() };
             let (integer, report) = run_quantize(&float, &options).unwrap();
             // Entropy clips the even spread of these inputs on purpose; the others lose little.
             let bound = if method == Method::Entropy { 15.0 } else { 27.0 };
@@ -127,7 +130,7 @@ fn a_small_network_stays_close_in_every_scheme() {
             assert!(report.float_nodes.is_empty(), "{report}");
             assert_eq!(report.batches, 6);
             let reported = report.outputs[0].sqnr_db.unwrap();
-            assert!((reported - found).abs() < 6.0, "reported {reported}, found {found}");
+            assert!((reported - found).abs() < 0.01, "reported {reported}, found {found}");
         }
     }
 }
@@ -149,7 +152,7 @@ fn every_integer_node_sits_between_pairs_and_clamps_are_joined() {
         let before_clamp = ["Relu", "Clip"].contains(&readers[0].op.as_str());
         assert_eq!(role(readers[0]), if before_clamp { Role::Compute } else { Role::Quantize }, "after {}", n.op);
     }
-    assert_eq!(report.layers.len(), 10, "a joined clamp is part of its layer");
+    assert_eq!(report.layers.len(), 9, "a joined clamp is part of its layer");
     let names: Vec<_> = [&g.inputs, &g.outputs].map(|v| g.value(v[0]).name.as_str()).to_vec();
     assert_eq!(names, ["x", "y"]);
     assert_eq!(g.value(g.outputs[0]).dtype, Some(DataType::F32));
