@@ -96,6 +96,16 @@ impl Windows {
         window
     }
 
+    /// The next `P` windows.
+    #[inline(always)]
+    pub(crate) fn take<const P: usize>(&mut self) -> [Window; P] {
+        let mut all = [Window::default(); P];
+        for window in &mut all {
+            *window = self.next();
+        }
+        all
+    }
+
     #[inline(never)]
     fn next_row(&mut self) {
         self.column = 0;

@@ -6,9 +6,9 @@
 
 use core::arch::x86_64::*;
 
-use super::tiles::{Job, Stretch};
+use super::tiles::{Job, Stretches};
 use super::{Operands, Params, layout};
-use crate::windows::{Window, Windows};
+use crate::windows::Windows;
 use crate::{Isa, Level};
 
 /// Convolves with weights in O16I4; false where the CPU or the layout is another one.
@@ -49,7 +49,7 @@ fn all(job: &Job<'_>, y: &mut [i8]) {
 
 #[target_feature(enable = "avx2")]
 fn prepare<'a>(job: &'a Job<'a>, block: usize) -> Block<'a> {
-    let (first, channel) = (block.wrapping_mul(job.block_bytes), block.wrapping_mul(16));
+    let channel = block.wrapping_mul(16);
     let (mut bias, mut multipliers, mut channels) = ([0i32; 16], [0f32; 16], 0);
     let given = job.operands.bias.iter().zip(job.operands.multipliers).skip(channel);
     for ((slot, multiplier), given) in bias.iter_mut().zip(&mut multipliers).zip(given) {
@@ -59,7 +59,7 @@ fn prepare<'a>(job: &'a Job<'a>, block: usize) -> Block<'a> {
     let (b, m) = (bias.as_ptr(), multipliers.as_ptr());
     Block {
         job,
-        weights: job.operands.weights.get(first..first.wrapping_add(job.block_bytes)).unwrap_or(&[]),
+        weights: job.block(block),
         // SAFETY: the array holds 16 elements.
         bias: unsafe { [_mm256_loadu_si256(b.cast()), _mm256_loadu_si256(b.add(8).cast())] },
         // SAFETY: the array holds 16 elements.
@@ -72,8 +72,7 @@ fn prepare<'a>(job: &'a Job<'a>, block: usize) -> Block<'a> {
 /// The next `P` pixels, the first of which is `pixel`; returns `P`.
 #[target_feature(enable = "avx2")]
 fn tile<const P: usize>(block: &Block<'_>, windows: &mut Windows, pixel: usize, y: &mut [i8]) -> usize {
-    let here = [(); P].map(|()| windows.next());
-    let sums = sums::<P>(block, &here);
+    let sums = sums::<P>(block, Stretches::new(block.job, windows.take()));
     let channels = block.job.params.geometry.out_channels as usize;
     for (p, [a, b, c, d]) in sums.into_iter().enumerate() {
         // Halves of channels 0 1, 2 3 | 4 5, 6 7 become channels 0 1 4 5 | 2 3 6 7, and then get into order.
@@ -82,8 +81,10 @@ fn tile<const P: usize>(block: &Block<'_>, windows: &mut Windows, pixel: usize, 
         let out = outputs(block, [low, high]);
         let first = pixel.wrapping_add(p).wrapping_mul(channels).wrapping_add(block.channel);
         let Some(y) = y.get_mut(first..first.wrapping_add(block.channels)) else { return P };
-        for (y, out) in y.iter_mut().zip(out) {
-            *y = out;
+        match y.first_chunk_mut() {
+            // SAFETY: the array holds 16 bytes.
+            Some(y) => unsafe { _mm_storeu_si128(core::ptr::from_mut::<[i8; 16]>(y).cast(), out) },
+            None => store_part(out, y),
         }
     }
     P
@@ -91,7 +92,7 @@ fn tile<const P: usize>(block: &Block<'_>, windows: &mut Windows, pixel: usize, 
 
 /// From sums to int8.
 #[target_feature(enable = "avx2")]
-fn outputs(block: &Block<'_>, sums: [__m256i; 2]) -> [i8; 16] {
+fn outputs(block: &Block<'_>, sums: [__m256i; 2]) -> __m128i {
     let output = &block.job.params.output;
     let zero_point = _mm256_set1_epi32(output.zero_point);
     let low = _mm256_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);
@@ -105,47 +106,45 @@ fn outputs(block: &Block<'_>, sums: [__m256i; 2]) -> [i8; 16] {
     };
     let ([a, b], [c, d], [e, f]) = (sums, block.bias, block.multipliers);
     let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(one(a, c, e), one(b, d, f)));
-    let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-    let mut out = [0; 16];
+    _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words))
+}
+
+/// Stores the first bytes, where less than 16 channels are left.
+#[cold]
+#[target_feature(enable = "avx2")]
+fn store_part(bytes: __m128i, y: &mut [i8]) {
+    let mut all = [0i8; 16];
     // SAFETY: the array holds 16 bytes.
-    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
-    out
+    unsafe { _mm_storeu_si128(all.as_mut_ptr().cast(), bytes) };
+    for (y, byte) in y.iter_mut().zip(all) {
+        *y = byte;
+    }
 }
 
 /// The sums of a tile: for every pixel, four vectors of the halves of 4 channels each.
-#[target_feature(enable = "avx2")]
-fn sums<const P: usize>(block: &Block<'_>, windows: &[Window; P]) -> [[__m256i; 4]; P] {
-    let mut sums = [[_mm256_setzero_si256(); 4]; P];
-    block.job.stretches(windows, |stretch| multiply(&mut sums, block, stretch));
-    sums
-}
-
-/// Adds the products of a stretch.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn multiply<const P: usize>(sums: &mut [[__m256i; 4]; P], block: &Block<'_>, stretch: &Stretch<'_, P>) {
-    let end = stretch.weights.wrapping_add(stretch.steps.wrapping_mul(64));
-    if end > block.weights.len() || stretch.x.iter().any(|x| x.len() < stretch.steps.wrapping_mul(4)) {
-        return;
-    }
-    let weights = block.weights.as_ptr().wrapping_add(stretch.weights);
-    let pixels = stretch.x.map(<[i8]>::as_ptr);
-    let mut local = *sums;
-    for k in 0..stretch.steps {
-        let mut w = [_mm256_setzero_si256(); 4];
-        for (quarter, w) in w.iter_mut().enumerate() {
-            let place = weights.wrapping_add(k.wrapping_mul(64)).wrapping_add(quarter.wrapping_mul(16));
-            // SAFETY: the slice reaches to `end`, which lies 64 bytes or more after step k.
-            *w = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(place.cast()) });
-        }
-        for (sums, x) in local.iter_mut().zip(pixels) {
-            // SAFETY: the slice holds 4 bytes for every step.
-            let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
-            let x = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
-            for (sum, &w) in sums.iter_mut().zip(&w) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, w));
+fn sums<const P: usize>(block: &Block<'_>, mut stretches: Stretches<'_, P>) -> [[__m256i; 4]; P] {
+    let mut sums = [[_mm256_setzero_si256(); 4]; P];
+    let mut weights = block.weights.as_ptr();
+    while let Some(stretch) = stretches.next() {
+        for k in 0..stretch.steps {
+            let mut w = [_mm256_setzero_si256(); 4];
+            for (quarter, w) in w.iter_mut().enumerate() {
+                let place = weights.wrapping_add(quarter.wrapping_mul(16));
+                // SAFETY: a block has 64 bytes for every step of the walk.
+                *w = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(place.cast()) });
+            }
+            weights = weights.wrapping_add(64);
+            for (sums, x) in sums.iter_mut().zip(&stretch.x) {
+                // SAFETY: a stretch has 4 bytes of every pixel for every step.
+                let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
+                let x = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
+                for (sum, &w) in sums.iter_mut().zip(&w) {
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, w));
+                }
             }
         }
     }
-    *sums = local;
+    sums
 }

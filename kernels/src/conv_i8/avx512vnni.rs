@@ -6,9 +6,9 @@
 
 use core::arch::x86_64::*;
 
-use super::tiles::{Job, Stretch};
+use super::tiles::{Job, Stretches};
 use super::{Operands, Params, layout};
-use crate::windows::{Window, Windows};
+use crate::windows::Windows;
 use crate::{Isa, Level};
 
 /// Convolves with weights in O16I4; false where the CPU or the layout is another one.
@@ -37,14 +37,15 @@ fn all(job: &Job<'_>, y: &mut [i8]) {
 struct Strip<'a, const B: usize> {
     job: &'a Job<'a>,
     /// The blocks' weights.
-    weights: [&'a [i8]; B],
+    weights: [*const i8; B],
     /// What the sums start at.
     start: [__m512i; B],
     multipliers: [__m512; B],
-    /// Which channels exist.
-    masks: [__mmask16; B],
-    /// First channel.
+    /// First channel, and how many there are.
     channel: usize,
+    channels: usize,
+    /// The top bit of every byte.
+    flip: __m512i,
 }
 
 /// All pixels of `B` blocks, `P` at a time; returns `B`.
@@ -66,29 +67,29 @@ fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
+    let channel = block.wrapping_mul(16);
+    let bias = job.operands.bias.get(channel..).unwrap_or(&[]);
+    let multipliers = job.operands.multipliers.get(channel..).unwrap_or(&[]);
     let mut strip = Strip {
         job,
-        weights: [&[]; B],
+        weights: [core::ptr::null(); B],
         start: [_mm512_setzero_si512(); B],
         multipliers: [_mm512_setzero_ps(); B],
-        masks: [0; B],
-        channel: block.wrapping_mul(16),
+        channel,
+        channels: bias.len().min(16 * B),
+        // Hidden from the compiler, which would flip a scalar before it is spread, in three instructions instead of one.
+        flip: core::hint::black_box(_mm512_set1_epi8(-128)),
     };
-    for b in 0..B {
-        let block = block.wrapping_add(b);
-        let (first, channel) = (block.wrapping_mul(job.block_bytes), block.wrapping_mul(16));
-        let weights = job.operands.weights.get(first..first.wrapping_add(job.block_bytes)).unwrap_or(&[]);
-        let bias = job.operands.bias.get(channel..).unwrap_or(&[]);
-        let multipliers = job.operands.multipliers.get(channel..).unwrap_or(&[]);
-        let mask = ((1u32 << bias.len().min(multipliers.len()).min(16)) - 1) as __mmask16;
-        // SAFETY: both slices hold as many elements as the mask has bits.
-        let (bias, multipliers) = unsafe {
-            (_mm512_maskz_loadu_epi32(mask, bias.as_ptr()), _mm512_maskz_loadu_ps(mask, multipliers.as_ptr()))
-        };
-        let slots = strip.weights.iter_mut().zip(&mut strip.start).zip(&mut strip.multipliers).zip(&mut strip.masks);
-        if let Some((((w, s), m), k)) = slots.skip(b).next() {
-            (*w, *s, *m, *k) = (weights, _mm512_sub_epi32(bias, sums_of_128(weights)), multipliers, mask);
-        }
+    let slots = strip.weights.iter_mut().zip(&mut strip.start).zip(&mut strip.multipliers);
+    let channels = bias.chunks(16).zip(multipliers.chunks(16));
+    for ((k, ((w, start), m)), (bias, multipliers)) in slots.enumerate().zip(channels) {
+        let weights = job.block(block.wrapping_add(k));
+        let mask = ((1u32 << bias.len().min(multipliers.len())) - 1) as __mmask16;
+        // SAFETY: the slice holds as many elements as the mask has bits.
+        let bias = unsafe { _mm512_maskz_loadu_epi32(mask, bias.as_ptr()) };
+        // SAFETY: the slice holds as many elements as the mask has bits.
+        *m = unsafe { _mm512_maskz_loadu_ps(mask, multipliers.as_ptr()) };
+        (*w, *start) = (weights.as_ptr(), _mm512_sub_epi32(bias, sums_of_128(weights)));
     }
     strip
 }
@@ -121,69 +122,58 @@ fn tile<const P: usize, const B: usize>(
     pixel: usize,
     y: &mut [i8],
 ) -> usize {
-    let here = [(); P].map(|()| windows.next());
-    let sums = sums::<P, B>(strip, &here);
-    let channels = strip.job.params.geometry.out_channels as usize;
+    let sums = sums::<P, B>(strip, Stretches::new(strip.job, windows.take()));
+    let out_channels = strip.job.params.geometry.out_channels as usize;
     let output = &strip.job.params.output;
-    let zero_point = _mm512_set1_epi32(output.zero_point);
     let low = _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);
     let high = _mm512_set1_ps(output.high.wrapping_sub(output.zero_point) as f32);
+    let zero_point = _mm512_set1_epi16(output.zero_point as i16);
+    // Packing works in quarters of a vector: this puts the fours of channels back into order.
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let mask = u64::MAX >> (64usize.wrapping_sub(strip.channels) & 63);
     for (p, sums) in sums.iter().enumerate() {
-        let mut first = pixel.wrapping_add(p).wrapping_mul(channels).wrapping_add(strip.channel);
-        for ((&sum, &multipliers), &mask) in sums.iter().zip(&strip.multipliers).zip(&strip.masks) {
+        let mut steps = [_mm512_setzero_si512(); 4];
+        for ((steps, &sum), &multipliers) in steps.iter_mut().zip(sums).zip(&strip.multipliers) {
             let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
             // The second operand wins against a NaN, as in the contract.
             let v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-            let v = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
-            let v = _mm512_cvtepi32_epi8(_mm512_add_epi32(v, zero_point));
-            let Some(out) = y.get_mut(first..first.wrapping_add(mask.count_ones() as usize)) else { return P };
-            // SAFETY: the slice holds as many elements as the mask has bits.
-            unsafe { _mm_mask_storeu_epi8(out.as_mut_ptr(), mask, v) };
-            first = first.wrapping_add(16);
+            *steps = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
         }
+        let [a, b, c, d] = steps;
+        let ab = _mm512_add_epi16(_mm512_packs_epi32(a, b), zero_point);
+        let cd = _mm512_add_epi16(_mm512_packs_epi32(c, d), zero_point);
+        let out = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(ab, cd));
+        let first = pixel.wrapping_add(p).wrapping_mul(out_channels).wrapping_add(strip.channel);
+        let Some(y) = y.get_mut(first..first.wrapping_add(strip.channels)) else { return P };
+        // SAFETY: the slice holds as many bytes as the mask has bits.
+        unsafe { _mm512_mask_storeu_epi8(y.as_mut_ptr(), mask, out) };
     }
     P
 }
 
 /// The sums of a tile.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn sums<const P: usize, const B: usize>(strip: &Strip<'_, B>, windows: &[Window; P]) -> [[__m512i; B]; P] {
-    let mut sums = [strip.start; P];
-    strip.job.stretches(windows, |stretch| multiply(&mut sums, strip, stretch));
-    sums
-}
-
-/// Adds the products of a stretch.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn multiply<const P: usize, const B: usize>(
-    sums: &mut [[__m512i; B]; P],
-    strip: &Strip<'_, B>,
-    stretch: &Stretch<'_, P>,
-) {
-    let end = stretch.weights.wrapping_add(stretch.steps.wrapping_mul(64));
-    let fits = strip.weights.iter().all(|w| end <= w.len());
-    if !fits || stretch.x.iter().any(|x| x.len() < stretch.steps.wrapping_mul(4)) {
-        return;
-    }
-    let flip = _mm512_set1_epi8(-128);
-    let weights = strip.weights.map(|w| w.as_ptr().wrapping_add(stretch.weights));
-    let pixels = stretch.x.map(<[i8]>::as_ptr);
-    let mut local = *sums;
-    for k in 0..stretch.steps {
-        let mut w = [_mm512_setzero_si512(); B];
-        for (w, weights) in w.iter_mut().zip(weights) {
-            // SAFETY: the slice reaches to `end`, which lies 64 bytes or more after step k.
-            *w = unsafe { _mm512_loadu_epi8(weights.wrapping_add(k.wrapping_mul(64))) };
-        }
-        for (sums, x) in local.iter_mut().zip(pixels) {
-            // SAFETY: the slice holds 4 bytes for every step.
-            let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
-            let x = _mm512_xor_si512(_mm512_set1_epi32(four), flip);
-            for (sum, &w) in sums.iter_mut().zip(&w) {
-                *sum = _mm512_dpbusd_epi32(*sum, x, w);
+fn sums<const P: usize, const B: usize>(strip: &Strip<'_, B>, mut stretches: Stretches<'_, P>) -> [[__m512i; B]; P] {
+    let mut sums = [strip.start; P];
+    let mut weights = strip.weights;
+    while let Some(stretch) = stretches.next() {
+        for k in 0..stretch.steps {
+            let mut w = [_mm512_setzero_si512(); B];
+            for (w, weights) in w.iter_mut().zip(&mut weights) {
+                // SAFETY: a block has 64 bytes for every step of the walk.
+                *w = unsafe { _mm512_loadu_epi8(*weights) };
+                *weights = weights.wrapping_add(64);
+            }
+            for (sums, x) in sums.iter_mut().zip(&stretch.x) {
+                // SAFETY: a stretch has 4 bytes of every pixel for every step.
+                let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
+                let x = _mm512_xor_si512(_mm512_set1_epi32(four), strip.flip);
+                for (sum, &w) in sums.iter_mut().zip(&w) {
+                    *sum = _mm512_dpbusd_epi32(*sum, x, w);
+                }
             }
         }
     }
-    *sums = local;
+    sums
 }

@@ -7,10 +7,8 @@ use crate::windows::{Window, Windows};
 pub(super) struct Job<'a> {
     pub(super) params: &'a Params,
     pub(super) operands: &'a Operands<'a>,
-    /// Bytes of weights from one block of 16 channels to the next.
+    /// Bytes of weights from one block of 16 channels to the next: 64 for every step.
     pub(super) block_bytes: usize,
-    /// Bytes of weights from tap to tap.
-    tap_bytes: usize,
     /// Whole groups of 4 input channels, and the channels after them.
     fours: usize,
     rest: usize,
@@ -22,28 +20,15 @@ pub(super) struct Job<'a> {
 /// Channels of the row of padding.
 const PADDING: usize = 256;
 
-/// A stretch of weights and of input that meet in order: for every step 4 channels of every pixel times 64 weights of every
-/// block.
-pub(super) struct Stretch<'a, const P: usize> {
-    /// Weights of the first block, from where they are read.
-    pub(super) weights: usize,
-    /// The pixels' channels, `4 * steps` of each.
-    pub(super) x: [&'a [i8]; P],
-    /// How many steps.
-    pub(super) steps: usize,
-}
-
 impl<'a> Job<'a> {
     pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>) -> Self {
         let g = &params.geometry;
         let inputs = g.in_channels as usize;
-        let tap_bytes = inputs.div_ceil(4).wrapping_mul(64);
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
         Self {
             params,
             operands,
-            block_bytes: taps.wrapping_mul(tap_bytes),
-            tap_bytes,
+            block_bytes: taps.wrapping_mul(inputs.div_ceil(4)).wrapping_mul(64),
             fours: inputs >> 2,
             rest: inputs & 3,
             padding: [params.input_zero_point as i8; PADDING],
@@ -62,88 +47,110 @@ impl<'a> Job<'a> {
         (self.params.geometry.out_channels as usize).div_ceil(16)
     }
 
-    /// Calls `each` with every stretch of the windows' taps.
+    /// The weights of a block; empty past the last.
+    pub(super) fn block(&self, block: usize) -> &'a [i8] {
+        let first = block.wrapping_mul(self.block_bytes);
+        self.operands.weights.get(first..first.wrapping_add(self.block_bytes)).unwrap_or(&[])
+    }
+}
+
+/// Walks the taps of `P` windows as stretches of input that lie beside weights without a gap.
+///
+/// Where every window lies inside the input, a stretch is a whole row of taps, or a tap with channels left over: its last
+/// step reads on into what follows in the input, and meets weights of zero. Elsewhere it is a part of one tap, read from
+/// the input or from the row of padding.
+pub(super) struct Stretches<'a, const P: usize> {
+    job: &'a Job<'a>,
+    windows: [Window; P],
+    inner: bool,
+    /// Stretches in a row of taps, and steps in a stretch (in a tap on the border).
+    runs: u32,
+    steps: usize,
+    /// The next stretch.
+    row: u32,
+    run: u32,
+    done: usize,
+    /// The last channels of a tap, filled up to 4.
+    words: [[i8; 4]; P],
+}
+
+/// A stretch: `4 * steps` readable bytes of every pixel.
+pub(super) struct Stretch<const P: usize> {
+    pub(super) x: [*const i8; P],
+    pub(super) steps: usize,
+}
+
+impl<'a, const P: usize> Stretches<'a, P> {
+    /// A walk over these windows; all together its stretches have a step for every 64 bytes of a block of weights.
     #[inline(always)]
-    pub(super) fn stretches<const P: usize>(&self, windows: &[Window; P], mut each: impl FnMut(&Stretch<'_, P>)) {
-        if !self.inner(windows, &mut each) {
-            self.border(windows, &mut each);
-        }
+    pub(super) fn new(job: &'a Job<'a>, windows: [Window; P]) -> Self {
+        let (g, all) = (&job.params.geometry, job.fours.wrapping_add(usize::from(job.rest != 0)));
+        let dense = job.rest == 0 && g.dilation_width == 1;
+        let (runs, steps) = if dense { (1, all.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, all) };
+        let last = job.windows.distance(g.kernel_height.wrapping_sub(1), runs.wrapping_sub(1)).cast_unsigned();
+        let reach = last.wrapping_add(steps.wrapping_mul(4));
+        let fits = |w: &Window| w.inner && w.start.cast_unsigned().wrapping_add(reach) <= job.operands.x.len();
+        let inner = windows.iter().all(fits);
+        let (runs, steps) = if inner { (runs, steps) } else { (g.kernel_width, all) };
+        Self { job, windows, inner, runs, steps, row: 0, run: 0, done: 0, words: [[0; 4]; P] }
     }
 
-    /// The stretches of windows that all lie inside the input: whole rows of taps where these are dense. Where channels are
-    /// left over, the last step reads on into what follows in the input, and meets weights of zero.
+    /// The next stretch; what it points to lives until the one after it is asked for.
     #[inline(always)]
-    fn inner<const P: usize>(&self, windows: &[Window; P], each: &mut impl FnMut(&Stretch<'_, P>)) -> bool {
-        let (g, x) = (&self.params.geometry, self.operands.x);
-        let dense = self.rest == 0 && g.dilation_width == 1;
-        let steps = self.fours.wrapping_add(usize::from(self.rest != 0));
-        let (runs, steps) =
-            if dense { (1, steps.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, steps) };
-        let last = self.windows.distance(g.kernel_height.wrapping_sub(1), runs.wrapping_sub(1)).cast_unsigned();
-        let end = last.wrapping_add(steps.wrapping_mul(4));
-        let fits = |w: &Window| w.inner && w.start.cast_unsigned().wrapping_add(end) <= x.len();
-        if !windows.iter().all(fits) {
-            return false;
+    pub(super) fn next(&mut self) -> Option<Stretch<P>> {
+        if self.row >= self.job.params.geometry.kernel_height {
+            return None;
         }
-        let mut weights = 0usize;
-        for kh in 0..g.kernel_height {
-            for run in 0..runs {
-                let distance = self.windows.distance(kh, run);
-                let pixels = windows.map(|window| {
-                    let start = window.start.wrapping_add(distance).cast_unsigned();
-                    x.get(start..start.wrapping_add(steps.wrapping_mul(4))).unwrap_or(&[])
-                });
-                each(&Stretch { weights, x: pixels, steps });
-                weights = weights.wrapping_add(steps.wrapping_mul(64));
+        let stretch = if self.inner { self.inside() } else { self.border() };
+        self.done = self.done.wrapping_add(stretch.steps);
+        if self.done >= self.steps {
+            self.done = 0;
+            self.run = self.run.wrapping_add(1);
+            if self.run >= self.runs {
+                self.run = 0;
+                self.row = self.row.wrapping_add(1);
             }
         }
-        true
+        Some(stretch)
     }
 
-    /// The stretches of windows of which some lie partly in the padding.
     #[inline(always)]
-    fn border<const P: usize>(&self, windows: &[Window; P], each: &mut impl FnMut(&Stretch<'_, P>)) {
-        let (g, x) = (&self.params.geometry, self.operands.x);
-        let mut tap_weights = 0usize;
-        for kh in 0..g.kernel_height {
-            for kw in 0..g.kernel_width {
-                let places = windows.map(|window| self.windows.tap(&window, kh, kw));
-                let mut done = 0usize;
-                while done < self.fours {
-                    let steps = self.fours.wrapping_sub(done).min(PADDING / 4);
-                    let pixels = places.map(|place| {
-                        let start = place.map(|place| place.wrapping_add(done.wrapping_mul(4)));
-                        self.channels(x, start, steps.wrapping_mul(4))
-                    });
-                    let weights = tap_weights.wrapping_add(done.wrapping_mul(64));
-                    each(&Stretch { weights, x: pixels, steps });
-                    done = done.wrapping_add(steps);
-                }
-                if self.rest != 0 {
-                    let whole = self.fours.wrapping_mul(4);
-                    let words = places.map(|place| self.rest_of(x, place.map(|place| place.wrapping_add(whole))));
-                    let weights = tap_weights.wrapping_add(self.fours.wrapping_mul(64));
-                    each(&Stretch { weights, x: words.each_ref().map(|word| &word[..]), steps: 1 });
-                }
-                tap_weights = tap_weights.wrapping_add(self.tap_bytes);
+    fn inside(&self) -> Stretch<P> {
+        let x = self.job.operands.x.as_ptr();
+        // `new` has seen that every stretch of these windows lies within the input.
+        let x = x.wrapping_offset(self.job.windows.distance(self.row, self.run));
+        Stretch { x: self.windows.map(|window| x.wrapping_offset(window.start)), steps: self.steps }
+    }
+
+    #[inline(always)]
+    fn border(&mut self) -> Stretch<P> {
+        let (job, done) = (self.job, self.done.wrapping_mul(4));
+        let left = job.fours.wrapping_sub(self.done);
+        if left == 0 {
+            return self.last_word();
+        }
+        let steps = left.min(PADDING / 4);
+        // A loop and not a map: its closure would stay a call, around which all sums would be saved.
+        let mut x = [job.padding.as_ptr(); P];
+        for (x, window) in x.iter_mut().zip(&self.windows) {
+            let start = job.windows.tap(window, self.row, self.run).map(|tap| tap.wrapping_add(done));
+            let inside = start.and_then(|start| job.operands.x.get(start..start.wrapping_add(steps.wrapping_mul(4))));
+            *x = inside.map_or(*x, <[i8]>::as_ptr);
+        }
+        Stretch { x, steps }
+    }
+
+    /// The channels of a tap after its last whole four.
+    #[inline(always)]
+    fn last_word(&mut self) -> Stretch<P> {
+        let (job, done) = (self.job, self.done.wrapping_mul(4));
+        for (window, word) in self.windows.iter().zip(&mut self.words) {
+            let start = job.windows.tap(window, self.row, self.run).map(|tap| tap.wrapping_add(done));
+            let inside = start.and_then(|start| job.operands.x.get(start..start.wrapping_add(job.rest)));
+            for (to, &from) in word.iter_mut().zip(inside.unwrap_or(&job.padding)).take(job.rest) {
+                *to = from;
             }
         }
-    }
-
-    /// `len` channels (at most [`PADDING`]) from `start`, or of padding.
-    #[inline(always)]
-    fn channels<'s>(&'s self, x: &'s [i8], start: Option<usize>, len: usize) -> &'s [i8] {
-        let inside = start.and_then(|start| x.get(start..start.wrapping_add(len)));
-        inside.or(self.padding.get(..len)).unwrap_or(&[])
-    }
-
-    /// The channels after the last whole four, from `start` or of padding; those beyond meet weights of zero.
-    #[inline(always)]
-    fn rest_of(&self, x: &[i8], start: Option<usize>) -> [i8; 4] {
-        let mut word = [0; 4];
-        for (to, &from) in word.iter_mut().zip(self.channels(x, start, self.rest)) {
-            *to = from;
-        }
-        word
+        Stretch { x: self.words.each_ref().map(|word| word.as_ptr()), steps: 1 }
     }
 }
