@@ -113,3 +113,57 @@ pub fn integer_network(kind: Activations) -> Result<Model, OpError> {
     n.b.output(group, "map");
     Ok(n.b.finish())
 }
+
+/// A layer from an input to its output, before the output is quantized.
+type Layer = fn(&mut Builder, ValueId, &dyn Fn(&mut Builder, &[usize], f32) -> ValueId) -> Result<ValueId, OpError>;
+
+/// Single integer layers by name: input `x` `[2, 12, 9, 7]`, output `y` of scale 0.05. For comparisons layer by layer,
+/// since differences of one step grow in deep random networks.
+pub const INTEGER_LAYERS: &[(&str, Layer)] = &[
+    ("conv", |b, x, w| { let w = w(b, &[17, 12, 3, 3], 0.004); b.conv(x, w, None, &Window::square(3, 1, 1)) }),
+    ("conv relu", |b, x, w| { let w = w(b, &[17, 12, 3, 3], 0.004); let y = b.conv(x, w, None, &Window::square(3, 2, 1))?; b.relu(y) }),
+    ("pointwise", |b, x, w| { let w = w(b, &[32, 12, 1, 1], 0.01); b.conv(x, w, None, &Window::square(1, 1, 0)) }),
+    ("depthwise", |b, x, w| { let w = w(b, &[12, 1, 3, 3], 0.01); b.conv(x, w, None, &Window::square(3, 1, 1).grouped(12)) }),
+    ("groups", |b, x, w| { let w = w(b, &[8, 3, 3, 3], 0.01); b.conv(x, w, None, &Window::square(3, 1, 1).grouped(4)) }),
+    ("transposed", |b, x, w| { let w = w(b, &[12, 5, 3, 3], 0.01); b.conv_transpose(x, w, None, &Window::square(3, 2, 1), &[]) }),
+    ("fully connected", |b, x, w| {
+        let x = b.flatten(x, 1)?;
+        let w = w(b, &[756, 10], 0.004);
+        b.matmul(x, w)
+    }),
+    ("max pool", |b, x, _| b.max_pool(x, &Window::square(3, 2, 1))),
+    ("average pool", |b, x, _| b.average_pool(x, &Window::square(3, 2, 1), false)),
+    ("average pool with padding", |b, x, _| b.average_pool(x, &Window::square(3, 2, 1), true)),
+    ("global average pool", |b, x, _| b.global_average_pool(x)),
+    ("sum", |b, x, _| { let y = b.transpose(x, &[0, 1, 2, 3])?; b.add(x, y) }),
+    ("difference", |b, x, _| { let c = b.constant("c", Tensor::scalar(0.5f32)); b.sub(x, c) }),
+    ("product", |b, x, _| b.mul(x, x)),
+    ("sigmoid", |b, x, _| b.sigmoid(x)),
+    ("tanh", |b, x, _| b.tanh(x)),
+    ("hard swish", |b, x, _| b.hard_swish(x)),
+    ("leaky relu", |b, x, _| b.leaky_relu(x, 0.1)),
+    ("clip", |b, x, _| b.clip(x, Some(-0.5), Some(0.7))),
+    ("concat", |b, x, _| b.concat(&[x, x], 1)),
+    ("pad", |b, x, _| b.pad(x, &[0, 0, 1, 2, 0, 0, 1, 0], "reflect", 0.0)),
+];
+
+/// The model of one of [`INTEGER_LAYERS`].
+///
+/// # Errors
+/// Where a rule refuses a node, which would be a bug.
+pub fn integer_layer(layer: Layer, kind: Activations) -> Result<Model, OpError> {
+    let mut n = Quantized { b: Builder::new("layer"), seed: 7 };
+    let x = n.b.input("x", DataType::F32, &[2, 12, 9, 7]);
+    let x = n.requantized(x, 0.01, kind)?;
+    let weights = |b: &mut Builder, shape: &[usize], scale: f32| -> ValueId {
+        let values = numbers(shape.iter().product(), 5).into_iter().map(|v| (v * 127.0).round() as i8).collect();
+        let w = b.constant("w", Tensor::of::<i8>(shape, values));
+        let s = b.constant("s", Tensor::scalar(scale));
+        let z = b.constant("z", Tensor::scalar(0i8));
+        b.dequantize_linear(w, s, Some(z), None).expect("weights are dequantized")
+    };
+    let y = layer(&mut n.b, x, &weights)?;
+    let y = n.requantized(y, 0.05, kind)?;
+    n.b.output(y, "y");
+    Ok(n.b.finish())
+}
