@@ -42,6 +42,11 @@ impl Element for f32 {
         };
         bound(y, params.low, params.high)
     }
+
+    #[cfg(target_arch = "x86_64")]
+    fn run_fast(isa: Isa, params: &Params, a: Option<&[f32]>, b: Option<&[f32]>, y: &mut [f32]) -> bool {
+        super::avx2::run(isa, params, a, b, y)
+    }
 }
 
 macro_rules! integer {

@@ -4,7 +4,8 @@ use super::{Element, Params};
 use crate::walk::Walk;
 
 pub(super) fn run<T: Element>(params: &Params, a: Option<&[T]>, b: Option<&[T]>, y: &mut [T]) {
-    let walk = Walk::new(params.sizes, [params.a_strides, params.b_strides]);
+    let broadcast = &params.broadcast;
+    let walk = Walk::new(broadcast.sizes, [broadcast.a_strides, broadcast.b_strides]);
     for (y, [i, j]) in y.iter_mut().zip(walk) {
         let a = a.map_or(Some(*y), |a| a.get(i as usize).copied());
         let b = b.map_or(Some(*y), |b| b.get(j as usize).copied());

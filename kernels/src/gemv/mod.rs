@@ -3,15 +3,31 @@
 //! The order of summation of a row depends on the length of `x` alone, so that the same row and vector give the same bits
 //! wherever they stand. An output differs from the exact sum by at most `(n + 2) * 2^-24 * (|y| + Σ |matrix * x|)`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use crate::Isa;
 
 /// Adds the products. Nothing happens where the matrix has not `y.len()` rows of `x.len()`.
-pub(crate) fn run(_isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
-    if x.len().checked_mul(y.len()) == Some(matrix.len()) {
+pub(crate) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
+    if x.len().checked_mul(y.len()) == Some(matrix.len()) && !run_fast(isa, matrix, x, y) {
         portable::run(matrix, x, y);
     }
+}
+
+/// Adds with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
+    avx512::run(isa, matrix, x, y) || avx2::run(isa, matrix, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

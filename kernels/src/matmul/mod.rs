@@ -3,10 +3,14 @@
 //!
 //! An output differs from the exact sum by at most `(inner + 2) * 2^-24 * Σ |a * b|`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
-use crate::Isa;
 use crate::walk::{product, reach};
+use crate::{Isa, gemv};
 
 /// What a product is told.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +60,47 @@ pub fn run(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
     }
 }
 
-fn one(_isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
-    portable::run(params, a, b, y);
+/// One matrix.
+fn one(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
+    if isa == Isa::PORTABLE {
+        portable::run(params, a, b, y);
+    } else if params.b_transposed {
+        // Every row of y is a product of the stored matrix and a vector.
+        y.fill(0.0);
+        let rows = a.chunks_exact((params.inner as usize).max(1));
+        for (y, a) in y.chunks_exact_mut((params.columns as usize).max(1)).zip(rows) {
+            gemv::run(isa, b, a, y);
+        }
+    } else if !run_fast(isa, params, a, b, y) {
+        portable::run(params, a, b, y);
+    }
+}
+
+/// Multiplies with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) -> bool {
+    avx512::run(isa, params, a, b, y) || avx2::run(isa, params, a, b, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+    false
+}
+
+/// Cuts a and y into strips of the most rows that are left of `sizes` (falling), single rows at the end.
+#[cfg(target_arch = "x86_64")]
+fn strips(p: &Params, a: &[f32], y: &mut [f32], sizes: [u32; 2], mut one: impl FnMut(u32, &[f32], &mut [f32])) {
+    let (inner, columns) = (p.inner as usize, p.columns as usize);
+    let (mut a, mut y, mut left) = (a, y, p.rows);
+    while left > 0 {
+        let rows = sizes.into_iter().find(|&size| size <= left).unwrap_or(1);
+        let here = (a.split_at_checked(inner.wrapping_mul(rows as usize)), columns.wrapping_mul(rows as usize));
+        let Some((a_strip, a_rest)) = here.0 else { return };
+        let Some((y_strip, y_rest)) = y.split_at_mut_checked(here.1) else { return };
+        one(rows, a_strip, y_strip);
+        (a, y, left) = (a_rest, y_rest, left.wrapping_sub(rows));
+    }
 }
 
 /// Calls `one` with every matrix of y and those of a and b that it is made of.

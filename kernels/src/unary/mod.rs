@@ -3,6 +3,8 @@
 //! Every variant stays within 2 units in the last place of the function computed in f64 (the exact functions are exact).
 //! A NaN gives a NaN.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -99,8 +101,13 @@ pub struct Params {
 }
 
 /// Computes every element. `x` and `y` have the same length; a shorter one ends the work.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    portable::run(params, x, y);
+pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
+    let len = x.len().min(y.len());
+    if let (Some(x), Some(y)) = (x.get(..len), y.get_mut(..len)) {
+        if !run_fast(isa, params, Some(x), y) {
+            portable::run(params, x, y);
+        }
+    }
 }
 
 /// `y = 1 / (1 + exp(-y))`.
@@ -114,8 +121,22 @@ pub(crate) fn tanh_in_place(isa: Isa, y: &mut [f32]) {
 }
 
 /// Computes every element in place.
-pub fn run_in_place(_isa: Isa, params: &Params, y: &mut [f32]) {
-    portable::run_in_place(params, y);
+pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
+    if !run_fast(isa, params, None, y) {
+        portable::run_in_place(params, y);
+    }
+}
+
+/// Computes with a vector variant, `x` being `y` itself where it is `None`; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
+    avx2::run(isa, params, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: Option<&[f32]>, _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Elementwise functions of two operands.
 
 use ocellus_kernels::binary::{self, Element, Function, Params};
-use ocellus_plan::Space;
 use ocellus_plan::args::{Binary, element};
 
-use super::OpEntry;
+use super::{OpEntry, broadcast};
 use crate::{Check, Operands, StepFault};
 
 /// `binary`.
@@ -13,9 +12,7 @@ pub const BINARY: OpEntry = OpEntry::new::<Binary>(check, run);
 fn params(args: &Binary) -> Option<Params> {
     Some(Params {
         function: Function::from_number(args.function)?,
-        sizes: args.broadcast.sizes,
-        a_strides: args.broadcast.a_strides,
-        b_strides: args.broadcast.b_strides,
+        broadcast: broadcast::of(&args.broadcast),
         low: args.low,
         high: args.high,
     })
@@ -25,21 +22,11 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let args: Binary = c.args()?;
     let p = params(&args).ok_or(StepFault::Arguments)?;
     match args.element {
-        element::F32 => check_operands::<f32>(c, &p),
-        element::I32 => check_operands::<i32>(c, &p),
-        element::I64 => check_operands::<i64>(c, &p),
+        element::F32 => broadcast::check::<f32>(c, &p.broadcast),
+        element::I32 => broadcast::check::<i32>(c, &p.broadcast),
+        element::I64 => broadcast::check::<i64>(c, &p.broadcast),
         _ => Err(StepFault::Arguments),
     }
-}
-
-fn check_operands<T: Element>(c: &Check<'_>, p: &Params) -> Result<(), StepFault> {
-    c.count(1, 2)?;
-    c.write::<T>(0, p.outputs())?;
-    c.read::<T>(0, p.a_len())?;
-    c.read::<T>(1, p.b_len())?;
-    let in_place = |index| c.step.reads().nth(index).is_some_and(|o| o.space == Space::InPlace);
-    let allowed = (!in_place(0) || p.a_in_place()) && (!in_place(1) || p.b_in_place());
-    if allowed { Ok(()) } else { Err(StepFault::Operand) }
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {

@@ -1,0 +1,156 @@
+//! AVX2: 8 elements at a time. Exponentials are computed in f64 and rounded once, so that no subnormal or cancelled
+//! result loses bits.
+#![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
+
+use core::arch::x86_64::*;
+
+use super::{Function, Params};
+use crate::{Isa, Level};
+
+/// Computes what it has a vector form for, `x` being `y` itself where it is `None`; false elsewhere.
+pub(super) fn run(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
+    let known =
+        !matches!(params.function, Function::Log | Function::Elu | Function::Softplus | Function::Erf | Function::Sign);
+    if !known || isa.level() < Level::Avx2 {
+        return false;
+    }
+    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+    unsafe { all(params, x, y) };
+    true
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) {
+    let (alpha, beta) = (_mm256_set1_ps(p.alpha), _mm256_set1_ps(p.beta));
+    let zero = _mm256_setzero_ps();
+    let sign = _mm256_set1_ps(-0.0);
+    match p.function {
+        // Of maximum and minimum the second operand is the result where one is a NaN.
+        Function::Relu => each(x, y, |v| _mm256_max_ps(zero, v)),
+        Function::Clip => each(x, y, |v| _mm256_min_ps(beta, _mm256_max_ps(alpha, v))),
+        Function::LeakyRelu => {
+            each(x, y, |v| _mm256_blendv_ps(v, _mm256_mul_ps(alpha, v), _mm256_cmp_ps::<_CMP_LT_OQ>(v, zero)))
+        }
+        Function::HardSwish => each(x, y, |v| hard_swish(v)),
+        Function::HardSigmoid => {
+            let (alpha, beta) = (_mm256_set1_pd(f64::from(p.alpha)), _mm256_set1_pd(f64::from(p.beta)));
+            each(x, y, |v| {
+                let v = halves(v, |v| _mm256_fmadd_pd(alpha, v, beta));
+                _mm256_min_ps(_mm256_set1_ps(1.0), _mm256_max_ps(zero, v))
+            });
+        }
+        Function::Abs => each(x, y, |v| _mm256_andnot_ps(sign, v)),
+        Function::Neg => each(x, y, |v| _mm256_xor_ps(sign, v)),
+        Function::Sqrt => each(x, y, |v| _mm256_sqrt_ps(v)),
+        Function::Reciprocal => each(x, y, |v| _mm256_div_ps(_mm256_set1_ps(1.0), v)),
+        Function::Floor => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(v)),
+        Function::Ceil => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC }>(v)),
+        Function::Round => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v)),
+        Function::Exp => each(x, y, |v| halves(v, |v| exp(v))),
+        Function::Sigmoid => each(x, y, |v| halves(v, |v| sigmoid(v, _mm256_set1_pd(1.0)))),
+        Function::Silu => each(x, y, |v| halves(v, |v| sigmoid(v, v))),
+        Function::Tanh => each(x, y, |v| halves(v, |v| tanh(v))),
+        Function::Log | Function::Elu | Function::Softplus | Function::Erf | Function::Sign => {}
+    }
+}
+
+/// Computes every 8 elements, the last ones in a buffer.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn each(x: Option<&[f32]>, y: &mut [f32], f: impl Fn(__m256) -> __m256) {
+    let (body, tail) = y.as_chunks_mut::<8>();
+    let (x_body, x_tail) = x.map(|x| x.as_chunks::<8>()).unzip();
+    match x_body {
+        Some(x) => body.iter_mut().zip(x).for_each(|(y, x)| store(y, f(load(x)))),
+        None => body.iter_mut().for_each(|y| store(y, f(load(y)))),
+    }
+    let mut last = [0.0; 8];
+    for (to, &from) in last.iter_mut().zip(x_tail.unwrap_or(&*tail)) {
+        *to = from;
+    }
+    let v = f(load(&last));
+    store(&mut last, v);
+    for (to, &from) in tail.iter_mut().zip(&last) {
+        *to = from;
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn load(from: &[f32; 8]) -> __m256 {
+    // SAFETY: the array holds 8 elements.
+    unsafe { _mm256_loadu_ps(from.as_ptr()) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn store(to: &mut [f32; 8], v: __m256) {
+    // SAFETY: the array holds 8 elements.
+    unsafe { _mm256_storeu_ps(to.as_mut_ptr(), v) }
+}
+
+/// A function of f64 on both halves.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn halves(v: __m256, f: impl Fn(__m256d) -> __m256d) -> __m256 {
+    let low = _mm256_cvtpd_ps(f(_mm256_cvtps_pd(_mm256_castps256_ps128(v))));
+    let high = _mm256_cvtpd_ps(f(_mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v))));
+    _mm256_set_m128(high, low)
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn hard_swish(v: __m256) -> __m256 {
+    let six = _mm256_set1_ps(6.0);
+    let shifted = _mm256_max_ps(_mm256_setzero_ps(), _mm256_add_ps(v, _mm256_set1_ps(3.0)));
+    _mm256_mul_ps(v, _mm256_div_ps(_mm256_min_ps(six, shifted), six))
+}
+
+/// `2^n` and `exp(r) - 1` for `x = n ln 2 + r`, `|r| <= ln 2 / 2`: the remainder of the series, of degree 8, is below
+/// 2^-30 of itself. `x` lies within ±150.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn split_exp(x: __m256d) -> (__m256d, __m256d) {
+    let n = _mm256_mul_pd(x, _mm256_set1_pd(core::f64::consts::LOG2_E));
+    let n = _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(n);
+    let r = _mm256_fnmadd_pd(n, _mm256_set1_pd(core::f64::consts::LN_2), x);
+    let mut series = _mm256_set1_pd(1.0 / 40320.0);
+    for coefficient in [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0] {
+        series = _mm256_fmadd_pd(series, r, _mm256_set1_pd(coefficient));
+    }
+    let exponent = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n)), _mm256_set1_epi64x(1023));
+    (_mm256_castsi256_pd(_mm256_slli_epi64::<52>(exponent)), _mm256_mul_pd(series, r))
+}
+
+/// `x` within ±150, where the exponential of f32 has long become 0 or infinite; a NaN stays.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn limit(x: __m256d) -> __m256d {
+    _mm256_min_pd(_mm256_set1_pd(150.0), _mm256_max_pd(_mm256_set1_pd(-150.0), x))
+}
+
+/// `exp(x)`, infinite above 150.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn exp(x: __m256d) -> __m256d {
+    let (power, rest) = split_exp(limit(x));
+    let above = _mm256_cmp_pd::<_CMP_GT_OQ>(x, _mm256_set1_pd(150.0));
+    _mm256_blendv_pd(_mm256_fmadd_pd(power, rest, power), _mm256_set1_pd(f64::INFINITY), above)
+}
+
+/// `y / (1 + exp(-x))`.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn sigmoid(x: __m256d, y: __m256d) -> __m256d {
+    let e = exp(_mm256_xor_pd(x, _mm256_set1_pd(-0.0)));
+    _mm256_div_pd(y, _mm256_add_pd(e, _mm256_set1_pd(1.0)))
+}
+
+/// `tanh(x) = e / (e + 2)` with `e = exp(2x) - 1`, which does not cancel near zero.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn tanh(x: __m256d) -> __m256d {
+    let (power, rest) = split_exp(limit(_mm256_add_pd(x, x)));
+    let e = _mm256_fmadd_pd(power, rest, _mm256_sub_pd(power, _mm256_set1_pd(1.0)));
+    _mm256_div_pd(e, _mm256_add_pd(e, _mm256_set1_pd(2.0)))
+}
