@@ -45,6 +45,7 @@ pub use infer::{bind_shapes, infer};
 pub use lower::LowerContext;
 pub use ops::gemm::Gemm;
 pub use ops::recurrent::{Direction, Recurrent, RecurrentInputs};
+pub use ops::resize::Resize;
 pub use ops::window::{AutoPad, Window};
 pub use table::{find, unsupported, OPS};
 pub use upgrade::upgrade;

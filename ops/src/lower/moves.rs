@@ -110,7 +110,7 @@ pub(crate) fn reshape(ctx: &mut LowerContext) -> Result<(), OpError> {
 
 /// A tensor under another shape.
 pub(crate) fn reshaped(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> Result<TensorId, OpError> {
-    if ctx.program.tensors[x].shape == shape {
+    if ctx.program.tensors[x].shape == shape && !ctx.program.tensors[x].plain {
         return Ok(x);
     }
     let x = reorder(ctx, x, true)?;

@@ -15,6 +15,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     upgrade: Some(upgrade),
     fold: Fold::Affine(affine),
+    lower: Some(super::normalization_lower::batch_normalization),
     ..OpDef::new("BatchNormalization", infer)
 };
 

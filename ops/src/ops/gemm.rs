@@ -6,7 +6,8 @@ use super::conv_lower::fully_connected;
 use super::elementwise::require_same_type;
 use super::matmul::require_factor;
 use super::matrix::{Product, turned};
-use crate::shapes::{broadcast, broadcast_offsets};
+use super::quantized::places;
+use crate::shapes::broadcast;
 use crate::{
     Affine, Builder, EvalContext, FoldContext, GradContext, InferContext, InputRole, LowerContext, OpDef, OpError,
     OutputScale, QuantRule, ValueType,
@@ -119,7 +120,7 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let b_shape = if gemm.trans_b { [bc, br] } else { [br, bc] };
     let product = Product::new(ctx.node, &a_shape, &b_shape)?;
     let c = ctx.optional(2);
-    let places = c.map(|c| broadcast_offsets(c.shape(), &product.shape));
+    let places = c.map(|c| places(ctx, 2, c.shape(), c.len(), &product.shape)).transpose()?;
     if a.dtype().is_float() {
         let side = |t: &Tensor, trans: bool| match (t.to_f64(), trans) {
             (v, true) => turned(&v, t.shape()[0], t.shape()[1]),

@@ -10,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(|ctx: &mut GradContext| unrolled_gradient(ctx, &plan(is_linear(&ctx.node)))),
     upgrade: Some(recurrent::upgrade),
+    lower: Some(super::recurrent_lower::gru),
     ..OpDef::new("GRU", |ctx| recurrent::infer(ctx, &FAMILY))
 };
 

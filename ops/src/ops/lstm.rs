@@ -13,6 +13,7 @@ pub(crate) const OP: OpDef = OpDef {
         unrolled_gradient(ctx, &Plan { family: &FAMILY, separate_bias: false, step: &step(coupled) })
     }),
     upgrade: Some(recurrent::upgrade),
+    lower: Some(super::recurrent_lower::lstm),
     ..OpDef::new("LSTM", |ctx| recurrent::infer(ctx, &FAMILY))
 };
 

@@ -10,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(grad),
     upgrade: Some(recurrent::upgrade),
+    lower: Some(super::recurrent_lower::rnn),
     ..OpDef::new("RNN", |ctx| recurrent::infer(ctx, &FAMILY))
 };
 

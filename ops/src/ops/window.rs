@@ -350,7 +350,10 @@ impl Axis {
 /// Refuses windows that see nothing but padding, whose maximum or average has no meaning.
 pub(super) fn require_elements(node: &Node, axes: &[Axis]) -> Result<(), OpError> {
     for axis in axes {
-        if let Some(empty) = (0..axis.output).find(|&o| axis.inside(o).next().is_none()) {
+        // A window that starts in the input sees its first element there: only the others are looked at.
+        let front = 0..axis.begin.div_ceil(axis.stride).min(axis.output);
+        let back = (axis.begin + axis.input).div_ceil(axis.stride)..axis.output;
+        if let Some(empty) = front.chain(back).find(|&o| axis.inside(o).next().is_none()) {
             return Err(OpError::at(
                 node,
                 format!("window {empty} of an axis lies in the padding; pads are too large"),
