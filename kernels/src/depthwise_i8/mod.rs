@@ -6,8 +6,14 @@
 //! x `[N, H, W, C]`, weights `[KH][KW][C]`, bias and multipliers `[C]`, y `[N, OH, OW, C]`. Every variant gives the same
 //! bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
 mod pack;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 pub use pack::pack;
 
@@ -48,10 +54,22 @@ impl Params {
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
-    if params.fits(operands, y) {
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) && !run_fast(isa, params, operands, y) {
         portable::run(params, operands, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    avx512vnni::run(isa, params, operands, y) || avx2::run(isa, params, operands, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -94,7 +112,10 @@ mod tests {
 
     #[test]
     fn every_variant_follows_the_definition() {
-        for (k, g) in depthwise_convolutions().iter().enumerate() {
+        let large = Geometry { in_channels: 301, out_channels: 301, groups: 301, ..depthwise_convolutions()[1] };
+        let tall = Geometry { kernel_height: 70, pad_top: 66, ..depthwise_convolutions()[7] };
+        let more = [large, Geometry { in_channels: 264, out_channels: 264, groups: 264, ..large }, tall];
+        for (k, g) in depthwise_convolutions().iter().chain(&more).enumerate() {
             let (mut samples, channels) = (Samples::new(k as u64), g.out_channels as usize);
             let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
             let bias: Vec<i32> = (0..channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();

@@ -18,8 +18,8 @@ pub(super) fn run(params: &Params, o: &Operands<'_>, y: &mut [i8]) {
     }
 }
 
-/// The sum of one output, which the variants for whole vectors of channels also use for the channels left over.
-pub(super) fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], bias: i32) -> i32 {
+/// The sum of one output.
+fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], bias: i32) -> i32 {
     let g = &params.geometry;
     let (rows, columns) = (g.rows(), g.columns());
     let (inside_rows, inside_columns) = (rows.taps(row), columns.taps(column));
