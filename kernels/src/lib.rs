@@ -41,6 +41,8 @@ pub mod matmul;
 pub mod max_pool_f32;
 pub mod max_pool_i8;
 pub mod mul_i8;
+#[cfg(target_arch = "x86_64")]
+mod pairs_avx2;
 pub mod quantize;
 pub mod recurrent;
 pub mod reduce;
@@ -48,6 +50,7 @@ pub mod resize_f32;
 pub mod resize_i8;
 pub mod rnn;
 pub mod round;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod runs;
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl Samples {
 
     /// A number below `n`.
     pub(crate) fn below(&mut self, n: u32) -> u32 {
-        ((self.bits() >> 32) * u64::from(n) >> 32) as u32
+        (((self.bits() >> 32) * u64::from(n)) >> 32) as u32
     }
 
     /// Signed bytes of any value.

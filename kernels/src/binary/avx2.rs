@@ -4,6 +4,7 @@
 use core::arch::x86_64::*;
 
 use super::{Element, Function, Params};
+use crate::rows::rows_mut;
 use crate::walk::Walk;
 use crate::{Isa, Level};
 
@@ -27,7 +28,7 @@ pub(super) fn run(isa: Isa, params: &Params, a: Option<&[f32]>, b: Option<&[f32]
     }
     let outer = &rows.outer;
     let starts = Walk::new(outer.sizes, [outer.a_strides, outer.b_strides]);
-    for (y, [i, j]) in y.chunks_exact_mut(len).zip(starts) {
+    for (y, [i, j]) in rows_mut(y, len).zip(starts) {
         let (Some(a), Some(b)) = (operand(a, i, rows.a_step, len), operand(b, j, rows.b_step, len)) else { break };
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
         unsafe { row(params, a, b, y) };

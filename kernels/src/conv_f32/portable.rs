@@ -2,6 +2,7 @@
 
 use super::{Params, layout};
 use crate::round::bound;
+use crate::rows::every;
 
 /// The weights of one output channel: element `k` of its row lies at `start + k * step`.
 struct Row {
@@ -52,7 +53,7 @@ fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [
             let start = place.start.wrapping_add(tap.wrapping_mul(inputs).wrapping_mul(place.step));
             let Some(pixel) = x.get(first..first.wrapping_add(inputs)) else { continue };
             let Some(weights) = weights.get(start..) else { continue };
-            for (&x, &w) in pixel.iter().zip(weights.iter().step_by(place.step.max(1))) {
+            for (&x, &w) in pixel.iter().zip(every(weights, place.step)) {
                 sum += x * w;
             }
         }

@@ -3,6 +3,7 @@
 
 use core::arch::x86_64::*;
 
+use crate::rows::rows;
 use crate::{Isa, Level};
 
 /// Adds the products; false where the CPU has not the instruction set.
@@ -13,11 +14,11 @@ pub(super) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
     let (fours, rest) = y.as_chunks_mut::<4>();
     let n = x.len();
     let (head, tail) = matrix.split_at_checked(fours.len().wrapping_mul(4).wrapping_mul(n)).unwrap_or_default();
-    for (y, rows) in fours.iter_mut().zip(head.chunks_exact(n.wrapping_mul(4).max(1))) {
+    for (y, four) in fours.iter_mut().zip(rows(head, n.wrapping_mul(4))) {
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-        unsafe { add::<4>(rows, x, y) };
+        unsafe { add::<4>(four, x, y) };
     }
-    for (y, row) in rest.as_chunks_mut::<1>().0.iter_mut().zip(tail.chunks_exact(n.max(1))) {
+    for (y, row) in rest.as_chunks_mut::<1>().0.iter_mut().zip(rows(tail, n)) {
         // SAFETY: as above.
         unsafe { add::<1>(row, x, y) };
     }

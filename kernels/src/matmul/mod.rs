@@ -9,6 +9,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use crate::rows::{rows, rows_mut};
 use crate::walk::{product, reach};
 use crate::{Isa, gemv};
 
@@ -67,8 +68,7 @@ fn one(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
     } else if params.b_transposed {
         // Every row of y is a product of the stored matrix and a vector.
         y.fill(0.0);
-        let rows = a.chunks_exact((params.inner as usize).max(1));
-        for (y, a) in y.chunks_exact_mut((params.columns as usize).max(1)).zip(rows) {
+        for (y, a) in rows_mut(y, params.columns as usize).zip(rows(a, params.inner as usize)) {
             gemv::run(isa, b, a, y);
         }
     } else if !run_fast(isa, params, a, b, y) {
@@ -108,7 +108,7 @@ fn each_matrix(p: &Params, a: &[f32], b: &[f32], y: &mut [f32], mut one: impl Fn
     let (rows, inner, columns) = (p.rows as usize, p.inner as usize, p.columns as usize);
     let (a_size, b_size) = (rows.wrapping_mul(inner), inner.wrapping_mul(columns));
     let walk = crate::walk::Walk::new(p.batch, [p.a_strides, p.b_strides]);
-    for (y, [i, j]) in y.chunks_exact_mut(rows.wrapping_mul(columns).max(1)).zip(walk) {
+    for (y, [i, j]) in rows_mut(y, rows.wrapping_mul(columns)).zip(walk) {
         let (i, j) = ((i as usize).wrapping_mul(a_size), (j as usize).wrapping_mul(b_size));
         if let (Some(a), Some(b)) = (a.get(i..i.wrapping_add(a_size)), b.get(j..j.wrapping_add(b_size))) {
             one(a, b, y);

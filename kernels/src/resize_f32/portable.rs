@@ -1,13 +1,14 @@
 //! The reference: one pixel at a time.
 
 use super::{Params, Table};
+use crate::rows::{rows, rows_mut};
 
-pub(super) fn run(params: &Params, x: &[f32], rows: Table<'_>, columns: Table<'_>, y: &mut [f32]) {
+pub(super) fn run(params: &Params, x: &[f32], row_table: Table<'_>, column_table: Table<'_>, y: &mut [f32]) {
     let p = params;
-    let mut pixels = y.chunks_exact_mut((p.channels as usize).max(1));
+    let mut pixels = rows_mut(y, p.channels as usize);
     for n in 0..p.batch {
-        for row in taps(rows, p.row_taps) {
-            for column in taps(columns, p.column_taps) {
+        for row in taps(row_table, p.row_taps) {
+            for column in taps(column_table, p.column_taps) {
                 let Some(y) = pixels.next() else { return };
                 one(p, x, n, row, column, y);
             }
@@ -17,8 +18,7 @@ pub(super) fn run(params: &Params, x: &[f32], rows: Table<'_>, columns: Table<'_
 
 /// The taps of every output row or column.
 fn taps(table: Table<'_>, taps: u32) -> impl Iterator<Item = (&[u32], &[f32])> {
-    let taps = (taps as usize).max(1);
-    table.index.chunks_exact(taps).zip(table.weights.chunks_exact(taps))
+    rows(table.index, taps as usize).zip(rows(table.weights, taps as usize))
 }
 
 fn one(p: &Params, x: &[f32], n: u32, row: (&[u32], &[f32]), column: (&[u32], &[f32]), y: &mut [f32]) {

@@ -103,10 +103,10 @@ pub struct Params {
 /// Computes every element. `x` and `y` have the same length; a shorter one ends the work.
 pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
     let len = x.len().min(y.len());
-    if let (Some(x), Some(y)) = (x.get(..len), y.get_mut(..len)) {
-        if !run_fast(isa, params, Some(x), y) {
-            portable::run(params, x, y);
-        }
+    if let (Some(x), Some(y)) = (x.get(..len), y.get_mut(..len))
+        && !run_fast(isa, params, Some(x), y)
+    {
+        portable::run(params, x, y);
     }
 }
 
