@@ -4,6 +4,8 @@
 //! x `[N, H, W, C]`, multipliers `[KH * KW]` (element `n - 1` for `n` taps, scale of x over `n` times the scale of y), y `[N,
 //! OH, OW, C]`. A window without any tap that counts gives the zero point. Every variant gives the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -51,10 +53,22 @@ impl Params {
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
-    if params.fits(x, multipliers, y) {
+pub fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
+    if params.fits(x, multipliers, y) && !run_fast(isa, params, x, multipliers, y) {
         portable::run(params, x, multipliers, y);
     }
+}
+
+/// Pools with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) -> bool {
+    avx2::run(isa, params, x, multipliers, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]

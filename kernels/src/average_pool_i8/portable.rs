@@ -19,8 +19,7 @@ pub(super) fn run(params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) 
     }
 }
 
-/// The sum of one window, which the variants for whole vectors of channels also use for the channels left over.
-pub(super) fn sum(params: &Params, x: &[i8], [n, row, column, channel]: [u32; 4]) -> i32 {
+fn sum(params: &Params, x: &[i8], [n, row, column, channel]: [u32; 4]) -> i32 {
     let g = &params.geometry;
     let (rows, columns) = (g.rows(), g.columns());
     let mut sum = 0i32;

@@ -3,6 +3,8 @@
 //! x `[N, H, W, C]`, y `[N, OH, OW, C]`, of one scale and zero point. A window without any tap inside gives -128. Every
 //! variant gives the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -28,10 +30,22 @@ impl Params {
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) {
-    if params.fits(x, y) {
+pub fn run(isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) {
+    if params.fits(x, y) && !run_fast(isa, params, x, y) {
         portable::run(params, x, y);
     }
+}
+
+/// Pools with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) -> bool {
+    avx2::run(isa, params, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[i8], _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]

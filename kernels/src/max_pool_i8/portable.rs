@@ -17,8 +17,7 @@ pub(super) fn run(params: &Params, x: &[i8], y: &mut [i8]) {
     }
 }
 
-/// One output, which the variants for whole vectors of channels also use for the channels left over.
-pub(super) fn one(params: &Params, x: &[i8], [n, row, column, channel]: [u32; 4]) -> i8 {
+fn one(params: &Params, x: &[i8], [n, row, column, channel]: [u32; 4]) -> i8 {
     let g = &params.geometry;
     let (rows, columns) = (g.rows(), g.columns());
     let mut best = i8::MIN;

@@ -1,6 +1,8 @@
 //! Product of two int8 tensors, with broadcasting: `y = clamp(rne(((a - a_zero_point) * (b - b_zero_point)) as f32 * scale))
 //! + zero_point`, clamped before the rounding. Every variant gives the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -38,10 +40,22 @@ impl Params {
 
 /// Multiplies; an operand that is `None` is `y` itself. Operands of other lengths than the parameters give leave `y` as it
 /// is.
-pub fn run(_isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) {
-    if params.check() && params.broadcast.fits(a, b, y) {
+pub fn run(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) {
+    if params.check() && params.broadcast.fits(a, b, y) && !run_fast(isa, params, a, b, y) {
         portable::run(params, a, b, y);
     }
+}
+
+/// Multiplies with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    avx2::run(isa, params, a, b, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: Option<&[i8]>, _: Option<&[i8]>, _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]

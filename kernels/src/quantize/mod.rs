@@ -3,6 +3,8 @@
 //! The division is a division (not a product with the reciprocal), a NaN becomes the zero point. Every variant gives the
 //! same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -25,10 +27,22 @@ impl Params {
 }
 
 /// Quantizes `x` into `y`, of one length. Other lengths leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [i8]) {
-    if params.check() && x.len() == y.len() {
+pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [i8]) {
+    if params.check() && x.len() == y.len() && !run_fast(isa, params, x, y) {
         portable::run(params, x, y);
     }
+}
+
+/// Quantizes with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [i8]) -> bool {
+    avx2::run(isa, params, x, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]
