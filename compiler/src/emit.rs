@@ -57,7 +57,8 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     if let Some((a, b)) = overlaps(&memory.buffers, &placement.offsets) {
         return Err(CompileError::Internal(format!("buffers {a} and {b} overlap in the arena")));
     }
-    let mut emitter = Emitter { program: &lowered.program, memory: &memory, placement: &placement, options, weights: Vec::new(), packed: HashMap::new(), layouts: 0 };
+    let (program, weights, packed) = (&lowered.program, Vec::new(), HashMap::new());
+    let mut emitter = Emitter { program, memory: &memory, placement: &placement, options, weights, packed, layouts: 0 };
     let writer = emitter.writer(&model.graph, &lowered)?;
     let metadata = serde_json::json!({ "name": model.graph.name, "producer": model.producer, "metadata": model.metadata });
     let writer = Writer { metadata: metadata.to_string(), ..writer };
@@ -128,6 +129,9 @@ impl Emitter<'_> {
     }
 
     fn in_arena(&self, tensor: TensorId) -> Result<Operand, CompileError> {
+        if self.program.tensors[tensor].is_empty() {
+            return Ok(Operand { space: Space::Arena, offset: 0, len: 0 });
+        }
         let missing = || CompileError::Internal(format!("tensor {tensor} has no memory"));
         let buffer = self.memory.buffer_of[tensor].ok_or_else(missing)?;
         let offset = small(self.placement.offsets[buffer], "arena")?;

@@ -24,7 +24,6 @@ pub(crate) fn memory(program: &Program, inputs: &[TensorId], outputs: &[TensorId
             last[shared[t]] = Some(i);
         }
     }
-    let kept: Vec<usize> = outputs.iter().map(|&t| shared[t]).collect();
     let mut in_place = vec![None; program.steps.len()];
     for (i, step) in program.steps.iter().enumerate() {
         let Some(&y) = step.writes.first() else { continue };
@@ -36,7 +35,7 @@ pub(crate) fn memory(program: &Program, inputs: &[TensorId], outputs: &[TensorId
             once && first_write
                 && !constant(x_root)
                 && last[shared[x]] == Some(i)
-                && !kept.contains(&shared[x])
+                && !outputs.iter().any(|&t| shared[t] == shared[x])
                 && program.tensors[x_root].bytes() == program.tensors[y_root].bytes()
         });
         if let Some(x) = in_place[i].and_then(|r| step.reads[r]) {

@@ -26,9 +26,9 @@ operators![
     lrn, lstm, matmul, matmul_integer, max, max_pool, mean, min, mish, mod_, mul, neg, non_zero, not, one_hot, or,
     pad, pow, prelu, qlinear_conv, qlinear_matmul, quantize_linear, range, reciprocal, reduce_l1, reduce_l2,
     reduce_log_sum, reduce_log_sum_exp, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum,
-    reduce_sum_square, relu, reshape, resize, reverse_sequence, rnn, round, scatter_elements, scatter_nd, selu, shape,
-    sigmoid, sign, sin, size, slice, softmax, softplus, softsign, space_to_depth, split, sqrt, squeeze, sub, sum,
-    tanh, tile, top_k, transpose, trilu, unsqueeze, upsample, where_, xor,
+    reduce_sum_square, relu, reshape, resize, reverse_sequence, rnn, round, scatter, scatter_elements, scatter_nd,
+    selu, shape, sigmoid, sign, sin, size, slice, softmax, softplus, softsign, space_to_depth, split, sqrt, squeeze,
+    sub, sum, tanh, tile, top_k, transpose, trilu, unsqueeze, upsample, where_, xor,
 ];
 
 /// The operator of this domain and name. `ai.onnx` is another spelling of ONNX's own domain.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+pub mod conformance_plan;
 pub mod device;
 pub mod fetch;
 pub mod networks;

@@ -6,11 +6,17 @@
 use std::fs;
 
 use ocellus_tests::conformance::{self, Column, EVAL, Outcome};
+use ocellus_tests::conformance_plan::PLAN;
 use ocellus_tests::fetch;
 
 #[test]
 fn eval() {
     column(EVAL);
+}
+
+#[test]
+fn plan() {
+    column(PLAN);
 }
 
 fn column(column: Column) {

@@ -56,6 +56,9 @@ pub(crate) fn six<T: std::marker::Copy>(values: &[T], fill: T) -> Option<[T; AXE
 
 /// Emits a strided copy.
 pub(crate) fn copy(ctx: &mut LowerContext, x: TensorId, y: TensorId, area: Box6) -> Result<(), OpError> {
+    if area.sizes.contains(&0) {
+        return Ok(()); // Nothing moves, and a step moves something.
+    }
     let area = area.simplified();
     let too_many = || OpError::at(ctx.node, format!("moves along more than {AXES} axes on the device"));
     let x_strides: Vec<i32> = area.x_strides.iter().map(|&s| s as i32).collect();
@@ -77,7 +80,7 @@ pub(crate) fn copy(ctx: &mut LowerContext, x: TensorId, y: TensorId, area: Box6)
 /// Copies all of `x` into a tensor of the same shape in another storage order.
 pub(crate) fn reorder(ctx: &mut LowerContext, x: TensorId, plain: bool) -> Result<TensorId, OpError> {
     let from = &ctx.program.tensors[x];
-    if from.plain == plain || from.in_model_order() {
+    if from.plain == plain || from.orders_agree() {
         let mut same = from.clone();
         same.plain = plain;
         same.constant = None;

@@ -123,12 +123,17 @@ impl DeviceTensor {
         strides
     }
 
-    /// Whether the elements lie in the model's order: true for all but rank-4 tensors with channels and pixels.
-    pub fn in_model_order(&self) -> bool {
+    /// Whether both storage orders are the same: true for all but rank-4 tensors with channels and pixels.
+    pub fn orders_agree(&self) -> bool {
         match self.shape[..] {
-            [_, c, h, w] if !self.plain => c == 1 || h * w == 1,
+            [_, c, h, w] => c == 1 || h * w == 1,
             _ => true,
         }
+    }
+
+    /// Whether the elements lie in the model's order.
+    pub fn in_model_order(&self) -> bool {
+        self.plain || self.orders_agree()
     }
 }
 

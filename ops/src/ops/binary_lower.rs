@@ -58,6 +58,9 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
     }
     for i in 1..count {
         let b = operand(ctx, i)?;
+        if ctx.program.tensors[a].element != ctx.program.tensors[b].element {
+            return Err(ctx.error("has operands of different types, which the device does not combine"));
+        }
         let last = i + 1 == count;
         let shape = if last { ctx.output_shape() } else { pair_shape(ctx, a, b)? };
         let (low, high) = match (last, integers) {

@@ -4,11 +4,15 @@ use ocellus_graph::{Attributes, DataType, Tensor, TensorData, ValueId};
 
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), lower: Some(super::movement_lower::cast), ..OpDef::new("Cast", infer) };
+pub(crate) const OP: OpDef =
+    OpDef { eval: Some(eval), grad: Some(grad), lower: Some(super::movement_lower::cast), ..OpDef::new("Cast", infer) };
 
 /// The type that an attribute names by its ONNX number.
 pub(super) fn named_type(code: i64) -> Result<DataType, String> {
-    i32::try_from(code).ok().and_then(DataType::from_onnx_code).ok_or_else(|| format!("element type {code} of ONNX is not supported"))
+    i32::try_from(code)
+        .ok()
+        .and_then(DataType::from_onnx_code)
+        .ok_or_else(|| format!("element type {code} of ONNX is not supported"))
 }
 
 fn target(code: Option<i64>) -> Result<DataType, String> {

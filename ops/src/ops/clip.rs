@@ -19,6 +19,9 @@ pub(crate) const OP: OpDef = OpDef {
     upgrade: Some(upgrade),
     fold: Fold::Clamp(limits),
     lower: Some(|ctx| {
+        if let Some(i) = (1..3).find(|&i| ctx.has(i) && ctx.constant(i).is_none()) {
+            return Err(ctx.error(format!("input {i} has to be a constant on the device")));
+        }
         let bound = |i: usize, or: f32| ctx.constant(i).and_then(|t| t.to_f32().first().copied()).unwrap_or(or);
         let (low, high) = (bound(1, f32::NEG_INFINITY), bound(2, f32::INFINITY));
         crate::lower::unary::lower(ctx, UnaryFunction::Clip, low, high)

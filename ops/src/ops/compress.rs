@@ -31,9 +31,7 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
         .ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))?;
     let size = if ctx.node.attributes.int("axis").is_some() { x.shape[along].known() } else { x.shape.elements() };
     shape.0[along] = match ctx.constant(1) {
-        Some(condition) => {
-            Dim::Known(places(condition, size.unwrap_or(usize::MAX)).map_err(|e| ctx.error(e))?.len())
-        }
+        Some(condition) => Dim::Known(places(condition, size.unwrap_or(usize::MAX)).map_err(|e| ctx.error(e))?.len()),
         None => Dim::Unknown,
     };
     Ok(vec![ValueType::new(x.dtype, shape)])

@@ -7,8 +7,13 @@ use super::movement::pick_from_all;
 use crate::shapes::axis;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(VARIADIC), lower: Some(super::movement_lower::concat), ..OpDef::new("Concat", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(VARIADIC),
+    lower: Some(super::movement_lower::concat),
+    ..OpDef::new("Concat", infer)
+};
 
 /// The joined shape.
 fn joined(shapes: &[&Shape], along: usize) -> Result<Shape, String> {

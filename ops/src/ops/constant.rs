@@ -16,9 +16,8 @@ pub(crate) const OP: OpDef = OpDef {
 
 /// The value of the one attribute that has to be there.
 fn value(attributes: &Attributes) -> Result<Tensor, String> {
-    let text = |v: &[String], shape: &[usize]| {
-        Tensor::new(shape, TensorData::String(v.to_vec())).map_err(|e| e.to_string())
-    };
+    let text =
+        |v: &[String], shape: &[usize]| Tensor::new(shape, TensorData::String(v.to_vec())).map_err(|e| e.to_string());
     let mut given = attributes.0.iter();
     let (Some((name, attribute)), None) = (given.next(), given.next()) else {
         return Err(format!("needs exactly one attribute, found {}", attributes.0.len()));
@@ -70,7 +69,8 @@ mod tests {
         let mut g = Graph::new("g");
         let (c, y) = (g.add_value("c", None, None), g.add_value("y", None, None));
         g.outputs = vec![c, y];
-        g.nodes.push(Node::new("Constant", [], [Some(c)]).with_attributes(Attributes::new().with("value", big.clone())));
+        g.nodes
+            .push(Node::new("Constant", [], [Some(c)]).with_attributes(Attributes::new().with("value", big.clone())));
         g.nodes.push(Node::new("Identity", [Some(c)], [Some(y)]));
         let mut model = Model::new(g);
         crate::infer(&mut model).unwrap();

@@ -11,7 +11,10 @@ pub(crate) const OP: OpDef =
 
 /// The block size, which has to be there and positive.
 pub(super) fn block(given: Option<i64>) -> Result<usize, String> {
-    given.and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0).ok_or_else(|| "blocksize has to be positive".to_owned())
+    given
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|&n| n > 0)
+        .ok_or_else(|| "blocksize has to be positive".to_owned())
 }
 
 /// The four sizes of an image batch `[N, C, H, W]`.

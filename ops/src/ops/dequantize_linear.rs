@@ -29,7 +29,8 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
 /// The product is in f32 (as in ONNX Runtime) unless the scale is f64.
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let (x, scale) = (ctx.input(0)?, ctx.input(1)?);
-    let granularity = Granularity::new(&x.shape().to_vec().into(), &scale.shape().to_vec().into(), &ctx.node.attributes);
+    let granularity =
+        Granularity::new(&x.shape().to_vec().into(), &scale.shape().to_vec().into(), &ctx.node.attributes);
     let granularity = granularity.map_err(|e| ctx.error(e))?;
     let (scales, zeros) = parameters(scale, ctx.optional(2)).map_err(|e| ctx.error(e))?;
     let in_f64 = scale.dtype() == DataType::F64;

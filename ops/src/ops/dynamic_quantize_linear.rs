@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn one_sided_ranges_hold_zero() {
         let [y, scale, zero] = run(&[1.0, 2.55]);
-        assert_eq!((y, scale, zero), (Tensor::vector(&[100u8, 255]), Tensor::scalar(2.55f32 / 255.0), Tensor::scalar(0u8)));
+        assert_eq!(
+            (y, scale, zero),
+            (Tensor::vector(&[100u8, 255]), Tensor::scalar(2.55f32 / 255.0), Tensor::scalar(0u8))
+        );
         let [y, scale, zero] = run(&[-2.0, -1.0]);
         assert_eq!(y.to_i64()[0], 0);
         assert_eq!((scale, zero), (Tensor::scalar(2f32 / 255.0), Tensor::scalar(255u8)));

@@ -6,8 +6,13 @@ use super::movement::{MOVES, list, list_length, pick, sizes};
 use crate::shapes::{broadcast, broadcast_offsets};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(super::movement_lower::expand), ..OpDef::new("Expand", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(super::movement_lower::expand),
+    ..OpDef::new("Expand", infer)
+};
 
 /// The broadcast of the input's shape and `target`.
 fn expanded(from: &Shape, target: &[i64]) -> Result<Shape, String> {

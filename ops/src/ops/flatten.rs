@@ -5,8 +5,13 @@ use ocellus_graph::{Attributes, Dim, Shape, Tensor, ValueId};
 use super::movement::{MOVES, sizes};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(crate::lower::moves::reshape), ..OpDef::new("Flatten", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(crate::lower::moves::reshape),
+    ..OpDef::new("Flatten", infer)
+};
 
 /// The two sizes; `axis` counts the axes that go into the first, from the end where it is negative.
 fn flattened(from: &Shape, axis: i64) -> Result<Shape, String> {

@@ -6,8 +6,13 @@ use super::movement::{MOVES, as_list, index, pick};
 use crate::shapes::axis;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(super::movement_lower::gather), ..OpDef::new("Gather", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(super::movement_lower::gather),
+    ..OpDef::new("Gather", infer)
+};
 
 /// Up to this many slices the gradient is a product with a one-hot matrix, which is deterministic; beyond, a scatter.
 const MOST_ONE_HOT: usize = 512;

@@ -15,11 +15,15 @@ pub(super) fn check_indices(ctx: &InferContext) -> Result<(), OpError> {
     let (x, indices) = (ctx.input(0)?, ctx.input(1)?);
     require_indices(ctx, 1)?;
     if x.shape.rank() != indices.shape.rank() {
-        return Err(ctx.error(format!("data of shape {} and indices of shape {} differ in rank", x.shape, indices.shape)));
+        return Err(
+            ctx.error(format!("data of shape {} and indices of shape {} differ in rank", x.shape, indices.shape))
+        );
     }
     let given = ctx.int("axis", 0);
     let along = axis(given, x.shape.rank());
-    along.map(|_| ()).ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))
+    along
+        .map(|_| ())
+        .ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))
 }
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {

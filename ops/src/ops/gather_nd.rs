@@ -18,9 +18,10 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let Dim::Known(length) = tuple[0] else {
         return Err(ctx.error(format!("the last axis of indices of shape {} has to be known", indices.shape)));
     };
-    let rest = x.shape.get(batch + length..).ok_or_else(|| {
-        ctx.error(format!("tuples of {length} indices reach beyond an input of shape {}", x.shape))
-    })?;
+    let rest = x
+        .shape
+        .get(batch + length..)
+        .ok_or_else(|| ctx.error(format!("tuples of {length} indices reach beyond an input of shape {}", x.shape)))?;
     Ok(vec![ValueType::new(x.dtype, outer.iter().chain(rest).cloned().collect::<Shape>())])
 }
 

@@ -216,7 +216,10 @@ mod tests {
             let taps = method(Kernel::Nearest(rounding), Transformation::HalfPixel).taps(&line);
             taps.iter().map(|t| t[0].0).collect()
         };
-        assert_eq!(method(FLOOR, Transformation::Asymmetric).taps(&line(2, 4)).concat(), [(0, 1.0), (0, 1.0), (1, 1.0), (1, 1.0)]);
+        assert_eq!(
+            method(FLOOR, Transformation::Asymmetric).taps(&line(2, 4)).concat(),
+            [(0, 1.0), (0, 1.0), (1, 1.0), (1, 1.0)]
+        );
         assert_eq!(chosen(Rounding::Floor), [0, 0, 1, 2]);
         assert_eq!(chosen(Rounding::Ceil), [0, 1, 2, 2]);
         let line = Line { input: 4, output: 2, scale: 0.5, roi: (0.0, 1.0) };
@@ -246,7 +249,8 @@ mod tests {
     #[test]
     fn a_scale_of_one_changes_nothing() {
         for kernel in [FLOOR, Kernel::Linear, Kernel::Cubic(-0.75)] {
-            for transformation in [Transformation::HalfPixel, Transformation::AlignCorners, Transformation::Asymmetric] {
+            for transformation in [Transformation::HalfPixel, Transformation::AlignCorners, Transformation::Asymmetric]
+            {
                 let taps = method(kernel, transformation).taps(&line(4, 4));
                 assert_eq!(taps.concat(), [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)], "{kernel:?} {transformation:?}");
             }

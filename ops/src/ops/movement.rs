@@ -5,8 +5,7 @@ use ocellus_graph::{Dim, Node, Shape, Tensor, TensorData, ValueId};
 use crate::{Builder, InferContext, InputRole, OpError, OutputScale, QuantRule};
 
 /// One activation that is moved or selected; shapes, axes and indices stay as they are.
-pub(super) const MOVES: QuantRule =
-    QuantRule { inputs: moved_activation, output: OutputScale::SameAsInput };
+pub(super) const MOVES: QuantRule = QuantRule { inputs: moved_activation, output: OutputScale::SameAsInput };
 
 fn moved_activation(node: &Node) -> Vec<InputRole> {
     let role = |i| if i == 0 { InputRole::Activation } else { InputRole::Other };

@@ -5,8 +5,7 @@ use ocellus_graph::{Attributes, DataType, Dim, Shape, Tensor, ValueId};
 use crate::shapes::strides;
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(|_| Ok(vec![None])), ..OpDef::new("NonZero", infer) };
+pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(|_| Ok(vec![None])), ..OpDef::new("NonZero", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let rank = ctx.input(0)?.shape.rank();

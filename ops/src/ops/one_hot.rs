@@ -2,7 +2,7 @@
 
 use ocellus_graph::{Attributes, DataType, Dim, Tensor, ValueId};
 
-use super::movement::{pick, list};
+use super::movement::{list, pick};
 use crate::shapes::axis;
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 

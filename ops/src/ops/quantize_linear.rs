@@ -45,7 +45,8 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let (x, scale, zero) = (ctx.input(0)?, ctx.input(1)?, ctx.optional(2));
     let dtype = target(zero.map(Tensor::dtype), &ctx.node.attributes).map_err(|e| ctx.error(e))?;
-    let granularity = Granularity::new(&x.shape().to_vec().into(), &scale.shape().to_vec().into(), &ctx.node.attributes);
+    let granularity =
+        Granularity::new(&x.shape().to_vec().into(), &scale.shape().to_vec().into(), &ctx.node.attributes);
     let granularity = granularity.map_err(|e| ctx.error(e))?;
     let (scales, zeros) = parameters(scale, zero).map_err(|e| ctx.error(e))?;
     let in_f64 = scale.dtype() == DataType::F64;

@@ -38,9 +38,7 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
         return Err(ctx.error(format!("counts in numbers, not in {dtype}")));
     }
     let dim = match (ctx.constant(0), ctx.constant(1), ctx.constant(2)) {
-        (Some(start), Some(limit), Some(delta)) => {
-            Dim::Known(count(start, limit, delta).map_err(|e| ctx.error(e))?)
-        }
+        (Some(start), Some(limit), Some(delta)) => Dim::Known(count(start, limit, delta).map_err(|e| ctx.error(e))?),
         _ => Dim::Unknown,
     };
     Ok(vec![ValueType::new(dtype, Shape(vec![dim]))])

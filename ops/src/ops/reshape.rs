@@ -5,8 +5,13 @@ use ocellus_graph::{Attributes, Dim, Shape, ValueId};
 use super::movement::{MOVES, as_list, list, list_length, sizes};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(crate::lower::moves::reshape), ..OpDef::new("Reshape", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(crate::lower::moves::reshape),
+    ..OpDef::new("Reshape", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let x = ctx.input(0)?;

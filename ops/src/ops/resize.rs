@@ -151,7 +151,8 @@ fn keeps(input: usize, taps: &[Taps]) -> bool {
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let x = ctx.input(0)?;
-    let late = (1..4).any(|i| ctx.optional(i).is_some_and(|t| t.shape.elements() != Some(0)) && ctx.constant(i).is_none());
+    let late =
+        (1..4).any(|i| ctx.optional(i).is_some_and(|t| t.shape.elements() != Some(0)) && ctx.constant(i).is_none());
     if late {
         method(&ctx.node.attributes).map_err(|e| ctx.error(e))?;
         return Ok(vec![ValueType::new(x.dtype, Shape(vec![Dim::Unknown; x.shape.rank()]))]);

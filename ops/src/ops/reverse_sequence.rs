@@ -90,7 +90,10 @@ mod tests {
         let y = b.reverse_sequence(x, n, 1).unwrap();
         b.output(y, "y");
         let run = |n: i64| {
-            crate::evaluate_values(b.graph(), &[("x", Tensor::of(&[3, 2], vec![0f32; 6])), ("n", Tensor::vector(&[n; 3]))])
+            crate::evaluate_values(
+                b.graph(),
+                &[("x", Tensor::of(&[3, 2], vec![0f32; 6])), ("n", Tensor::vector(&[n; 3]))],
+            )
         };
         assert!(run(2).is_ok() && run(3).is_err() && run(-1).is_err());
     }

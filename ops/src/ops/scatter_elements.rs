@@ -3,7 +3,7 @@
 use ocellus_graph::{Attributes, Tensor, ValueId};
 
 use super::gather_elements::{check_indices, places};
-use super::scatter::{Reduction, Scatter, scattered};
+use super::scattering::{Reduction, Scatter, scattered};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("ScatterElements", infer) };

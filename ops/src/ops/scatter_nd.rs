@@ -4,11 +4,10 @@ use ocellus_graph::{Attributes, Tensor, ValueId};
 
 use super::gather::require_indices;
 use super::gather_nd::tuples;
-use super::scatter::{Reduction, Scatter, scattered};
+use super::scattering::{Reduction, Scatter, scattered};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("ScatterND", infer) };
+pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("ScatterND", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let (data, indices, updates) = (ctx.input(0)?, ctx.input(1)?, ctx.input(2)?);
@@ -85,10 +84,7 @@ mod tests {
         let data = Tensor::of(&[3, 2], check::numbers(6, 1));
         let distinct = Tensor::of(&[2, 1], vec![2i64, 0]);
         let updates = Tensor::of(&[2, 2], check::numbers(4, 2));
-        check::gradient_at(
-            |b, v| b.scatter_nd(v[0], v[1], v[2], "none"),
-            &[data.clone(), distinct, updates.clone()],
-        );
+        check::gradient_at(|b, v| b.scatter_nd(v[0], v[1], v[2], "none"), &[data.clone(), distinct, updates.clone()]);
         let repeated = Tensor::of(&[2, 1], vec![2i64, 2]);
         for reduction in ["add", "mul", "max", "min"] {
             check::gradient_at(

@@ -128,9 +128,11 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     let request = {
         let constant = |i: usize| match ctx.node.input(i) {
             None => Ok(None),
-            Some(v) => ctx.builder.constant_of(v).map(|t| Some(t.to_i64())).ok_or_else(|| {
-                ctx.error(format!("the gradient needs input {i} to be a constant"))
-            }),
+            Some(v) => ctx
+                .builder
+                .constant_of(v)
+                .map(|t| Some(t.to_i64()))
+                .ok_or_else(|| ctx.error(format!("the gradient needs input {i} to be a constant"))),
         };
         let (starts, ends) = (constant(1)?.unwrap_or_default(), constant(2)?.unwrap_or_default());
         Request::new(shape.len(), starts, ends, constant(3)?, constant(4)?).map_err(|e| ctx.error(e))?

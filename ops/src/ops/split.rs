@@ -83,7 +83,9 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     let along = axis(ctx.int("axis", 0), shape.len()).ok_or_else(|| ctx.error("axis is out of range"))?;
     let given = match ctx.node.input(1) {
         None => None,
-        Some(v) => Some(ctx.builder.constant_of(v).ok_or_else(|| ctx.error("the gradient needs constant sizes"))?.to_i64()),
+        Some(v) => {
+            Some(ctx.builder.constant_of(v).ok_or_else(|| ctx.error("the gradient needs constant sizes"))?.to_i64())
+        }
     };
     let pieces = ctx.int("num_outputs", ctx.node.outputs.len() as i64);
     let lengths = lengths(shape[along], given.as_deref(), pieces).map_err(|e| ctx.error(e))?;

@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn drops_axes_of_size_one() {
         let x = Tensor::of(&[1, 2, 1, 3], vec![0u8; 6]);
-        let shape = |axes: &'static [i64]| check::eval(|b, v| b.squeeze(v[0], axes), std::slice::from_ref(&x)).shape().to_vec();
+        let shape =
+            |axes: &'static [i64]| check::eval(|b, v| b.squeeze(v[0], axes), std::slice::from_ref(&x)).shape().to_vec();
         assert_eq!(shape(&[]), [2, 3]);
         assert_eq!(shape(&[-2]), [1, 2, 3]);
         let mut b = Builder::new("t");

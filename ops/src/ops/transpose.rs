@@ -6,8 +6,13 @@ use super::movement::{MOVES, as_list, axes, pick};
 use crate::shapes::{offsets, strides};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), lower: Some(super::movement_lower::transpose), ..OpDef::new("Transpose", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(super::movement_lower::transpose),
+    ..OpDef::new("Transpose", infer)
+};
 
 /// The input axis behind every output axis; all axes reversed where none are given.
 fn permutation(perm: Option<&[i64]>, rank: usize) -> Result<Vec<usize>, String> {

@@ -7,7 +7,10 @@ use crate::{OpDef, OpError, UpgradeContext};
 
 pub(crate) const OP: OpDef = OpDef {
     upgrade: Some(upgrade),
-    ..OpDef::new("Upsample", |ctx| Err(ctx.error("is not part of opset 21; upgrade the model, which makes it a Resize")))
+    ..OpDef::new(
+        "Upsample",
+        |ctx| Err(ctx.error("is not part of opset 21; upgrade the model, which makes it a Resize")),
+    )
 };
 
 /// Opset 9 made the scales an input; opset 6 had those of the height and the width only, and called linear bilinear.
