@@ -47,7 +47,7 @@ pub enum LoadError {
         /// The alignment in bytes.
         needed: usize,
     },
-    /// The plan's own address is not a multiple of 4, so that its weights cannot be used in place.
+    /// The plan's own address is not a multiple of 8, so that its weights cannot be used in place.
     PlanMisaligned,
     /// A step is damaged or cannot be run here.
     Step {
@@ -66,7 +66,7 @@ impl fmt::Display for LoadError {
             }
             Self::ArenaTooSmall { needed, given } => write!(f, "the arena needs {needed} bytes, {given} were given"),
             Self::ArenaMisaligned { needed } => write!(f, "the arena has to be aligned to {needed} bytes"),
-            Self::PlanMisaligned => f.write_str("the plan has to be aligned to 4 bytes or more (64 for speed)"),
+            Self::PlanMisaligned => f.write_str("the plan has to be aligned to 8 bytes or more (64 for speed)"),
             Self::Step { index, fault: StepFault::UnknownOperation(code) } => {
                 write!(f, "step {index} needs operation {code}, which this build does not have")
             }

@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
             return Err(LoadError::ArenaMisaligned { needed: plan.arena_align() });
         }
         let weights = plan.weights();
-        if !aligned(weights, 4) {
+        if !aligned(weights, 8) {
             return Err(LoadError::PlanMisaligned);
         }
         let align = plan.arena_align() as u32;
