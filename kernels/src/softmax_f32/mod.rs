@@ -3,6 +3,7 @@
 //! An output of an axis of `n` differs from the exact one by at most `(n + 6) * 2^-24` of itself, a logarithm by
 //! `(n + 6) * 2^-24 + 2^-22 * |x - max|`.
 
+mod dense;
 mod portable;
 
 use crate::Isa;
@@ -30,7 +31,7 @@ impl Params {
 
 /// Computes `y` from `x`. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    if x.len() != y.len() || params.elements() != Some(y.len() as u32) {
+    if x.len() != y.len() || params.elements().is_none_or(|n| n as usize != y.len()) {
         return;
     }
     for (y, &x) in y.iter_mut().zip(x) {
@@ -40,8 +41,13 @@ pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
 }
 
 /// Computes in place.
-pub fn run_in_place(_isa: Isa, params: &Params, y: &mut [f32]) {
-    if params.elements().is_some_and(|n| n as usize == y.len()) {
+pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
+    if params.elements().is_none_or(|n| n as usize != y.len()) {
+        return;
+    }
+    if params.inner == 1 && isa != Isa::PORTABLE {
+        dense::run(isa, params, y);
+    } else {
         portable::run(params, y);
     }
 }
@@ -51,8 +57,19 @@ mod tests {
     use super::*;
     use crate::samples::Samples;
 
-    const SIZES: [[u32; 3]; 9] =
-        [[1, 1, 1], [3, 10, 1], [1, 1000, 1], [2, 7, 5], [1, 3, 3], [4, 16, 16], [5, 17, 1], [2, 33, 9], [1, 2, 40]];
+    const SIZES: [[u32; 3]; 11] = [
+        [1, 1, 1],
+        [3, 10, 1],
+        [1, 1000, 1],
+        [2, 7, 5],
+        [1, 3, 3],
+        [4, 16, 16],
+        [5, 17, 1],
+        [2, 33, 9],
+        [1, 2, 40],
+        [2, 64, 1],
+        [2, 131, 1],
+    ];
 
     fn battery([outer, axis, inner]: [u32; 3], size: f32, logarithm: bool) {
         let params = Params { outer, axis, inner, logarithm };

@@ -115,6 +115,11 @@ pub(crate) fn sigmoid_in_place(isa: Isa, y: &mut [f32]) {
     run_in_place(isa, &Params { function: Function::Sigmoid, alpha: 0.0, beta: 0.0 }, y);
 }
 
+/// `y = exp(y)`.
+pub(crate) fn exp_in_place(isa: Isa, y: &mut [f32]) {
+    run_in_place(isa, &Params { function: Function::Exp, alpha: 0.0, beta: 0.0 }, y);
+}
+
 /// `y = tanh(y)`.
 pub(crate) fn tanh_in_place(isa: Isa, y: &mut [f32]) {
     run_in_place(isa, &Params { function: Function::Tanh, alpha: 0.0, beta: 0.0 }, y);
