@@ -11,7 +11,13 @@ pub(super) fn sequence(sizes: [u32; 4], direction: u32) -> Option<Sequence> {
 }
 
 /// Checks y, the states, the scratch behind them, x, w, r, and the optional bias, lengths and h0: reads 0 to 5.
-pub(super) fn check(c: &Check<'_>, s: &Sequence, gates: u32, states: usize, most_reads: usize) -> Result<(), StepFault> {
+pub(super) fn check(
+    c: &Check<'_>,
+    s: &Sequence,
+    gates: u32,
+    states: usize,
+    most_reads: usize,
+) -> Result<(), StepFault> {
     let (writes, reads) = (c.step.writes().count(), c.step.reads().count());
     if writes != states + 2 || reads < 3 || reads > most_reads {
         return Err(StepFault::Operand);
@@ -33,12 +39,5 @@ pub(super) fn check(c: &Check<'_>, s: &Sequence, gates: u32, states: usize, most
 
 /// Reads 0 to 5.
 pub(super) fn inputs<'a>(o: &Operands<'a>) -> Option<Inputs<'a>> {
-    Some(Inputs {
-        x: o.read(0)?,
-        w: o.read(1)?,
-        r: o.read(2)?,
-        bias: o.read(3),
-        lengths: o.read(4),
-        h0: o.read(5),
-    })
+    Some(Inputs { x: o.read(0)?, w: o.read(1)?, r: o.read(2)?, bias: o.read(3), lengths: o.read(4), h0: o.read(5) })
 }
