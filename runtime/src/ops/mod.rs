@@ -25,11 +25,6 @@ impl OpEntry {
     }
 }
 
-/// The product of sizes, where it fits.
-pub(crate) fn product(sizes: &[u32]) -> Option<u32> {
-    sizes.iter().try_fold(1u32, |n, &d| n.checked_mul(d))
-}
-
 mod add_i8;
 mod arg_max;
 mod average_pool_f32;

@@ -1,0 +1,362 @@
+//! What the loader refuses, and that nothing it accepts can leave its memory.
+
+mod cases;
+
+use cases::Aligned;
+use ocellus_plan::args::{ConvGeometry, ConvI8, Fill, Gather, TableI8, element};
+use ocellus_plan::{Operand, Plan, Section, Space, StepError, StepSpec, Writer, crc32};
+use ocellus_runtime::{Isa, LoadError, OpEntry, Session, StepFault, ops};
+
+fn operand(space: Space, offset: u32, len: u32) -> Operand {
+    Operand { space, offset, len }
+}
+
+/// A plan of one table look-up from 0 to 64 in the arena.
+fn sample() -> Writer {
+    let write = operand(Space::Arena, 64, 16);
+    let reads = vec![operand(Space::Arena, 0, 16), operand(Space::Weights, 0, 256)];
+    let step = StepSpec::new("table", TableI8 { len: 16 }, vec![write], reads);
+    Writer { arena_bytes: 128, arena_align: 64, weights: vec![3; 256], steps: vec![step], ..Writer::new() }
+}
+
+/// The error of loading with `words` of step memory and the arena bytes of this range.
+fn load_into(writer: &Writer, words: usize, arena: core::ops::Range<usize>, ops: &'static [OpEntry]) -> LoadError {
+    let bytes = writer.finish();
+    let mut file = Aligned([0; 8192]);
+    file.0[..bytes.len()].copy_from_slice(&bytes);
+    let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+    let (mut steps, mut memory) = (vec![0; words], Aligned([0; 8192]));
+    let error = Session::load(plan, ops, Isa::best(), &mut steps, &mut memory.0[arena]).err().expect("refused");
+    assert!(!error.to_string().is_empty());
+    error
+}
+
+/// The fault of the first step.
+fn fault(writer: &Writer) -> StepFault {
+    match load_into(writer, 512, 0..8192, ops::ALL) {
+        LoadError::Step { index: 0, fault } => fault,
+        other => panic!("{other}"),
+    }
+}
+
+fn with_step(change: impl FnOnce(&mut StepSpec)) -> Writer {
+    let mut writer = sample();
+    change(&mut writer.steps[0]);
+    writer
+}
+
+#[test]
+fn memory_that_is_too_small_or_misaligned_is_refused() {
+    let writer = sample();
+    let words = 2 + 3 * 3 + 1;
+    assert_eq!(
+        load_into(&writer, words - 1, 0..128, ops::ALL),
+        LoadError::StepMemory { needed: words, given: words - 1 }
+    );
+    assert_eq!(load_into(&writer, words, 0..127, ops::ALL), LoadError::ArenaTooSmall { needed: 128, given: 127 });
+    assert_eq!(load_into(&writer, words, 32..200, ops::ALL), LoadError::ArenaMisaligned { needed: 64 });
+}
+
+#[test]
+fn a_plan_at_an_odd_address_is_refused() {
+    let bytes = sample().finish();
+    for (start, refused) in [(0, false), (8, false), (4, true), (2, true), (1, true)] {
+        let (mut file, mut steps, mut arena) = (Aligned([0; 8192]), [0; 64], Aligned([0; 8192]));
+        file.0[start..start + bytes.len()].copy_from_slice(&bytes);
+        let plan = Plan::parse(&file.0[start..start + bytes.len()]).unwrap();
+        let loaded = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut arena.0);
+        assert_eq!(loaded.err(), refused.then_some(LoadError::PlanMisaligned), "{start}");
+    }
+}
+
+#[test]
+fn operations_that_are_not_there_are_named() {
+    static NONE: &[OpEntry] = &[];
+    static OTHERS: &[OpEntry] = &[ops::COPY, ops::FILL];
+    for ops in [NONE, OTHERS] {
+        let error = load_into(&sample(), 512, 0..8192, ops);
+        assert_eq!(error, LoadError::Step { index: 0, fault: StepFault::UnknownOperation(20) });
+        assert_eq!(error.to_string(), "step 0 needs operation 20, which this build does not have");
+    }
+    assert_eq!(fault(&with_step(|s| s.code = 9999)), StepFault::UnknownOperation(9999));
+}
+
+#[test]
+fn operands_are_checked() {
+    assert_eq!(fault(&with_step(|s| s.writes[0].len = 15)), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.reads[0].len = 17)), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.reads[1].len = 255)), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.reads[0].space = Space::Absent)), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.reads.truncate(1))), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.writes.push(operand(Space::Arena, 96, 16)))), StepFault::Operand);
+    assert_eq!(fault(&with_step(|s| s.args.push(0))), StepFault::Arguments);
+    assert_eq!(fault(&with_step(|s| s.args.clear())), StepFault::Arguments);
+}
+
+#[test]
+fn bounds_are_checked() {
+    assert_eq!(fault(&with_step(|s| s.writes[0].offset = 113)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.reads[0].offset = 113)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.reads[1].offset = 1)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.writes[0].offset = u32::MAX)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.reads[0].offset = u32::MAX - 15)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.writes[0].space = Space::Weights)), StepFault::Bounds);
+    assert_eq!(fault(&with_step(|s| s.writes[0].space = Space::InPlace)), StepFault::Bounds);
+}
+
+#[test]
+fn overlaps_are_refused() {
+    assert_eq!(fault(&with_step(|s| s.reads[0].offset = 63)), StepFault::Overlap);
+    assert_eq!(fault(&with_step(|s| s.reads[0].offset = 64)), StepFault::Overlap);
+    assert_eq!(fault(&with_step(|s| s.reads[0].offset = 79)), StepFault::Overlap);
+    // Two writes: y and the final state of a recurrent layer.
+    let step = |state: u32| {
+        let rnn = ocellus_plan::args::Rnn { steps: 1, batch: 1, inputs: 1, hidden: 4, clip: 9.0, ..Default::default() };
+        let write = |offset| operand(Space::Arena, offset, 16);
+        let reads = [4, 16, 64].map(|len| operand(Space::Weights, 0, len)).to_vec();
+        StepSpec::new("rnn", rnn, vec![write(0), write(state), write(64)], reads)
+    };
+    let apart = Writer { steps: vec![step(16)], ..sample() }.finish();
+    let loads = ocellus_runtime::with_session(&apart, Isa::best(), |_| ());
+    assert_eq!(loads, Ok(()));
+    for state in [0, 4, 12, 52, 64, 76] {
+        assert_eq!(fault(&Writer { steps: vec![step(state)], ..sample() }), StepFault::Overlap, "{state}");
+    }
+}
+
+#[test]
+fn misaligned_operands_are_refused() {
+    let gather = Gather { element_bytes: 1, index_element: element::I64, outer: 1, axis: 4, inner: 1, count: 1 };
+    let step = |x: u32, index: u32| {
+        let reads = vec![operand(Space::Weights, x, 4), operand(Space::Weights, index, 8)];
+        StepSpec::new("gather", gather, vec![operand(Space::Arena, 0, 1)], reads)
+    };
+    assert_eq!(fault(&Writer { steps: vec![step(1, 12)], ..sample() }), StepFault::Alignment);
+    assert_eq!(fault(&Writer { steps: vec![step(1, 8)], arena_align: 4, ..sample() }), StepFault::Alignment);
+    let fine = Writer { steps: vec![step(1, 8)], ..sample() }.finish();
+    assert_eq!(ocellus_runtime::with_session(&fine, Isa::best(), |_| ()), Ok(()));
+}
+
+#[test]
+fn layouts_that_nobody_reads_are_named() {
+    let ones = ConvGeometry {
+        batch: 1,
+        in_height: 1,
+        in_width: 1,
+        in_channels: 1,
+        out_height: 1,
+        out_width: 1,
+        out_channels: 1,
+        kernel_height: 1,
+        kernel_width: 1,
+        stride_height: 1,
+        stride_width: 1,
+        dilation_height: 1,
+        dilation_width: 1,
+        pad_top: 0,
+        pad_left: 0,
+        groups: 1,
+    };
+    for layout in [2, 3, 9, u32::MAX] {
+        let args = ConvI8 { geometry: ones, input_zero_point: 0, output_zero_point: 0, low: -128, high: 127, layout };
+        let reads = [1, 1, 4, 4].map(|len| operand(Space::Weights, 0, len)).to_vec();
+        let step = StepSpec::new("conv", args, vec![operand(Space::Arena, 0, 1)], reads);
+        let writer = Writer { steps: vec![step], ..sample() };
+        assert_eq!(fault(&writer), StepFault::Layout(layout));
+        let said = load_into(&writer, 512, 0..8192, ops::ALL).to_string();
+        assert!(said.contains(&format!("layout {layout}")) && said.contains("compile for this target"), "{said}");
+    }
+}
+
+#[test]
+fn records_that_cannot_be_read_are_named() {
+    // Word 0 of the table: code, writes, reads; word 1: length of the record.
+    let damaged = |word: usize, value: u32| {
+        let mut bytes = sample().finish();
+        patch(&mut bytes, word, value);
+        let mut file = Aligned([0; 8192]);
+        file.0[..bytes.len()].copy_from_slice(&bytes);
+        let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+        let (mut steps, mut arena) = ([0; 64], Aligned([0; 8192]));
+        Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut arena.0).err()
+    };
+    let record = |error| Some(LoadError::Step { index: 0, fault: StepFault::Record(error) });
+    assert_eq!(damaged(0, 20 | 5 << 16), record(StepError::Operands));
+    assert_eq!(damaged(0, 20 | 1 << 16 | 9 << 24), record(StepError::Operands));
+    assert_eq!(damaged(1, 0), record(StepError::Truncated));
+    assert_eq!(damaged(1, 4), record(StepError::Truncated));
+    assert_eq!(damaged(1, 99), record(StepError::Truncated));
+    assert_eq!(damaged(1, u32::MAX), record(StepError::Truncated));
+    assert_eq!(damaged(2, 4), record(StepError::Space));
+}
+
+/// Where the step table lies in a plan, in bytes.
+fn table(bytes: &[u8]) -> core::ops::Range<usize> {
+    let steps = Plan::parse(bytes).unwrap().section(Section::Steps);
+    let start = steps.as_ptr().addr() - bytes.as_ptr().addr();
+    start..start + steps.len()
+}
+
+/// Overwrites a word of the step table and seals the plan again.
+fn patch(bytes: &mut [u8], word: usize, value: u32) {
+    let place = table(bytes).start + 4 * word;
+    bytes[place..place + 4].copy_from_slice(&value.to_le_bytes());
+    let crc = crc32(0, &bytes[20..]).to_le_bytes();
+    bytes[16..20].copy_from_slice(&crc);
+}
+
+/// A plan with a step of every integer and movement operation, each with its own place in the arena.
+fn everything() -> Writer {
+    let mut writer = Writer { arena_align: 64, ..Writer::new() };
+    for case in cases::all() {
+        let mut step = case.step;
+        for write in &mut step.writes {
+            write.offset = writer.arena_bytes;
+            writer.arena_bytes += write.len.next_multiple_of(64);
+        }
+        for read in step.reads.iter_mut().filter(|read| read.space == Space::Weights) {
+            read.offset += writer.weights.len() as u32;
+        }
+        writer.weights.extend(&case.weights);
+        writer.steps.push(step);
+    }
+    writer
+}
+
+/// Loads a plan with its arena between bytes of `around`; where it loads, runs it and gives the arena.
+fn run_between(bytes: &[u8], isa: Isa, around: u8) -> Option<Vec<u8>> {
+    let plan = Plan::parse(bytes).unwrap();
+    let mut steps = vec![0; plan.step_words()];
+    let mut memory = Aligned([around; 8192]);
+    let (before, rest) = memory.0.split_at_mut(2048);
+    let (arena, after) = rest.split_at_mut(plan.arena_bytes());
+    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena).ok()?;
+    session.run();
+    assert!(before.iter().chain(after.iter()).all(|&b| b == around), "written outside the arena");
+    Some(arena.to_vec())
+}
+
+/// A small generator (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    /// A word like those that a table has, or a wild one.
+    fn word(&mut self, old: u32) -> u32 {
+        match self.below(6) {
+            0 => old.wrapping_add(1),
+            1 => old.wrapping_sub(1),
+            2 => old ^ 1 << self.below(32),
+            3 => self.below(70) as u32,
+            4 => [0, 1 << 16, i32::MAX as u32, 1 << 31, u32::MAX][self.below(5)],
+            _ => self.below(1 << 32) as u32,
+        }
+    }
+}
+
+/// Runs a damaged plan: whatever of it is accepted keeps to its memory, reads nothing else, and gives the same bits with
+/// every instruction set. Returns whether it was accepted.
+fn is_harmless(bytes: &[u8]) -> bool {
+    let portable = run_between(bytes, Isa::PORTABLE, 0xA5);
+    assert_eq!(run_between(bytes, Isa::PORTABLE, 0x5A), portable, "read outside the arena");
+    for isa in Isa::available() {
+        assert_eq!(run_between(bytes, isa, 0xA5), portable, "{:?}", isa.level());
+        assert_eq!(run_between(bytes, isa, 0x5A), portable, "{:?}: read outside the arena", isa.level());
+    }
+    portable.is_some()
+}
+
+#[test]
+fn two_thousand_damaged_step_tables_are_refused_or_harmless() {
+    let whole = everything();
+    let (mut random, mut accepted) = (Random(1), 0);
+    let undamaged = cases::Aligned([0; 8192]);
+    let place = |bytes: &[u8]| {
+        let mut file = undamaged.clone();
+        file.0[..bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    let bytes = whole.finish();
+    assert!(is_harmless(&place(&bytes).0[..bytes.len()]), "the undamaged plan is refused");
+    let words = table(&bytes).len() / 4;
+    for round in 0..2000 {
+        let mut damaged = bytes.clone();
+        if round % 2 == 0 {
+            // A field of a step, through the writer.
+            let mut writer = whole.clone();
+            let step = random.below(writer.steps.len());
+            let step = &mut writer.steps[step];
+            for _ in 0..=random.below(3) {
+                change(step, &mut random);
+            }
+            damaged = writer.finish();
+        } else {
+            // Any word, headers included.
+            for _ in 0..=random.below(3) {
+                let word = random.below(words);
+                let at = table(&bytes).start + 4 * word;
+                let old = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+                patch(&mut damaged, word, random.word(old));
+            }
+        }
+        accepted += usize::from(is_harmless(&place(&damaged).0[..damaged.len()]));
+    }
+    // Enough must be accepted that running them proves something.
+    assert!(accepted > 100, "{accepted}");
+}
+
+fn change(step: &mut StepSpec, random: &mut Random) {
+    let spaces = [Space::Arena, Space::Weights, Space::InPlace, Space::Absent];
+    match random.below(4) {
+        0 if !step.reads.is_empty() => {
+            let k = random.below(step.reads.len());
+            let read = &mut step.reads[k];
+            match random.below(3) {
+                0 => read.space = spaces[random.below(4)],
+                1 => read.offset = random.word(read.offset),
+                _ => read.len = random.word(read.len),
+            }
+        }
+        1 => {
+            let write = &mut step.writes[0];
+            match random.below(2) {
+                0 => write.offset = random.word(write.offset),
+                _ => write.len = random.word(write.len),
+            }
+        }
+        _ => {
+            let k = random.below(step.args.len());
+            step.args[k] = random.word(step.args[k]);
+        }
+    }
+}
+
+#[test]
+fn a_run_of_accepted_plans_repeats() {
+    let bytes = Writer {
+        arena_bytes: 64,
+        arena_align: 64,
+        steps: vec![StepSpec::new(
+            "fill",
+            Fill { element_bytes: 4, len: 16, value: 7, value_high: 0 },
+            vec![operand(Space::Arena, 0, 64)],
+            vec![],
+        )],
+        ..Writer::new()
+    }
+    .finish();
+    let same = ocellus_runtime::with_session(&bytes, Isa::best(), |session| {
+        session.run();
+        let mut names = vec![];
+        session.run_each(|index, name| names.push((index, name)));
+        assert_eq!(names, [(0, "fill")]);
+        session.run_until(0).map(|b| b.chunks(4).all(|b| b == [7, 0, 0, 0]))
+    });
+    assert_eq!(same, Ok(Some(true)));
+}
