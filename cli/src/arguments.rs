@@ -1,0 +1,107 @@
+//! Values on the command line.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use ocellus_runtime::{Isa, Level};
+
+use crate::output::Usage;
+
+/// `NAME=1,3,224,224`: the sizes of an input. Split at the last `=`.
+pub fn named_shape(text: &str) -> Result<(String, Vec<usize>), String> {
+    let (name, sizes) = text.rsplit_once('=').ok_or("expected NAME=1,3,224,224")?;
+    let size = |s: &str| {
+        let size = s.trim().parse::<usize>().map_err(|_| format!("{s:?} is not a size; expected NAME=1,3,224,224"))?;
+        if size == 0 { Err(format!("a size of 0 in {text:?}")) } else { Ok(size) }
+    };
+    if name.is_empty() {
+        return Err("the name before `=` is missing; expected NAME=1,3,224,224".to_owned());
+    }
+    Ok((name.to_owned(), sizes.split(',').map(size).collect::<Result<_, _>>()?))
+}
+
+/// `NAME=FILE`. Split at the last `=`, since names of tensors may hold one.
+pub fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.rsplit_once('=').ok_or("expected NAME=FILE.npy")?;
+    if name.is_empty() || file.is_empty() {
+        return Err("expected NAME=FILE.npy, with both parts".to_owned());
+    }
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+/// A number of bytes: `65536`, `64k`, `1M`, `2G` (1024 each).
+pub fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, factor) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1usize << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let number: usize =
+        digits.parse().map_err(|_| format!("{text:?} is not a number of bytes like 65536, 64k or 1M"))?;
+    number.checked_mul(factor).ok_or_else(|| format!("{text} is more than this machine can address"))
+}
+
+/// The instruction set that a target stands for.
+pub fn target(name: &str) -> Result<Isa, String> {
+    let level = match name {
+        "native" => return Ok(Isa::best()),
+        "portable" => Level::Portable,
+        "avx2" => Level::Avx2,
+        "avx512vnni" => Level::Avx512Vnni,
+        _ => return Err(format!("no target is called {name:?}; the targets are native, portable, avx2, avx512vnni")),
+    };
+    Isa::of(level).ok_or_else(|| format!("this CPU has no {name}; portable runs everywhere"))
+}
+
+/// The options of every verb that compiles a model.
+#[derive(Args, Debug)]
+pub struct CompileArgs {
+    /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
+    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
+    pub shapes: Vec<(String, Vec<usize>)>,
+    /// What the weights are packed for: native, portable, avx2, avx512vnni. Any of them runs the plan, this one best.
+    #[arg(long, default_value = "native", value_parser = target)]
+    pub target: Isa,
+}
+
+/// Refuses what a parser cannot see: status 2.
+pub fn usage<T>(message: impl Into<String>) -> Result<T> {
+    Err(Usage(message.into()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_and_files_split_at_the_last_equals() {
+        assert_eq!(named_shape("a=b=1,2"), Ok(("a=b".to_owned(), vec![1, 2])));
+        assert_eq!(named_file("x:0=y=/tmp/z.npy"), Ok(("x:0=y".to_owned(), PathBuf::from("/tmp/z.npy"))));
+        for bad in ["x", "=1", "x=1,", "x=1,-2", "x=0", "x=1.5"] {
+            assert!(named_shape(bad).is_err(), "{bad}");
+        }
+        for bad in ["x", "=f", "x="] {
+            assert!(named_file(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_in_bytes() {
+        assert_eq!(
+            (bytes("100"), bytes("64k"), bytes("1M"), bytes("2G")),
+            (Ok(100), Ok(65536), Ok(1 << 20), Ok(2 << 30))
+        );
+        for bad in ["", "k", "1.5M", "64kb", "-1", "99999999999G"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(target("portable"), Ok(Isa::PORTABLE));
+        assert_eq!(target("native"), Ok(Isa::best()));
+        assert!(target("z80").unwrap_err().contains("avx512vnni"));
+    }
+}

@@ -1,0 +1,136 @@
+//! `ocellus bench`: the time of a run.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use ocellus_plan::Plan;
+use ocellus_runtime::{Session, with_session};
+use serde_json::json;
+
+use crate::arguments::CompileArgs;
+use crate::model_file::open_plan;
+use crate::output::{Ending, Output};
+
+/// `ocellus bench MODEL`
+#[derive(Args)]
+pub struct Bench {
+    /// The ONNX file, which is compiled first, or the plan.
+    model: PathBuf,
+    /// Threads.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
+    /// How long to measure.
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    seconds: f64,
+    /// Also print the time of every step.
+    #[arg(long)]
+    profile: bool,
+    #[command(flatten)]
+    args: CompileArgs,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s <= 3600.0);
+    value.ok_or_else(|| format!("{text:?} is not a number of seconds above 0 and up to 3600"))
+}
+
+/// The times of single runs, sorted, in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Times(Vec<f64>);
+
+impl Times {
+    /// Measures single runs for about this long, after one run that is not counted.
+    pub fn of(session: &mut Session<'_>, long: Duration) -> Self {
+        session.run();
+        let (start, mut times) = (Instant::now(), Vec::new());
+        while times.is_empty() || start.elapsed() < long && times.len() < 1_000_000 {
+            let one = Instant::now();
+            session.run();
+            times.push(one.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
+    /// The shortest.
+    pub fn min(&self) -> f64 {
+        self.0[0]
+    }
+
+    /// The one that this part of all runs does not exceed.
+    pub fn quantile(&self, part: f64) -> f64 {
+        self.0[((self.0.len() as f64 * part) as usize).min(self.0.len() - 1)]
+    }
+}
+
+/// Says that more threads than one do not help yet.
+pub fn say_threads(threads: u16, output: &Output) {
+    if threads > 1 {
+        output.note("note: the runtime runs every operation on one thread; --threads changes nothing yet");
+    }
+}
+
+impl Bench {
+    /// Measures.
+    ///
+    /// # Errors
+    /// A model or plan that cannot be used.
+    pub fn run(&self, output: &Output) -> Result<Ending> {
+        let bytes = open_plan(&self.model, &self.args, output)?;
+        say_threads(self.threads, output);
+        let isa = self.args.target;
+        let long = Duration::from_secs_f64(self.seconds);
+        let (times, steps) = with_session(&bytes, isa, |session| {
+            let times = Times::of(session, long);
+            (times, if self.profile { profile(session) } else { Vec::new() })
+        })?;
+        let plan = Plan::parse(&bytes)?;
+        let (arena, weights, macs) = (plan.arena_bytes(), plan.weights().len(), bytes.macs());
+        let names: Vec<&str> = plan.step_names().collect();
+        let mut text = format!(
+            "min {:.4} ms, median {:.4} ms, 95 % below {:.4} ms ({} runs on {})\narena {arena} bytes, weights {weights} bytes",
+            times.min(),
+            times.quantile(0.5),
+            times.quantile(0.95),
+            times.0.len(),
+            isa.level().name(),
+        );
+        if let Some(macs) = macs {
+            text += &format!(", {macs} multiply-accumulates ({:.2} per ns)", macs as f64 / (times.min() * 1e6));
+        }
+        for (index, ms) in steps.iter().enumerate() {
+            text += &format!("\n{ms:10.4} ms  {}", names.get(index).unwrap_or(&"?"));
+        }
+        let list: Vec<_> = steps.iter().enumerate().map(|(i, ms)| json!({ "op": names.get(i), "ms": ms })).collect();
+        let mut value = json!({
+            "min_ms": times.min(), "median_ms": times.quantile(0.5), "p95_ms": times.quantile(0.95),
+            "runs": times.0.len(), "arena_bytes": arena, "weights_bytes": weights, "macs": macs,
+            "isa": isa.level().name(), "threads": 1,
+        });
+        if self.profile {
+            value["steps"] = json!(list);
+        }
+        output.answer(text, &value);
+        Ok(Ending::Fine)
+    }
+}
+
+/// The shortest time of every step over some runs, in milliseconds.
+fn profile(session: &mut Session<'_>) -> Vec<f64> {
+    let mut best: Vec<f64> = Vec::new();
+    for _ in 0..20 {
+        let mut last = Instant::now();
+        session.run_each(|index, _| {
+            let ms = last.elapsed().as_secs_f64() * 1e3;
+            if index == best.len() {
+                best.push(ms);
+            } else if let Some(known) = best.get_mut(index) {
+                *known = known.min(ms);
+            }
+            last = Instant::now();
+        });
+    }
+    best
+}

@@ -1,0 +1,71 @@
+//! `ocellus compile`: a model into a plan.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ocellus_compiler::{Options, Report, compile, rust_source};
+use ocellus_graph::onnx::write_atomic;
+use serde_json::{Value, json};
+
+use crate::arguments::{CompileArgs, bytes};
+use crate::model_file::load_prepared;
+use crate::output::{Ending, Output};
+
+/// `ocellus compile MODEL.onnx -o M.plan`
+#[derive(Args)]
+pub struct Compile {
+    /// The ONNX file.
+    model: PathBuf,
+    /// The plan to write.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Also write a Rust module for firmware: it includes the plan and names only the operations that the plan uses.
+    #[arg(long, value_name = "FILE.rs")]
+    rust: Option<PathBuf>,
+    /// The largest arena allowed, such as 64k or 1M; a larger one is an error that names the peak.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    max_ram: Option<usize>,
+    #[command(flatten)]
+    args: CompileArgs,
+}
+
+impl Compile {
+    /// Compiles.
+    ///
+    /// # Errors
+    /// A model that cannot be compiled or needs too much memory, or a file that cannot be written.
+    pub fn run(&self, output: &Output) -> Result<Ending> {
+        let prepared = load_prepared(&self.model, &self.args.shapes, output)?;
+        let options = Options { isa: self.args.target, max_ram: self.max_ram, ..Options::default() };
+        let compiled = compile(&prepared, &options)?;
+        let save = |path: &PathBuf, content: &[u8]| {
+            write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))
+        };
+        save(&self.output, &compiled.bytes)?;
+        if let Some(path) = &self.rust {
+            let source = rust_source(&compiled.bytes, &self.output.display().to_string());
+            save(path, source.context("the plan cannot be read back")?.as_bytes())?;
+        }
+        let mut value = report_json(&compiled.report);
+        value["plan"] = json!(self.output);
+        value["assumed"] = json!(prepared.assumed);
+        output.answer(format!("{}wrote {}", compiled.report, self.output.display()), &value);
+        Ok(Ending::Fine)
+    }
+}
+
+/// The compiler's report as JSON.
+pub fn report_json(report: &Report) -> Value {
+    let peak: Vec<_> = report.peak().iter().map(|s| json!({ "op": s.name, "live_bytes": s.live_bytes })).collect();
+    json!({
+        "arena_bytes": report.arena_bytes,
+        "arena_lower_bound": report.arena_lower_bound,
+        "weights_bytes": report.weights_bytes,
+        "step_table_bytes": report.step_words * 4,
+        "plan_bytes": report.plan_bytes,
+        "macs": report.macs,
+        "steps": report.steps.len(),
+        "peak": peak,
+    })
+}

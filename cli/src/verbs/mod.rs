@@ -1,0 +1,77 @@
+//! One file per verb.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::output::{Ending, Output};
+
+mod bench;
+mod check;
+mod compile;
+mod demo;
+mod eval;
+pub mod fetch;
+mod gpu_check;
+mod inspect;
+mod ops;
+mod quantize;
+mod run;
+mod train;
+mod verify;
+
+/// What `ocellus` can do.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// List every node of a model that the device cannot run.
+    Check(check::Check),
+    /// Compile a model into a plan, and say what memory it needs.
+    Compile(compile::Compile),
+    /// Run a model or a plan on arrays in .npy files.
+    Run(run::Run),
+    /// Measure the time of a run.
+    Bench(bench::Bench),
+    /// Compare the compiled plan with the reference, layer by layer.
+    Verify(verify::Verify),
+    /// Turn a float model into an 8-bit model.
+    Quantize(quantize::Quantize),
+    /// Train a network of the zoo.
+    Train(Box<train::Train>),
+    /// Measure the accuracy of a model or a plan.
+    Eval(eval::Eval),
+    /// Show what is in a file.
+    Inspect(inspect::Inspect),
+    /// List the operators with their rules.
+    Ops(ops::Ops),
+    /// Download a data set into the cache folder.
+    Fetch(fetch::Fetch),
+    /// The whole chain on the pictures that ship; `cargo xtask demo`.
+    #[command(hide = true)]
+    Demo(demo::Demo),
+    /// Training steps on CPU and CUDA against each other; `cargo xtask gpu-check`.
+    #[command(hide = true)]
+    GpuCheck(gpu_check::GpuCheck),
+}
+
+impl Verb {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What went wrong, with what to do about it.
+    pub fn run(&self, output: &Output) -> Result<Ending> {
+        match self {
+            Self::Check(verb) => verb.run(output),
+            Self::Compile(verb) => verb.run(output),
+            Self::Run(verb) => verb.run(output),
+            Self::Bench(verb) => verb.run(output),
+            Self::Verify(verb) => verb.run(output),
+            Self::Quantize(verb) => verb.run(output),
+            Self::Train(verb) => verb.run(output),
+            Self::Eval(verb) => verb.run(output),
+            Self::Inspect(verb) => verb.run(output),
+            Self::Ops(verb) => verb.run(output),
+            Self::Fetch(verb) => verb.run(output),
+            Self::Demo(verb) => verb.run(output),
+            Self::GpuCheck(verb) => verb.run(output),
+        }
+    }
+}

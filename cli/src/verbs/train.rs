@@ -1,0 +1,219 @@
+//! `ocellus train`: a network of the zoo on a data set.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ocellus_models::ZooModel;
+use ocellus_trainer::curve::write_learning_curve;
+use ocellus_trainer::data::{Dataset, IdxPart};
+use ocellus_trainer::{Classification, EarlyStop, Ending as RunEnding, Outcome, Schedule, Trainer, TrainerConfig};
+use serde_json::{Value, json};
+
+use crate::dataset::{self, Source};
+use crate::output::{Ending, Output};
+use crate::preprocess::{self, Preprocess};
+use crate::progress::Bar;
+
+/// `ocellus train RECIPE --data DATA`
+#[derive(Args)]
+pub struct Train {
+    /// The network with its recipe: lenet5, resnet_small.
+    #[arg(value_parser = zoo_model)]
+    recipe: &'static ZooModel,
+    #[arg(long, value_parser = dataset::parse, help = dataset::HELP, default_value = "samples")]
+    data: Source,
+    /// Sizes of the input where the pictures come from folders.
+    #[arg(long, value_name = "HEIGHTxWIDTHxCHANNELS", value_parser = dataset::size)]
+    size: Option<[usize; 3]>,
+    /// The folder for the model, the checkpoint, the learning curve and TensorBoard's events.
+    #[arg(short, long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+    /// Times that every picture is seen; the recipe's own without it.
+    #[arg(long)]
+    epochs: Option<u64>,
+    /// Steps after which the run ends, where that comes first.
+    #[arg(long)]
+    max_steps: Option<u64>,
+    /// Pictures in a batch; the recipe's own without it.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// The greatest learning rate, in one cycle; the recipe's own without it.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Seed of weights, order, augmentation and dropout.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Label smoothing, 0 for none.
+    #[arg(long, default_value_t = 0.0)]
+    smoothing: f32,
+    /// Stop after this many epochs without an improvement, and keep the best weights.
+    #[arg(long, value_name = "EPOCHS")]
+    patience: Option<u32>,
+    /// Go on from the checkpoint in the output folder.
+    #[arg(long)]
+    resume: bool,
+    /// Steps between two checkpoints inside an epoch.
+    #[arg(long, value_name = "STEPS")]
+    checkpoint_every: Option<u64>,
+    #[command(flatten)]
+    engine: Engine,
+}
+
+/// Who computes.
+#[derive(Args, Debug)]
+pub struct Engine {
+    /// tract (built in), ort-cpu or ort-cuda (ONNX Runtime, where it is installed).
+    #[arg(long, default_value = "tract", value_parser = backend_name)]
+    pub backend: &'static str,
+    /// Threads; as many as the machine has without it.
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+impl Engine {
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// A library that is not installed; the message says how to get it.
+    pub fn open(&self) -> Result<Box<dyn ocellus_backend::Backend>> {
+        Ok(ocellus_backend::open(self.backend, self.threads())?)
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1)
+    }
+}
+
+fn backend_name(text: &str) -> Result<&'static str, String> {
+    let known = ocellus_backend::NAMES.into_iter().find(|n| *n == text);
+    known.ok_or_else(|| format!("the backends are {}", ocellus_backend::NAMES.join(", ")))
+}
+
+fn zoo_model(text: &str) -> Result<&'static ZooModel, String> {
+    let names = || ocellus_models::ALL.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
+    ocellus_models::find(text).ok_or_else(|| format!("the recipes are {}", names()))
+}
+
+impl Train {
+    /// Trains.
+    ///
+    /// # Errors
+    /// Data or settings that cannot be used, a loss that is no number, or files that cannot be written.
+    pub fn run(&self, output: &Output) -> Result<Ending> {
+        let backend = self.engine.open()?;
+        let train = dataset::open(&self.data, IdxPart::Train, self.size)?;
+        let test = dataset::open(&self.data, IdxPart::Test, self.size)?;
+        let folder = self.folder();
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let config = self.config(&folder, train.shape()[2]);
+        let preprocess = described(train.shape(), &config);
+        let checkpoint = config.checkpoint.clone().unwrap_or_default();
+        let network = (self.recipe.network)(train.classes().len());
+        let objective = Classification::CrossEntropy { smoothing: self.smoothing };
+        let classes = train.classes().to_vec();
+        let mut trainer = Trainer::new(backend.as_ref(), network.as_ref(), &objective, train, Some(test), config)?;
+        if self.resume {
+            trainer.resume(&checkpoint)?;
+        }
+        let (start, mut bar) = (Instant::now(), Bar::new());
+        let outcome = trainer.run(&mut bar, stop_flag()?);
+        bar.finish();
+        let mut outcome = outcome?;
+        let seconds = start.elapsed().as_secs_f64();
+        preprocess::describe(&mut outcome.model, &preprocess, &classes)?;
+        let model = folder.join("model.onnx");
+        outcome.model.save(&model)?;
+        let curve = folder.join("curve.svg");
+        write_learning_curve(&curve, &outcome.history, self.recipe.name)?;
+        let (text, value) = self.summary(&outcome, seconds, &folder, &checkpoint);
+        output.answer(text, &value);
+        Ok(Ending::Fine)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.output_dir.clone().unwrap_or_else(|| PathBuf::from(format!("ocellus-{}", self.recipe.name)))
+    }
+
+    fn config(&self, folder: &Path, channels: usize) -> TrainerConfig {
+        let recipe = (self.recipe.recipe)(channels);
+        let schedule = match self.rate {
+            Some(peak) => Schedule::OneCycle { peak, rise: 0.25 },
+            None => recipe.schedule.clone(),
+        };
+        TrainerConfig {
+            epochs: self.epochs.unwrap_or(recipe.epochs),
+            max_steps: self.max_steps,
+            batch: self.batch.unwrap_or(recipe.batch),
+            seed: self.seed,
+            schedule,
+            early_stop: self.patience.map(|patience| EarlyStop { patience }),
+            checkpoint: Some(folder.join("checkpoint.ocellus")),
+            checkpoint_every: self.checkpoint_every,
+            events: Some(folder.join("events")),
+            ..recipe
+        }
+    }
+
+    fn summary(&self, outcome: &Outcome, seconds: f64, folder: &Path, checkpoint: &Path) -> (String, Value) {
+        let last = outcome.history.evaluation.last();
+        let best = outcome.history.evaluation.iter().filter_map(|e| e.accuracy()).fold(f64::NAN, f64::max);
+        let accuracy = match outcome.ending {
+            RunEnding::EarlyStop => Some(best),
+            _ => last.and_then(|e| e.accuracy()),
+        };
+        let mut text = format!("{} steps in {seconds:.0} s on {}\n", outcome.steps, self.engine.backend);
+        if let Some(accuracy) = accuracy {
+            text += &format!("test accuracy {:.2} % (best {:.2} %)\n", 100.0 * accuracy, 100.0 * best);
+        }
+        let ending = match outcome.ending {
+            RunEnding::Finished => "finished",
+            RunEnding::EarlyStop => "early stop",
+            RunEnding::Interrupted => "interrupted",
+        };
+        if outcome.ending == RunEnding::Interrupted {
+            text += &format!("interrupted: the same command with --resume goes on from {}\n", checkpoint.display());
+        }
+        text += &format!("wrote {}: model.onnx, curve.svg, checkpoint.ocellus, events/", folder.display());
+        let value = json!({
+            "recipe": self.recipe.name, "ending": ending, "steps": outcome.steps, "seconds": seconds,
+            "backend": self.engine.backend, "threads": self.engine.threads(),
+            "accuracy": accuracy, "best_accuracy": if best.is_nan() { None } else { Some(best) },
+            "loss": last.map(|e| e.loss), "model": folder.join("model.onnx"), "checkpoint": checkpoint,
+        });
+        (text, value)
+    }
+}
+
+/// What a model trained under these settings says of its pictures.
+pub fn described([height, width, channels]: [usize; 3], config: &TrainerConfig) -> Preprocess {
+    Preprocess { height, width, channels, normalization: config.normalization.clone() }
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the process.
+///
+/// # Errors
+/// The system has no signals to give.
+pub fn stop_flag() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let handler = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nfinishing this step; Ctrl-C again ends at once");
+    };
+    ctrlc::set_handler(handler).context("Ctrl-C cannot be caught")?;
+    Ok(&STOP)
+}
+
+/// The first `limit` pictures of a set.
+pub fn head(set: Arc<dyn Dataset>, limit: Option<usize>) -> Arc<dyn Dataset> {
+    match limit {
+        Some(limit) if limit < set.len() => Arc::new(ocellus_trainer::data::Head::new(set, limit)),
+        _ => set,
+    }
+}

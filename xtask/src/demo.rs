@@ -1,0 +1,21 @@
+//! Commands of `ocellus` that belong to the project rather than to its users.
+
+use crate::Outcome;
+use crate::process::{cargo, run, say_first_build};
+
+/// Trains, quantizes, compiles and runs on the pictures that ship.
+pub fn demo(arguments: &[&str]) -> Outcome {
+    say_first_build();
+    ocellus("demo", arguments)
+}
+
+/// Compares training steps on CPU and CUDA.
+pub fn gpu_check(arguments: &[&str]) -> Outcome {
+    say_first_build();
+    ocellus("gpu-check", arguments)
+}
+
+fn ocellus(verb: &str, arguments: &[&str]) -> Outcome {
+    let mut command = cargo(&["run", "--release", "--locked", "--package", "ocellus-cli", "--", verb]);
+    run(command.args(arguments))
+}
