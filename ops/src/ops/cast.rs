@@ -125,7 +125,7 @@ mod tests {
         let x = Tensor::vector(&[1.0f32 + 1.0 / 2048.0, 1.0 + 3.0 / 2048.0, 65520.0]);
         let half = converted(&x, DataType::F16).unwrap();
         assert_eq!(half.to_f64(), [1.0, 1.0 + 2.0 / 1024.0, f64::INFINITY]);
-        assert_eq!(converted(&Tensor::scalar(1.00390625f32), DataType::BF16).unwrap().to_f64(), [1.0]);
+        assert_eq!(converted(&Tensor::scalar(1.0f32 + 1.0 / 256.0), DataType::BF16).unwrap().to_f64(), [1.0]);
     }
 
     #[test]

@@ -9,12 +9,15 @@ use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, Val
 pub(crate) const OP: OpDef =
     OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), ..OpDef::new("DepthToSpace", infer) };
 
+/// The largest block size: its square fits.
+const MOST_BLOCK: usize = 1 << 16;
+
 /// The block size, which has to be there and positive.
 pub(super) fn block(given: Option<i64>) -> Result<usize, String> {
     given
         .and_then(|n| usize::try_from(n).ok())
-        .filter(|&n| n > 0)
-        .ok_or_else(|| "blocksize has to be positive".to_owned())
+        .filter(|&n| (1..=MOST_BLOCK).contains(&n))
+        .ok_or_else(|| "blocksize has to be there, positive, and no more than 65536".to_owned())
 }
 
 /// The four sizes of an image batch `[N, C, H, W]`.

@@ -1,6 +1,6 @@
 //! `GatherElements`: for every index the element at that place of an axis (ONNX GatherElements-13).
 
-use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_graph::{Attributes, Dim, Tensor, ValueId};
 
 use super::gather::require_indices;
 use super::movement::{MOVES, index, pick};
@@ -20,10 +20,14 @@ pub(super) fn check_indices(ctx: &InferContext) -> Result<(), OpError> {
         );
     }
     let given = ctx.int("axis", 0);
-    let along = axis(given, x.shape.rank());
-    along
-        .map(|_| ())
-        .ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))
+    let along = axis(given, x.shape.rank())
+        .ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))?;
+    let beyond = |(a, b): (&Dim, &Dim)| a.known().zip(b.known()).is_some_and(|(a, b)| a > b);
+    let mut pairs = indices.shape.iter().zip(x.shape.iter()).enumerate();
+    if pairs.any(|(i, pair)| i != along && beyond(pair)) {
+        return Err(ctx.error(format!("indices of shape {} reach beyond data of shape {}", indices.shape, x.shape)));
+    }
+    Ok(())
 }
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {

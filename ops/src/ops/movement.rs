@@ -83,10 +83,13 @@ pub(super) fn list(ctx: &InferContext, index: usize) -> Option<Vec<i64>> {
     ctx.constant(index).map(Tensor::to_i64)
 }
 
-/// How many entries the list at input `index` has, where it is not a constant.
+/// The most axes that a list of unknown content may stand for.
+const MOST_AXES: usize = 64;
+
+/// How many entries the list at input `index`, one for an axis, has where it is not a constant.
 pub(super) fn list_length(ctx: &InferContext, index: usize) -> Result<usize, OpError> {
     let t = ctx.input(index)?;
-    t.shape.elements().filter(|_| t.shape.rank() <= 1).ok_or_else(|| {
+    t.shape.elements().filter(|&n| t.shape.rank() <= 1 && n <= MOST_AXES).ok_or_else(|| {
         ctx.error(format!("input {index} has to be a constant or a vector of known length, found shape {}", t.shape))
     })
 }

@@ -50,6 +50,9 @@ impl Mode {
     }
 }
 
+/// The most elements that a pad may add or remove: sums of two cannot overflow.
+const MOST_PADDED: u64 = 1 << 48;
+
 /// Elements added before and after every axis.
 fn amounts(rank: usize, pads: &[i64], given: Option<&[i64]>) -> Result<Vec<(i64, i64)>, String> {
     let along = match given {
@@ -59,6 +62,9 @@ fn amounts(rank: usize, pads: &[i64], given: Option<&[i64]>) -> Result<Vec<(i64,
     let (before, after) = pads.split_at(pads.len() / 2);
     if pads.len() != 2 * along.len() {
         return Err(format!("pads has {} entries for {} axes; it needs two for each", pads.len(), along.len()));
+    }
+    if let Some(&far) = pads.iter().find(|&&n| n.unsigned_abs() > MOST_PADDED) {
+        return Err(format!("cannot pad by {far} elements"));
     }
     let mut all = vec![(0, 0); rank];
     for ((axis, &b), &a) in along.into_iter().zip(before).zip(after) {
@@ -89,10 +95,8 @@ fn sources(size: usize, (before, after): (i64, i64), mode: Mode) -> Result<Vec<O
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let x = ctx.input(0)?;
     Mode::parse(&ctx.string("mode", "constant")).map_err(|e| ctx.error(e))?;
-    if let Some(value) = ctx.optional(2) {
-        if value.dtype != x.dtype {
-            return Err(ctx.error(format!("pads elements of type {} with a value of type {}", x.dtype, value.dtype)));
-        }
+    if let Some(value) = ctx.optional(2).filter(|v| v.dtype != x.dtype) {
+        return Err(ctx.error(format!("pads elements of type {} with a value of type {}", x.dtype, value.dtype)));
     }
     ctx.input(1)?;
     let given = list(ctx, 3);
@@ -253,6 +257,7 @@ mod tests {
         let x = b.input("x", DataType::F32, &[4]);
         assert!(b.pad(x, &[-3, -2], "constant", 0.0).is_err());
         assert!(b.pad(x, &[1], "constant", 0.0).is_err());
+        assert!(b.pad(x, &[i64::MIN, i64::MAX], "constant", 0.0).is_err());
         assert!(b.pad(x, &[1, 1], "mirror", 0.0).is_err());
     }
 

@@ -24,10 +24,8 @@ fn check_target(dtype: DataType) -> Result<DataType, String> {
 /// The type of the output: that of the zero point, or what the attribute says, or u8.
 fn target(zero: Option<DataType>, attributes: &Attributes) -> Result<DataType, String> {
     let named = output_type(attributes)?;
-    if let (Some(zero), Some(named)) = (zero, named) {
-        if zero != named {
-            return Err(format!("the zero point has type {zero}, output_dtype says {named}"));
-        }
+    if let Some((zero, named)) = zero.zip(named).filter(|(zero, named)| zero != named) {
+        return Err(format!("the zero point has type {zero}, output_dtype says {named}"));
     }
     check_target(zero.or(named).unwrap_or(DataType::U8))
 }

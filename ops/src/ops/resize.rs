@@ -97,6 +97,9 @@ impl Request {
             Policy::NotLarger => ratios.reduce(f64::min),
             Policy::NotSmaller => ratios.reduce(f64::max),
         };
+        if common.is_some_and(|c| !c.is_finite()) {
+            return Err(format!("an empty axis of {shape:?} has no proportions to keep"));
+        }
         let line = |(i, &axis): (usize, &usize)| {
             let (input, roi) = (shape[axis], self.region(i));
             let (scale, output) = match (self.scales.get(i), common) {
@@ -411,6 +414,10 @@ mod tests {
             resize(&x, &sizes).shape().to_vec()
         };
         assert_eq!([fit("stretch"), fit("not_larger"), fit("not_smaller")], [[7, 8], [4, 8], [7, 14]]);
+        let sizes = Tensor::vector(&[1i64, 8]);
+        let not_smaller = Attributes::new().with("keep_aspect_ratio_policy", "not_smaller");
+        let empty = Request::new(2, &not_smaller, [None, None, Some(&sizes)]).unwrap();
+        assert!(empty.lines(&[0, 4]).is_err(), "an empty axis has no proportions");
         let one_axis = Resize { sizes: vec![3], axes: vec![-1], ..Resize::default() };
         assert_eq!(resize(&x, &one_axis).shape(), [2, 3]);
     }

@@ -3,19 +3,15 @@
 use ocellus_graph::{Attributes, Tensor, ValueId};
 
 use super::gather_elements::{check_indices, places};
-use super::scattering::{Reduction, Scatter, scattered};
+use super::scattering::{Reduction, Scatter, check_updates, scattered};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("ScatterElements", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
-    let (data, updates) = (ctx.input(0)?, ctx.input(2)?);
     check_indices(ctx)?;
-    Reduction::parse(&ctx.string("reduction", "none")).map_err(|e| ctx.error(e))?;
-    if data.dtype != updates.dtype {
-        return Err(ctx.error(format!("data has type {}, updates {}", data.dtype, updates.dtype)));
-    }
-    Ok(vec![data.clone()])
+    check_updates(ctx, &ctx.input(1)?.shape)?;
+    Ok(vec![ctx.input(0)?.clone()])
 }
 
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
@@ -58,6 +54,8 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
+    use ocellus_graph::DataType;
+
     use crate::check;
 
     use super::*;
@@ -78,6 +76,20 @@ mod tests {
         assert_eq!(run("mul", vec![1, 1]), [1., 7.5, 3., 4., 5.]);
         assert_eq!(run("max", vec![1, 1]), [1., 2.5, 3., 4., 5.]);
         assert_eq!(run("min", vec![1, 1]), [1., 1.5, 3., 4., 5.]);
+    }
+
+    #[test]
+    fn misfits_are_refused() {
+        let mut b = Builder::new("t");
+        let mut input = |dtype, shape: &[usize]| b.input("v", dtype, shape);
+        let (data, updates, whole) =
+            (input(DataType::F32, &[2, 2]), input(DataType::F32, &[1, 2]), input(DataType::I32, &[1, 2]));
+        let (indices, longer) = (input(DataType::I64, &[1, 2]), input(DataType::I64, &[1, 3]));
+        assert!(b.scatter_elements(data, indices, updates, 0, "none").is_ok());
+        assert!(b.scatter_elements(data, longer, updates, 0, "none").is_err());
+        assert!(b.scatter_elements(data, indices, whole, 0, "none").is_err());
+        assert!(b.scatter_elements(data, indices, updates, 0, "mean").is_err());
+        assert!(b.scatter_elements(data, indices, data, 0, "none").unwrap_err().to_string().contains("[1, 2]"));
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! `ScatterND`: writes updates at places named by index tuples (ONNX ScatterND-18).
 
-use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_graph::{Attributes, Dim, Tensor, ValueId};
 
 use super::gather::require_indices;
 use super::gather_nd::tuples;
-use super::scattering::{Reduction, Scatter, scattered};
+use super::scattering::{Reduction, Scatter, check_updates, scattered};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("ScatterND", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
-    let (data, indices, updates) = (ctx.input(0)?, ctx.input(1)?, ctx.input(2)?);
+    let (data, indices) = (ctx.input(0)?, ctx.input(1)?);
     require_indices(ctx, 1)?;
-    Reduction::parse(&ctx.string("reduction", "none")).map_err(|e| ctx.error(e))?;
-    if data.dtype != updates.dtype {
-        return Err(ctx.error(format!("data has type {}, updates {}", data.dtype, updates.dtype)));
-    }
-    if indices.shape.rank() == 0 {
+    let Some((tuple, outer)) = indices.shape.split_last() else {
         return Err(ctx.error("indices need at least one axis, the index tuples"));
-    }
+    };
+    let updates = match tuple {
+        Dim::Known(n) => match data.shape.get(*n..) {
+            Some(rest) => outer.iter().chain(rest).cloned().collect(),
+            None => return Err(ctx.error(format!("tuples of {n} indices reach beyond data of shape {}", data.shape))),
+        },
+        _ => ctx.input(2)?.shape.clone(),
+    };
+    check_updates(ctx, &updates)?;
     Ok(vec![data.clone()])
 }
 
@@ -58,6 +62,8 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
+    use ocellus_graph::DataType;
+
     use crate::check;
 
     use super::*;
@@ -77,6 +83,16 @@ mod tests {
             &[data, indices, Tensor::of(&[2, 2], vec![1, 2, 3, 4])],
         );
         assert_eq!(y, Tensor::of(&[4, 2], vec![4, 5, 1, 1, 1, 1, 2, 3]));
+    }
+
+    #[test]
+    fn misfits_are_refused() {
+        let mut b = Builder::new("t");
+        let [data, rows, row] = [&[3, 2][..], &[2, 2], &[2]].map(|s| b.input("v", DataType::F32, s));
+        let [one, three] = [&[2, 1][..], &[2, 3]].map(|s| b.input("i", DataType::I64, s));
+        assert!(b.scatter_nd(data, one, rows, "none").is_ok());
+        assert!(b.scatter_nd(data, one, row, "none").unwrap_err().to_string().contains("[2, 2]"));
+        assert!(b.scatter_nd(data, three, rows, "none").is_err());
     }
 
     #[test]

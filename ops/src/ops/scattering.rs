@@ -1,10 +1,25 @@
 //! What ScatterElements and ScatterND share: writing updates into a copy of the data, and the gradients of doing so.
 
-use ocellus_graph::{DataType, Tensor, ValueId};
+use ocellus_graph::{DataType, Dim, Shape, Tensor, ValueId};
 
 use super::elementwise::{from_integers, integers, is_exact};
 use super::movement::pick_from_all;
-use crate::{Builder, OpError};
+use crate::{Builder, InferContext, OpError};
+
+/// Refuses a reduction that is not known, and updates (input 2) that differ from data (input 0) in type or are not of
+/// this shape.
+pub(super) fn check_updates(ctx: &InferContext, shape: &Shape) -> Result<(), OpError> {
+    let (data, updates) = (ctx.input(0)?, ctx.input(2)?);
+    Reduction::parse(&ctx.string("reduction", "none")).map_err(|e| ctx.error(e))?;
+    if data.dtype != updates.dtype {
+        return Err(ctx.error(format!("data has type {}, updates {}", data.dtype, updates.dtype)));
+    }
+    let agree = |(a, b): (&Dim, &Dim)| a.known().zip(b.known()).is_none_or(|(a, b)| a == b);
+    if updates.shape.rank() != shape.rank() || !updates.shape.iter().zip(shape.iter()).all(agree) {
+        return Err(ctx.error(format!("updates have shape {}, the indices ask for {shape}", updates.shape)));
+    }
+    Ok(())
+}
 
 /// How an update meets what is already there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,12 +123,18 @@ pub(super) fn scattered(
     Ok(Tensor::from_f64(data.dtype(), data.shape(), &values))
 }
 
+/// Emits a scatter of updates into data.
+type EmitScatter<'a> = &'a dyn Fn(&mut Builder, ValueId, ValueId, &str) -> Result<ValueId, OpError>;
+
+/// Emits a gather of the places that the updates go to.
+type EmitGather<'a> = &'a dyn Fn(&mut Builder, ValueId) -> Result<ValueId, OpError>;
+
 /// The values that a scatter and its gradients move, and how.
 pub(super) struct Scatter<'a> {
     /// Emits a scatter of updates into data.
-    pub scatter: &'a dyn Fn(&mut Builder, ValueId, ValueId, &str) -> Result<ValueId, OpError>,
+    pub scatter: EmitScatter<'a>,
     /// Emits a gather of the places that the updates go to.
-    pub gather: &'a dyn Fn(&mut Builder, ValueId) -> Result<ValueId, OpError>,
+    pub gather: EmitGather<'a>,
 }
 
 impl Scatter<'_> {

@@ -49,7 +49,7 @@ impl Request {
         let mut shape = from.clone();
         for (i, &axis) in self.axes.iter().enumerate() {
             shape.0[axis] = match &from[axis] {
-                Dim::Known(n) => Dim::Known(self.places(i, *n).len()),
+                Dim::Known(n) => Dim::Known(self.span(i, *n).2),
                 d if self.keeps_all(i) => d.clone(),
                 _ => Dim::Unknown,
             };
@@ -62,23 +62,24 @@ impl Request {
         self.steps[i] == 1 && self.starts[i] == 0 && self.ends[i] >= i64::from(i32::MAX)
     }
 
-    /// The places along an axis of `size` elements that entry `i` selects, in order.
-    fn places(&self, i: usize, size: usize) -> Vec<usize> {
+    /// First place, step and number of the elements that entry `i` selects of an axis of `size` elements.
+    fn span(&self, i: usize, size: usize) -> (i128, i128, usize) {
         let (n, step) = (size as i128, i128::from(self.steps[i]));
         if size == 0 {
-            return Vec::new();
+            return (0, step, 0);
         }
         let from_front = |v: i64| if v < 0 { i128::from(v) + n } else { v.into() };
         let (start, end) = (from_front(self.starts[i]), from_front(self.ends[i]));
         let (start, end) =
             if step > 0 { (start.clamp(0, n), end.clamp(0, n)) } else { (start.clamp(0, n - 1), end.clamp(-1, n - 1)) };
-        let mut places = Vec::new();
-        let mut at = start;
-        while (step > 0 && at < end) || (step < 0 && at > end) {
-            places.push(at as usize);
-            at += step;
-        }
-        places
+        let length = if step > 0 { end - start } else { start - end };
+        (start, step, (length.max(0) as u128).div_ceil(step.unsigned_abs()) as usize)
+    }
+
+    /// The places along an axis of `size` elements that entry `i` selects, in order.
+    fn places(&self, i: usize, size: usize) -> Vec<usize> {
+        let (start, step, count) = self.span(i, size);
+        (0..count).map(|k| (start + k as i128 * step) as usize).collect()
     }
 }
 
@@ -221,6 +222,13 @@ mod tests {
         assert!(b.slice(x, &[0], &[1], &[2], &[1]).is_err());
         assert!(b.slice(x, &[0], &[1, 2], &[0], &[1]).is_err());
         assert!(b.slice(x, &[0, 0], &[1, 1], &[0, -2], &[1, 1]).is_err());
+    }
+
+    #[test]
+    fn a_declared_size_beyond_memory_is_only_counted() {
+        let huge = Shape::fixed(&[1 << 62]);
+        let request = Request::new(1, vec![-1], vec![i64::MIN], None, Some(vec![-2])).unwrap();
+        assert_eq!(request.shape(&huge), Shape::fixed(&[1 << 61]));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) const OP: OpDef = OpDef {
 fn lengths(size: usize, given: Option<&[i64]>, pieces: i64) -> Result<Vec<usize>, String> {
     let Some(given) = given else {
         let pieces = usize::try_from(pieces).ok().filter(|&p| p > 0);
-        let pieces = pieces.ok_or("has neither an input split nor an attribute num_outputs")?;
+        let pieces = pieces.ok_or("num_outputs has to be positive")?;
         let length = size.div_ceil(pieces);
         return Ok((0..pieces).map(|i| length.min(size.saturating_sub(i * length))).collect());
     };
@@ -36,17 +36,22 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let given = ctx.int("axis", 0);
     let along = axis(given, x.shape.rank())
         .ok_or_else(|| ctx.error(format!("axis {given} is out of range for an input of shape {}", x.shape)))?;
-    let pieces = ctx.int("num_outputs", ctx.node.outputs.len() as i64);
+    let count = ctx.node.outputs.len();
+    let pieces = ctx.int("num_outputs", count as i64);
+    if ctx.optional(1).is_none() && pieces != count as i64 {
+        return Err(ctx.error(format!("num_outputs is {pieces}, but it has {count} outputs")));
+    }
     let dims: Vec<Dim> = match (&x.shape[along], list(ctx, 1)) {
         (Dim::Known(_), None) if ctx.optional(1).is_some() => vec![Dim::Unknown; ctx.node.outputs.len()],
         (Dim::Known(n), given) => {
             lengths(*n, given.as_deref(), pieces).map_err(|e| ctx.error(e))?.into_iter().map(Dim::Known).collect()
         }
         (_, Some(given)) => {
-            let size = given.iter().sum::<i64>().max(0) as usize;
-            lengths(size, Some(&given), pieces).map_err(|e| ctx.error(e))?.into_iter().map(Dim::Known).collect()
+            let known = |&n: &i64| usize::try_from(n).map(Dim::Known);
+            let dims: Result<Vec<_>, _> = given.iter().map(known).collect();
+            dims.map_err(|_| ctx.error(format!("pieces of {given:?} elements")))?
         }
-        (_, None) => vec![Dim::Unknown; pieces.max(0) as usize],
+        (_, None) => vec![Dim::Unknown; ctx.node.outputs.len()],
     };
     if dims.len() < ctx.node.outputs.len() {
         return Err(ctx.error(format!("makes {} pieces for {} outputs", dims.len(), ctx.node.outputs.len())));
