@@ -26,7 +26,7 @@ pub(crate) fn rows_mut<T>(slice: &mut [T], len: usize) -> impl Iterator<Item = &
 }
 
 /// The first element and every `step`-th after it; all of them for a step of zero.
-pub(crate) fn every<T>(slice: &[T], step: usize) -> impl Iterator<Item = &T> {
+pub(crate) fn every<T>(slice: &[T], step: usize) -> impl Iterator<Item = &T> + Clone {
     let mut rest = slice;
     core::iter::from_fn(move || {
         let first = rest.first()?;

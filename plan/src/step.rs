@@ -102,7 +102,8 @@ impl<'a> Step<'a> {
     }
 
     fn all(self) -> impl Iterator<Item = Option<Operand>> + 'a {
-        self.operands.chunks_exact(Operand::WORDS).map(Operand::from_words)
+        // Chunks of a constant size: no division by a size that could be zero, whatever the optimiser does.
+        self.operands.as_chunks::<{ Operand::WORDS }>().0.iter().map(|words| Operand::from_words(words))
     }
 
     /// What it writes: outputs, then scratch.

@@ -1,13 +1,14 @@
 //! The reference: one column of the axis at a time.
 
 use super::Params;
+use crate::rows::{every, rows, rows_mut};
 
 pub(super) fn run<T: Copy + PartialOrd>(params: &Params, x: &[T], y: &mut [i64]) {
-    let inner = (params.inner as usize).max(1);
-    let block = (params.axis as usize).wrapping_mul(inner).max(1);
-    for (x, y) in x.chunks_exact(block).zip(y.chunks_exact_mut(inner)) {
+    let inner = params.inner as usize;
+    let block = (params.axis as usize).wrapping_mul(inner);
+    for (x, y) in rows(x, block).zip(rows_mut(y, inner)) {
         for (i, y) in y.iter_mut().enumerate() {
-            *y = find(params, x.iter().skip(i).step_by(inner).copied());
+            *y = find(params, every(x.get(i..).unwrap_or_default(), inner).copied());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The reference: one output at a time.
 
 use super::{Operands, Params};
+use crate::rows::every;
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, y: &mut [i8]) {
     let g = &params.geometry;
@@ -24,7 +25,7 @@ fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], b
     let (rows, columns) = (g.rows(), g.columns());
     let (inside_rows, inside_columns) = (rows.taps(row), columns.taps(column));
     let (channel, channels) = (channel as usize, g.out_channels as usize);
-    let mut weights = o.weights.iter().skip(channel).step_by(channels.max(1));
+    let mut weights = every(o.weights.get(channel..).unwrap_or_default(), channels);
     let mut sum = bias;
     for kh in 0..g.kernel_height {
         let r = (n as usize).wrapping_mul(g.in_height as usize).wrapping_add(rows.position(row, kh));

@@ -2,6 +2,7 @@
 
 use super::{Params, Table};
 use crate::round::requantize;
+use crate::rows::{rows, rows_mut};
 
 /// The taps of one output row or column.
 #[derive(Clone, Copy)]
@@ -10,12 +11,12 @@ struct Taps<'a> {
     weights: &'a [f32],
 }
 
-pub(super) fn run(params: &Params, x: &[i8], rows: Table<'_>, columns: Table<'_>, y: &mut [i8]) {
+pub(super) fn run(params: &Params, x: &[i8], row_table: Table<'_>, column_table: Table<'_>, y: &mut [i8]) {
     let p = &params.sizes;
-    let mut pixels = y.chunks_exact_mut((p.channels as usize).max(1));
+    let mut pixels = rows_mut(y, p.channels as usize);
     for n in 0..p.batch {
-        for row in taps(rows, p.row_taps) {
-            for column in taps(columns, p.column_taps) {
+        for row in taps(row_table, p.row_taps) {
+            for column in taps(column_table, p.column_taps) {
                 let Some(y) = pixels.next() else { return };
                 for (k, y) in y.chunks_mut(64).enumerate() {
                     one(params, x, (n, k.wrapping_mul(64)), row, column, y);
@@ -26,8 +27,7 @@ pub(super) fn run(params: &Params, x: &[i8], rows: Table<'_>, columns: Table<'_>
 }
 
 fn taps(table: Table<'_>, taps: u32) -> impl Iterator<Item = Taps<'_>> {
-    let taps = (taps as usize).max(1);
-    let pairs = table.index.chunks_exact(taps).zip(table.weights.chunks_exact(taps));
+    let pairs = rows(table.index, taps as usize).zip(rows(table.weights, taps as usize));
     pairs.map(|(index, weights)| Taps { index, weights })
 }
 

@@ -1,16 +1,17 @@
 //! The reference: one column of the axis at a time.
 
 use super::Params;
+use crate::rows::{every, every_mut, rows, rows_mut};
 
 pub(super) fn run(params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
-    let (axis, inner) = (params.axis as usize, (params.inner as usize).max(1));
-    let block = axis.wrapping_mul(inner).max(1);
-    for (x, y) in x.chunks_exact(block).zip(y.chunks_exact_mut(block)) {
+    let (axis, inner) = (params.axis as usize, params.inner as usize);
+    let block = axis.wrapping_mul(inner);
+    for (x, y) in rows(x, block).zip(rows_mut(y, block)) {
         for i in 0..inner {
-            let column = x.iter().skip(i).step_by(inner);
+            let column = every(x.get(i..).unwrap_or_default(), inner);
             let max = column.clone().fold(i8::MIN, |max, &x| max.max(x));
             let sum = column.clone().fold(0u64, |sum, &x| sum.wrapping_add(exponential(exponentials, max, x)));
-            for (y, &x) in y.iter_mut().skip(i).step_by(inner).zip(column) {
+            for (y, &x) in every_mut(y.get_mut(i..).unwrap_or_default(), inner).zip(column) {
                 *y = share(exponential(exponentials, max, x), sum);
             }
         }
