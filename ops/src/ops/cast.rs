@@ -2,10 +2,21 @@
 
 use ocellus_graph::{Attributes, DataType, Tensor, TensorData, ValueId};
 
-use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
+use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, UpgradeContext, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), lower: Some(super::movement_lower::cast), ..OpDef::new("Cast", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::movement_lower::cast),
+    upgrade: Some(upgrade),
+    ..OpDef::new("Cast", infer)
+};
+
+/// Opset 24 lets the rounding to an 8-bit float be chosen, which no type here is.
+pub(super) fn upgrade(ctx: &mut UpgradeContext) -> Result<(), OpError> {
+    ctx.node.attributes.remove("round_mode");
+    Ok(())
+}
 
 /// The type that an attribute names by its ONNX number.
 pub(super) fn named_type(code: i64) -> Result<DataType, String> {

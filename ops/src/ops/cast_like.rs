@@ -10,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     static_value: Some(|ctx| converted(ctx.constant(0)?, ctx.optional(1)?.dtype).ok()),
     eval: Some(|ctx| Ok(vec![converted(ctx.input(0)?, ctx.input(1)?.dtype()).map_err(|e| ctx.error(e))?])),
     grad: Some(grad),
+    upgrade: Some(super::cast::upgrade),
     ..OpDef::new("CastLike", |ctx| Ok(vec![ValueType::new(ctx.input(1)?.dtype, ctx.input(0)?.shape.clone())]))
 };
 
