@@ -68,23 +68,22 @@ fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
     let channel = block.wrapping_mul(16);
-    let bias = job.operands.bias.get(channel..).unwrap_or(&[]);
-    let multipliers = job.operands.multipliers.get(channel..).unwrap_or(&[]);
     let mut strip = Strip {
         job,
         weights: [core::ptr::null(); B],
         start: [_mm512_setzero_si512(); B],
         multipliers: [_mm512_setzero_ps(); B],
         channel,
-        channels: bias.len().min(16 * B),
+        channels: job.operands.bias.len().wrapping_sub(channel).min(16 * B),
         // Hidden from the compiler, which would flip a scalar before it is spread, in three instructions instead of one.
         flip: core::hint::black_box(_mm512_set1_epi8(-128)),
     };
     let slots = strip.weights.iter_mut().zip(&mut strip.start).zip(&mut strip.multipliers);
-    let channels = bias.chunks(16).zip(multipliers.chunks(16));
-    for ((k, ((w, start), m)), (bias, multipliers)) in slots.enumerate().zip(channels) {
-        let weights = job.block(block.wrapping_add(k));
-        let mask = ((1u32 << bias.len().min(multipliers.len())) - 1) as __mmask16;
+    for (k, ((w, start), m)) in slots.enumerate() {
+        let (weights, channel) = (job.block(block.wrapping_add(k)), channel.wrapping_add(k.wrapping_mul(16)));
+        let bias = job.operands.bias.get(channel..).unwrap_or_default();
+        let multipliers = job.operands.multipliers.get(channel..).unwrap_or_default();
+        let mask = ((1u32 << bias.len().min(multipliers.len()).min(16)) - 1) as __mmask16;
         // SAFETY: the slice holds as many elements as the mask has bits.
         let bias = unsafe { _mm512_maskz_loadu_epi32(mask, bias.as_ptr()) };
         // SAFETY: the slice holds as many elements as the mask has bits.
