@@ -39,12 +39,10 @@ pub fn place(buffers: &[Buffer], align: usize) -> Placement {
     let lower_bound = lower_bound(buffers, align);
     let life = |b: &Buffer| b.last - b.first + 1;
     let pressure = |b: &Buffer| (b.first..=b.last).map(|t| live(buffers, t, align)).max().unwrap_or(0);
-    let keys: [&dyn Fn(&Buffer) -> (usize, usize); 4] = [
-        &|b| (b.bytes, life(b)),
-        &|b| (b.bytes * life(b), b.bytes),
-        &|b| (usize::MAX - b.first, b.bytes),
-        &|b| (pressure(b), b.bytes),
-    ];
+    let keys: [&dyn Fn(&Buffer) -> (usize, usize); 4] =
+        [&|b| (b.bytes, life(b)), &|b| (b.bytes * life(b), b.bytes), &|b| (usize::MAX - b.first, b.bytes), &|b| {
+            (pressure(b), b.bytes)
+        }];
     let mut best: Option<Placement> = None;
     for key in keys {
         let mut order: Vec<usize> = (0..buffers.len()).collect();

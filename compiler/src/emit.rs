@@ -4,16 +4,16 @@ use std::collections::HashMap;
 
 use ocellus_graph::{DataType, Graph, ValueId};
 use ocellus_kernels::Isa;
-use ocellus_ops::lower::{host_type, DeviceTensor, Program, TensorId};
+use ocellus_ops::lower::{DeviceTensor, Program, TensorId, host_type};
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
-use crate::arena::{overlaps, place, Placement};
-use crate::liveness::{memory, Memory};
-use crate::pack::pack;
-use crate::prepare::{check, Prepared};
-use crate::report::{Report, StepReport};
-use crate::walk::{lower, Lowered};
 use crate::CompileError;
+use crate::arena::{Placement, overlaps, place};
+use crate::liveness::{Memory, memory};
+use crate::pack::pack;
+use crate::prepare::{Prepared, check};
+use crate::report::{Report, StepReport};
+use crate::walk::{Lowered, lower};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,8 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let (program, weights, packed) = (&lowered.program, Vec::new(), HashMap::new());
     let mut emitter = Emitter { program, memory: &memory, placement: &placement, options, weights, packed, layouts: 0 };
     let writer = emitter.writer(&model.graph, &lowered)?;
-    let metadata = serde_json::json!({ "name": model.graph.name, "producer": model.producer, "metadata": model.metadata });
+    let metadata =
+        serde_json::json!({ "name": model.graph.name, "producer": model.producer, "metadata": model.metadata });
     let writer = Writer { metadata: metadata.to_string(), ..writer };
     let bytes = writer.finish();
     let report = report(&lowered.program, &memory, &placement, &writer, &bytes, options);
@@ -97,7 +98,9 @@ impl Emitter<'_> {
             for (r, read) in step.reads.iter().enumerate() {
                 let operand = match read {
                     None => Operand::ABSENT,
-                    Some(_) if self.memory.in_place[i] == Some(r) => Operand { space: Space::InPlace, offset: 0, len: 0 },
+                    Some(_) if self.memory.in_place[i] == Some(r) => {
+                        Operand { space: Space::InPlace, offset: 0, len: 0 }
+                    }
                     Some(t) => {
                         let (operand, layout) = self.operand(*t)?;
                         if let (Some(layout), Some(last)) = (layout, args.last_mut()) {
@@ -207,6 +210,8 @@ fn report(
         step_words: Plan::parse(bytes).map_or(0, |p| p.step_words()),
         plan_bytes: bytes.len(),
         macs: program.steps.iter().map(|s| s.macs).sum(),
-        steps: steps.map(|(i, s)| StepReport { name: s.name.clone(), live_bytes: alive(i + 1), macs: s.macs }).collect(),
+        steps: steps
+            .map(|(i, s)| StepReport { name: s.name.clone(), live_bytes: alive(i + 1), macs: s.macs })
+            .collect(),
     }
 }

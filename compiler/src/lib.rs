@@ -18,9 +18,9 @@ mod report;
 mod source;
 mod walk;
 
-pub use arena::{overlaps, place, Buffer, Placement};
-pub use emit::{compile, Compiled, Options};
+pub use arena::{Buffer, Placement, overlaps, place};
+pub use emit::{Compiled, Options, compile};
 pub use error::CompileError;
-pub use prepare::{check, prepare, Prepared, Unsupported};
+pub use prepare::{Prepared, Unsupported, check, prepare};
 pub use report::{Report, StepReport};
 pub use source::rust_source;

@@ -1,8 +1,8 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
-use ocellus_kernels::{conv_f32, conv_i8, Isa};
-use ocellus_ops::lower::{f32_bytes, i8_bytes, Constant};
+use ocellus_kernels::{Isa, conv_f32, conv_i8};
+use ocellus_ops::lower::{Constant, f32_bytes, i8_bytes};
 use ocellus_plan::args::ConvGeometry;
 
 /// A constant as it lies in the plan, with the layout that its step has to name.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ocellus_graph::Model;
-use ocellus_ops::{bind_shapes, find, infer, simplify, upgrade, OpError};
+use ocellus_ops::{OpError, bind_shapes, find, infer, simplify, upgrade};
 
 /// A node that the device cannot run.
 #[derive(Clone, Debug, PartialEq, Eq)]

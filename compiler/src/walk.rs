@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ocellus_graph::{DataType, Graph, Node, Shape, Tensor, ValueId};
 use ocellus_ops::lower::{DeviceTensor, Fusion, LowerContext, LowerInput, Program, Quant, QuantizedConstant, TensorId};
-use ocellus_ops::{evaluate_node, find, Fold, FoldContext, OpDef, OpError, Role, ValueType};
+use ocellus_ops::{Fold, FoldContext, OpDef, OpError, Role, ValueType, evaluate_node, find};
 use ocellus_plan::args::element;
 
 /// The lowered graph.
@@ -68,7 +68,10 @@ impl<'a> Walk<'a> {
         let value = self.graph.value(id);
         let shape = value.shape.as_ref().and_then(Shape::known);
         shape.zip(value.dtype).ok_or_else(|| {
-            OpError::graph(&self.graph.name, format!("the shape of {:?} is not known: give it with --shape", value.name))
+            OpError::graph(
+                &self.graph.name,
+                format!("the shape of {:?} is not known: give it with --shape", value.name),
+            )
         })
     }
 
@@ -81,7 +84,8 @@ impl<'a> Walk<'a> {
     fn input(&mut self, id: ValueId) -> Result<TensorId, OpError> {
         let (shape, dtype) = self.type_of(id)?;
         let name = &self.graph.value(id).name;
-        let unheld = || OpError::graph(&self.graph.name, format!("input {name:?} is {dtype}, which the device does not hold"));
+        let unheld =
+            || OpError::graph(&self.graph.name, format!("input {name:?} is {dtype}, which the device does not hold"));
         let mut tensor = DeviceTensor::new(device_element(dtype).ok_or_else(unheld)?, &shape, None);
         let readers = self.readers(id).to_vec();
         let wanted = if dtype == DataType::F32 { Role::Quantize } else { Role::Dequantize };
@@ -103,7 +107,8 @@ impl<'a> Walk<'a> {
             Some(binding @ (LowerInput::Constant(_) | LowerInput::Quantized(_) | LowerInput::Value(_))) => {
                 // A constant output is copied into the arena at every run.
                 let (shape, dtype) = self.type_of(id)?;
-                let mut ctx = context(&node, vec![binding], vec![shape.clone()], vec![(shape, dtype)], &mut self.program);
+                let mut ctx =
+                    context(&node, vec![binding], vec![shape.clone()], vec![(shape, dtype)], &mut self.program);
                 let x = ctx.any(0)?;
                 let y = ctx.copy_of(x)?;
                 Ok(y)
@@ -201,7 +206,11 @@ impl<'a> Walk<'a> {
         let rank = values.rank();
         let axis = node.attributes.int("axis").unwrap_or(1);
         let blocked = node.attributes.int("block_size").unwrap_or(0) != 0;
-        let axis = if scales.len() == 1 { Some(0) } else { usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok() };
+        let axis = if scales.len() == 1 {
+            Some(0)
+        } else {
+            usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok()
+        };
         let fits = axis.is_some_and(|a| scales.len() == 1 || values.shape().get(a) == Some(&scales.len()));
         if blocked || !fits || zero_points.len() != scales.len() {
             return Ok(false);
@@ -296,8 +305,7 @@ impl<'a> Walk<'a> {
     fn limits(&self, index: usize) -> Option<(f32, f32)> {
         let node = &self.graph.nodes[index];
         let Fold::Clamp(rule) = def_of(node).ok()?.fold else { return None };
-        let constants: Vec<Option<Tensor>> =
-            (0..node.inputs.len()).map(|i| self.constant(node, i).cloned()).collect();
+        let constants: Vec<Option<Tensor>> = (0..node.inputs.len()).map(|i| self.constant(node, i).cloned()).collect();
         let types: Vec<Option<ValueType>> = vec![None; node.inputs.len()];
         rule(&FoldContext { node, constants: &constants, types: &types })
     }
@@ -348,5 +356,14 @@ fn context<'a>(
     program: &'a mut Program,
 ) -> LowerContext<'a> {
     let bound = vec![None; outputs.len()];
-    LowerContext { node, inputs, input_shapes, outputs, fusion: Fusion::default(), program, bound, taken: (false, false) }
+    LowerContext {
+        node,
+        inputs,
+        input_shapes,
+        outputs,
+        fusion: Fusion::default(),
+        program,
+        bound,
+        taken: (false, false),
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ocellus_compiler::{compile, prepare, Options};
+use ocellus_compiler::{Options, compile, prepare};
 use ocellus_graph::{DataType, Model, Tensor, ValueId};
-use ocellus_ops::{check::numbers, evaluate, Builder, Gemm, OpError, Window};
-use ocellus_runtime::{with_session, Host, HostMut, Isa};
+use ocellus_ops::{Builder, Gemm, OpError, Window, check::numbers, evaluate};
+use ocellus_runtime::{Host, HostMut, Isa, with_session};
 
 /// Compiles and runs a model whose inputs and outputs are f32, on every instruction set; all have to agree within `bound`
 /// of the reference.
@@ -26,7 +26,8 @@ fn agree(model: &Model, inputs: &[(&str, Tensor)], bound: f32) -> BTreeMap<Strin
 }
 
 fn outputs_in_order(model: &Model, found: &[Vec<f32>], expected: &BTreeMap<String, Tensor>) -> Vec<Vec<f32>> {
-    let place = |name: &String| model.graph.outputs.iter().position(|&v| &model.graph.value(v).name == name).expect("output");
+    let place =
+        |name: &String| model.graph.outputs.iter().position(|&v| &model.graph.value(v).name == name).expect("output");
     expected.keys().map(|name| found[place(name)].clone()).collect()
 }
 

@@ -153,7 +153,8 @@ impl Graph {
 
     /// Which node makes each value: the index into [`Graph::nodes`].
     pub fn producers(&self) -> HashMap<ValueId, usize> {
-        let outputs = |(i, node): (usize, &Node)| node.outputs.iter().flatten().map(move |&v| (v, i)).collect::<Vec<_>>();
+        let outputs =
+            |(i, node): (usize, &Node)| node.outputs.iter().flatten().map(move |&v| (v, i)).collect::<Vec<_>>();
         self.nodes.iter().enumerate().flat_map(outputs).collect()
     }
 

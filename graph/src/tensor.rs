@@ -394,8 +394,19 @@ mod tests {
     #[test]
     fn bytes_round_trip_in_every_type() {
         for dtype in [
-            DataType::F32, DataType::F64, DataType::F16, DataType::BF16, DataType::I8, DataType::U8, DataType::I16,
-            DataType::U16, DataType::I32, DataType::U32, DataType::I64, DataType::U64, DataType::Bool,
+            DataType::F32,
+            DataType::F64,
+            DataType::F16,
+            DataType::BF16,
+            DataType::I8,
+            DataType::U8,
+            DataType::I16,
+            DataType::U16,
+            DataType::I32,
+            DataType::U32,
+            DataType::I64,
+            DataType::U64,
+            DataType::Bool,
         ] {
             let tensor = Tensor::from_f64(dtype, &[2, 3], &[0.0, 1.0, 2.0, 3.0, 100.0, 7.0]);
             let bytes = tensor.to_le_bytes().unwrap();

@@ -28,6 +28,8 @@ pub mod copy;
 pub mod depthwise_f32;
 pub mod depthwise_i8;
 pub mod dequantize;
+#[cfg(target_arch = "x86_64")]
+mod dots_avx2;
 pub mod fill;
 pub mod gather;
 mod gemv;

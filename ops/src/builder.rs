@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ocellus_graph::{Attributes, DataType, Graph, Model, Node, Shape, Tensor, ValueId};
 
-use crate::{find, InferContext, OpDef, OpError, ValueType};
+use crate::{InferContext, OpDef, OpError, ValueType, find};
 
 /// A graph under construction. Every operator adds a method of its own in its file: `b.conv(…)`, `b.relu(x)`.
 #[derive(Clone, Debug, Default)]
@@ -184,7 +184,8 @@ impl Builder {
     }
 
     fn infer_node(&self, op: &OpDef, node: &Node) -> Result<Vec<ValueType>, OpError> {
-        let types: Vec<_> = node.inputs.iter().map(|v| v.and_then(|v| crate::infer::value_type(&self.graph, v))).collect();
+        let types: Vec<_> =
+            node.inputs.iter().map(|v| v.and_then(|v| crate::infer::value_type(&self.graph, v))).collect();
         let constants: Vec<_> =
             node.inputs.iter().map(|v| v.and_then(|v| self.graph.initializers.get(&v).cloned())).collect();
         (op.infer)(&InferContext { node, types: &types, constants: &constants, opset: Model::OPSET })

@@ -6,16 +6,15 @@ use std::collections::HashMap;
 
 use ocellus_graph::{DataType, Tensor, ValueId};
 
-use crate::{evaluate_values, find, Builder, GradContext, OpError};
+use crate::{Builder, GradContext, OpError, evaluate_values, find};
 
 /// Builds an expression from input values.
 pub type Expression<'a> = dyn Fn(&mut Builder, &[ValueId]) -> Result<ValueId, OpError> + 'a;
 
 fn build(expression: &Expression, inputs: &[Tensor]) -> (Builder, Vec<ValueId>, ValueId) {
     let mut b = Builder::new("check");
-    let ids: Vec<_> = (inputs.iter().enumerate())
-        .map(|(i, t)| b.input(&format!("x{i}"), t.dtype(), t.shape()))
-        .collect();
+    let ids: Vec<_> =
+        (inputs.iter().enumerate()).map(|(i, t)| b.input(&format!("x{i}"), t.dtype(), t.shape())).collect();
     let y = expression(&mut b, &ids).expect("the expression builds");
     (b, ids, y)
 }
@@ -72,7 +71,8 @@ pub fn backward(
         if !needs.contains(&true) || output_grads.iter().all(Option::is_none) {
             continue;
         }
-        let rule = find(&node.domain, &node.op).and_then(|d| d.grad).ok_or_else(|| OpError::at(node, "has no gradient"))?;
+        let rule =
+            find(&node.domain, &node.op).and_then(|d| d.grad).ok_or_else(|| OpError::at(node, "has no gradient"))?;
         let parts = rule(&mut GradContext { builder: b, node: node.clone(), output_grads, needs: needs.clone() })?;
         for ((input, part), need) in node.inputs.iter().zip(parts).zip(needs) {
             let (Some(input), Some(part), true) = (input, part, need) else { continue };
@@ -91,9 +91,8 @@ pub fn backward(
 /// # Panics
 /// Where a gradient is missing or differs by more than 1e-6 of its size.
 pub fn gradient(expression: impl Fn(&mut Builder, &[ValueId]) -> Result<ValueId, OpError>, shapes: &[&[usize]]) {
-    let inputs: Vec<_> = (shapes.iter().enumerate())
-        .map(|(i, s)| Tensor::of(s, numbers(s.iter().product(), i as u64 + 7)))
-        .collect();
+    let inputs: Vec<_> =
+        (shapes.iter().enumerate()).map(|(i, s)| Tensor::of(s, numbers(s.iter().product(), i as u64 + 7))).collect();
     gradient_at(expression, &inputs);
 }
 
@@ -108,9 +107,8 @@ pub fn gradient_at(expression: impl Fn(&mut Builder, &[ValueId]) -> Result<Value
     let cotangent = b.constant("cotangent", Tensor::of(&shape, weights.clone()));
     let wanted: Vec<_> = ids.iter().zip(inputs).filter(|(_, t)| t.dtype() == DataType::F64).map(|(&v, _)| v).collect();
     let grads = backward(&mut b, y, cotangent, &wanted).expect("the gradient builds");
-    let loss = |inputs: &[Tensor]| -> f64 {
-        run(&b, inputs, y).to_f64().iter().zip(&weights).map(|(a, w)| a * w).sum()
-    };
+    let loss =
+        |inputs: &[Tensor]| -> f64 { run(&b, inputs, y).to_f64().iter().zip(&weights).map(|(a, w)| a * w).sum() };
     let places: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].dtype() == DataType::F64).collect();
     for (place, grad) in places.into_iter().zip(grads) {
         let grad = grad.unwrap_or_else(|| panic!("no gradient reaches input {place}"));

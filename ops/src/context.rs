@@ -118,9 +118,9 @@ impl EvalContext<'_> {
     /// A required input as a slice of `T`.
     pub fn view<T: Element>(&self, index: usize) -> Result<&[T], OpError> {
         let tensor = self.input(index)?;
-        tensor.view().ok_or_else(|| {
-            self.error(format!("input {index} has to be {}, found {}", T::DTYPE, tensor.dtype()))
-        })
+        tensor
+            .view()
+            .ok_or_else(|| self.error(format!("input {index} has to be {}, found {}", T::DTYPE, tensor.dtype())))
     }
 }
 

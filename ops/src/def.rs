@@ -2,9 +2,7 @@
 
 use ocellus_graph::{Node, Tensor, ValueId};
 
-use crate::{
-    EvalContext, FoldContext, GradContext, InferContext, LowerContext, OpError, UpgradeContext, ValueType,
-};
+use crate::{EvalContext, FoldContext, GradContext, InferContext, LowerContext, OpError, UpgradeContext, ValueType};
 
 /// Everything that the project knows of one ONNX operator.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ocellus_graph::{Graph, Model, Node, Tensor, ValueId};
 
-use crate::{find, EvalContext, OpError};
+use crate::{EvalContext, OpError, find};
 
 /// The values of a run, by id.
 pub type Values = HashMap<ValueId, Tensor>;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ocellus_graph::{Dim, Graph, Model, Node, Shape, Tensor, ValueId};
 
-use crate::{evaluate_node, find, InferContext, OpError, Role, ValueType};
+use crate::{InferContext, OpError, Role, ValueType, evaluate_node, find};
 
 /// Constants up to this many elements are computed on the way (shapes, axes, small tables), larger ones are not.
 const FOLD_LIMIT: usize = 4096;
@@ -32,7 +32,10 @@ pub fn bind_shapes(model: &mut Model, bindings: &[(String, Vec<usize>)]) -> Resu
         let old = graph.value(id).shape.clone().unwrap_or_else(|| Shape::fixed(sizes));
         let fits = old.rank() == sizes.len() && old.iter().zip(sizes).all(|(d, &n)| d.known().is_none_or(|k| k == n));
         if !fits {
-            return Err(OpError::graph(&graph.name, format!("input {name:?} has shape {old}, which {sizes:?} contradicts")));
+            return Err(OpError::graph(
+                &graph.name,
+                format!("input {name:?} has shape {old}, which {sizes:?} contradicts"),
+            ));
         }
         for (d, &n) in old.iter().zip(sizes) {
             if let Dim::Symbol(s) = d {
@@ -125,7 +128,10 @@ fn merge(graph: &mut Graph, id: ValueId, t: ValueType, node: &Node) -> Result<()
     if let (Some(old), true) = (value.dtype, is_output) {
         if old != t.dtype {
             let name = &value.name;
-            return Err(OpError::at(node, format!("output {name:?} is declared {old}, but the operator makes {}", t.dtype)));
+            return Err(OpError::at(
+                node,
+                format!("output {name:?} is declared {old}, but the operator makes {}", t.dtype),
+            ));
         }
     }
     value.dtype = Some(t.dtype);
@@ -143,7 +149,8 @@ fn fold(graph: &Graph, node: &Node, value: Option<Tensor>) -> Result<Option<Vec<
         return Ok(value.map(|tensor| vec![tensor]));
     }
     let known = |id: &Option<ValueId>| id.is_none_or(|v| graph.initializers.contains_key(&v));
-    let small = |id: &ValueId| graph.value(*id).shape.as_ref().and_then(Shape::elements).is_some_and(|n| n <= FOLD_LIMIT);
+    let small =
+        |id: &ValueId| graph.value(*id).shape.as_ref().and_then(Shape::elements).is_some_and(|n| n <= FOLD_LIMIT);
     if !node.outputs.iter().flatten().all(small) || node.outputs.iter().flatten().any(|v| graph.outputs.contains(v)) {
         return Ok(None);
     }

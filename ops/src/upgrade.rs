@@ -2,7 +2,7 @@
 
 use ocellus_graph::Model;
 
-use crate::{find, OpError, UpgradeContext};
+use crate::{OpError, UpgradeContext, find};
 
 /// The opsets that are read.
 pub const READABLE: std::ops::RangeInclusive<i64> = 6..=25;

@@ -32,7 +32,7 @@ mod write;
 pub use crc::crc32;
 pub use port::{Axes, DeviceType, HostType, Port};
 pub use read::{Plan, PlanError, Section};
-pub use step::{Operand, Space, Step, StepError, Steps, MAX_READS, MAX_WRITES};
+pub use step::{MAX_READS, MAX_WRITES, Operand, Space, Step, StepError, Steps};
 pub use words::{Arguments, Reader, Word};
 #[cfg(feature = "std")]
 pub use write::{PortSpec, StepSpec, Writer};

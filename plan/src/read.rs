@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{crc32, Axes, DeviceType, HostType, Port, Steps, VERSION};
+use crate::{Axes, DeviceType, HostType, Port, Steps, VERSION, crc32};
 
 /// First bytes of every plan.
 pub(crate) const MAGIC: [u8; 8] = *b"OCELLUS\0";
@@ -61,7 +61,9 @@ impl fmt::Display for PlanError {
         match self {
             Self::Truncated => f.write_str("the plan is truncated: copy it again, or compile it again"),
             Self::NotAPlan => f.write_str("this is not a plan: make one with `ocellus compile`"),
-            Self::Version(v) => write!(f, "plan format {v} is not known here (format {VERSION} is): compile the model again"),
+            Self::Version(v) => {
+                write!(f, "plan format {v} is not known here (format {VERSION} is): compile the model again")
+            }
             Self::Checksum => f.write_str("the plan's checksum is wrong: it was damaged on the way; copy it again"),
             Self::Sections => f.write_str("the plan's section table is damaged: compile the model again"),
             Self::Ports => f.write_str("the plan's inputs and outputs are damaged: compile the model again"),
@@ -147,7 +149,8 @@ impl<'a> Plan<'a> {
             let end = port.offset.checked_add(port.len).ok_or(PlanError::Ports)?;
             let scaled = port.device == DeviceType::Same || (port.scale.is_normal() && port.scale > 0.0);
             let ranked = port.axes == Axes::Plain || port.rank == 4;
-            let convertible = port.device == DeviceType::Same || matches!(port.host, HostType::F32 | HostType::I8 | HostType::U8);
+            let convertible =
+                port.device == DeviceType::Same || matches!(port.host, HostType::F32 | HostType::I8 | HostType::U8);
             if bytes != port.len || end > self.arena_bytes || !scaled || !ranked || !convertible {
                 return Err(PlanError::Ports);
             }

@@ -92,8 +92,7 @@ impl<'a> Step<'a> {
         }
         let (record, rest) = words.split_at_checked(total as usize).ok_or(StepError::Truncated)?;
         let body = record.get(2..).ok_or(StepError::Truncated)?;
-        let (operands, args) =
-            body.split_at_checked((writes + reads) * Operand::WORDS).ok_or(StepError::Truncated)?;
+        let (operands, args) = body.split_at_checked((writes + reads) * Operand::WORDS).ok_or(StepError::Truncated)?;
         let step = Step { code: head as u16, writes, operands, args };
         if step.all().any(|o| o.is_none()) {
             return Err(StepError::Space);

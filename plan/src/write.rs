@@ -4,7 +4,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::read::{ALIGN, CHECKED_FROM, ENTRY, HEADER, MAGIC};
-use crate::{crc32, Arguments, Axes, DeviceType, HostType, Operand, Section, Word, VERSION};
+use crate::{Arguments, Axes, DeviceType, HostType, Operand, Section, VERSION, Word, crc32};
 
 /// One device operation to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +136,13 @@ impl Writer {
             out.extend([output, port.host as u8, port.device as u8, port.axes as u8, port.shape.len() as u8, 0, 0, 0]);
             let mut sizes = port.shape.clone();
             sizes.resize(8, 0);
-            sizes.extend([port.offset, port.len, port.scale.to_bits(), port.zero_point.cast_unsigned(), port.name.len() as u32]);
+            sizes.extend([
+                port.offset,
+                port.len,
+                port.scale.to_bits(),
+                port.zero_point.cast_unsigned(),
+                port.name.len() as u32,
+            ]);
             out.extend(sizes.into_iter().flat_map(u32::to_le_bytes));
             out.extend(port.name.as_bytes());
             out.resize(out.len().next_multiple_of(4), 0);

@@ -71,7 +71,10 @@ impl fmt::Display for LoadError {
                 write!(f, "step {index} needs operation {code}, which this build does not have")
             }
             Self::Step { index, fault: StepFault::Layout(layout) } => {
-                write!(f, "step {index} has weights in layout {layout}, which this CPU cannot read: compile for this target")
+                write!(
+                    f,
+                    "step {index} has weights in layout {layout}, which this CPU cannot read: compile for this target"
+                )
             }
             Self::Step { index, fault } => write!(f, "step {index} is damaged ({fault:?}): compile the model again"),
         }
@@ -108,7 +111,9 @@ impl fmt::Display for PortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchPort { index } => write!(f, "the plan has no port {index}"),
-            Self::Type { expected, found } => write!(f, "the port holds {}, {} was given", expected.name(), found.name()),
+            Self::Type { expected, found } => {
+                write!(f, "the port holds {}, {} was given", expected.name(), found.name())
+            }
             Self::Length { expected, found } => write!(f, "the port holds {expected} elements, {found} were given"),
         }
     }

@@ -46,5 +46,5 @@ pub use ocellus_plan::{Plan, PlanError, Port};
 pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
-pub use owned::{with_session, AlignedBytes, OwnedError};
+pub use owned::{AlignedBytes, OwnedError, with_session};
 pub use session::Session;

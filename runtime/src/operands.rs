@@ -1,7 +1,7 @@
 //! The operands of a step: checked at loading, cut out of the arena at every run.
 
-use ocellus_kernels::{view, view_mut, Isa, Pod};
-use ocellus_plan::{Arguments, Operand, Reader, Space, Step, MAX_READS, MAX_WRITES};
+use ocellus_kernels::{Isa, Pod, view, view_mut};
+use ocellus_plan::{Arguments, MAX_READS, MAX_WRITES, Operand, Reader, Space, Step};
 
 use crate::StepFault;
 

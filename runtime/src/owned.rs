@@ -7,7 +7,7 @@ use core::fmt;
 use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, PlanError};
 
-use crate::{ops, LoadError, Session};
+use crate::{LoadError, Session, ops};
 
 /// Why [`with_session`] cannot run a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use ocellus_compiler::{Compiled, Options, Prepared as Compilable, compile};
 use ocellus_graph::{DataType, Shape, Tensor};
-use ocellus_runtime::{with_session, Host, HostMut, Isa, PortError, Session};
+use ocellus_runtime::{Host, HostMut, Isa, PortError, Session, with_session};
 
 use crate::conformance::{Column, Outcome, Prepared};
 
@@ -62,7 +62,8 @@ fn execute(plan: &[u8], inputs: &[(String, Tensor)]) -> Result<Vec<Tensor>, Outc
         let count = session.plan().outputs().count();
         (0..count).map(|i| take(session, i)).collect()
     };
-    let done = with_session(plan, Isa::best(), run).map_err(|e| Outcome::Failed(format!("the plan does not load: {e}")))?;
+    let done =
+        with_session(plan, Isa::best(), run).map_err(|e| Outcome::Failed(format!("the plan does not load: {e}")))?;
     done.map_err(|e| Outcome::Failed(e.to_string()))
 }
 

@@ -120,12 +120,31 @@ type Layer = fn(&mut Builder, ValueId, &dyn Fn(&mut Builder, &[usize], f32) -> V
 /// Single integer layers by name: input `x` `[2, 12, 9, 7]`, output `y` of scale 0.05. For comparisons layer by layer,
 /// since differences of one step grow in deep random networks.
 pub const INTEGER_LAYERS: &[(&str, Layer)] = &[
-    ("conv", |b, x, w| { let w = w(b, &[17, 12, 3, 3], 0.004); b.conv(x, w, None, &Window::square(3, 1, 1)) }),
-    ("conv relu", |b, x, w| { let w = w(b, &[17, 12, 3, 3], 0.004); let y = b.conv(x, w, None, &Window::square(3, 2, 1))?; b.relu(y) }),
-    ("pointwise", |b, x, w| { let w = w(b, &[32, 12, 1, 1], 0.01); b.conv(x, w, None, &Window::square(1, 1, 0)) }),
-    ("depthwise", |b, x, w| { let w = w(b, &[12, 1, 3, 3], 0.01); b.conv(x, w, None, &Window::square(3, 1, 1).grouped(12)) }),
-    ("groups", |b, x, w| { let w = w(b, &[8, 3, 3, 3], 0.01); b.conv(x, w, None, &Window::square(3, 1, 1).grouped(4)) }),
-    ("transposed", |b, x, w| { let w = w(b, &[12, 5, 3, 3], 0.01); b.conv_transpose(x, w, None, &Window::square(3, 2, 1), &[]) }),
+    ("conv", |b, x, w| {
+        let w = w(b, &[17, 12, 3, 3], 0.004);
+        b.conv(x, w, None, &Window::square(3, 1, 1))
+    }),
+    ("conv relu", |b, x, w| {
+        let w = w(b, &[17, 12, 3, 3], 0.004);
+        let y = b.conv(x, w, None, &Window::square(3, 2, 1))?;
+        b.relu(y)
+    }),
+    ("pointwise", |b, x, w| {
+        let w = w(b, &[32, 12, 1, 1], 0.01);
+        b.conv(x, w, None, &Window::square(1, 1, 0))
+    }),
+    ("depthwise", |b, x, w| {
+        let w = w(b, &[12, 1, 3, 3], 0.01);
+        b.conv(x, w, None, &Window::square(3, 1, 1).grouped(12))
+    }),
+    ("groups", |b, x, w| {
+        let w = w(b, &[8, 3, 3, 3], 0.01);
+        b.conv(x, w, None, &Window::square(3, 1, 1).grouped(4))
+    }),
+    ("transposed", |b, x, w| {
+        let w = w(b, &[12, 5, 3, 3], 0.01);
+        b.conv_transpose(x, w, None, &Window::square(3, 2, 1), &[])
+    }),
     ("fully connected", |b, x, w| {
         let x = b.flatten(x, 1)?;
         let w = w(b, &[756, 10], 0.004);
@@ -135,8 +154,14 @@ pub const INTEGER_LAYERS: &[(&str, Layer)] = &[
     ("average pool", |b, x, _| b.average_pool(x, &Window::square(3, 2, 1), false)),
     ("average pool with padding", |b, x, _| b.average_pool(x, &Window::square(3, 2, 1), true)),
     ("global average pool", |b, x, _| b.global_average_pool(x)),
-    ("sum", |b, x, _| { let y = b.transpose(x, &[0, 1, 2, 3])?; b.add(x, y) }),
-    ("difference", |b, x, _| { let c = b.constant("c", Tensor::scalar(0.5f32)); b.sub(x, c) }),
+    ("sum", |b, x, _| {
+        let y = b.transpose(x, &[0, 1, 2, 3])?;
+        b.add(x, y)
+    }),
+    ("difference", |b, x, _| {
+        let c = b.constant("c", Tensor::scalar(0.5f32));
+        b.sub(x, c)
+    }),
     ("product", |b, x, _| b.mul(x, x)),
     ("sigmoid", |b, x, _| b.sigmoid(x)),
     ("tanh", |b, x, _| b.tanh(x)),

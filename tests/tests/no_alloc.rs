@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ocellus_compiler::{compile, prepare, Options};
-use ocellus_runtime::{ops, AlignedBytes, Host, HostMut, Isa, Plan, Session};
-use ocellus_tests::networks::{integer_network, random, Activations};
+use ocellus_compiler::{Options, compile, prepare};
+use ocellus_runtime::{AlignedBytes, Host, HostMut, Isa, Plan, Session, ops};
+use ocellus_tests::networks::{Activations, integer_network, random};
 
 struct Counting;
 

@@ -36,7 +36,12 @@ fn load_and_run_reference_no_panic() {
         .env_remove("RUSTFLAGS"));
     let elf = target.join("release/load-and-run.elf");
     run(Command::new("cc")
-        .args(["-nostdlib", "-static", "-Wl,--gc-sections,-e,ocellus_run,-u,ocellus_run,--unresolved-symbols=ignore-all", "-o"])
+        .args([
+            "-nostdlib",
+            "-static",
+            "-Wl,--gc-sections,-e,ocellus_run,-u,ocellus_run,--unresolved-symbols=ignore-all",
+            "-o",
+        ])
         .arg(&elf)
         .arg(target.join("release/libocellus_bare_metal.a")));
     let symbols = run(Command::new("nm").arg("-C").arg(&elf));

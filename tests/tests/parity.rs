@@ -1,10 +1,10 @@
 //! Integer plans: identical between the portable and every SIMD variant, and within one step of ONNX's own meaning.
 
-use ocellus_compiler::{compile, prepare, Options};
+use ocellus_compiler::{Options, compile, prepare};
 use ocellus_ops::evaluate;
 use ocellus_runtime::Isa;
 use ocellus_tests::device::{output_bytes, outputs};
-use ocellus_tests::networks::{integer_layer, integer_network, random, Activations, INTEGER_LAYERS};
+use ocellus_tests::networks::{Activations, INTEGER_LAYERS, integer_layer, integer_network, random};
 
 #[test]
 fn every_variant_gives_the_portable_bytes() {

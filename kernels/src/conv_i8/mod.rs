@@ -9,6 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_rows;
+#[cfg(target_arch = "x86_64")]
 mod avx512vnni;
 mod pack;
 mod portable;
@@ -98,7 +100,9 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
-    avx512vnni::run(isa, params, operands, y) || avx2::run(isa, params, operands, y)
+    avx512vnni::run(isa, params, operands, y)
+        || avx2::run(isa, params, operands, y)
+        || avx2_rows::run(isa, params, operands, y)
 }
 
 /// No vector variant for this architecture.

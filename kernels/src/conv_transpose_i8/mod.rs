@@ -6,6 +6,8 @@
 //! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]`, bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives
 //! the same bits.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod portable;
 
 use crate::Isa;
@@ -44,10 +46,22 @@ impl Params {
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
-    if params.fits(operands, y) {
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
+    if params.fits(operands, y) && !run_fast(isa, params, operands, y) {
         portable::run(params, operands, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    avx2::run(isa, params, operands, y)
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! What a lowering rule sees.
 
 use ocellus_graph::{DataType, Node, Tensor};
-use ocellus_plan::args::{element, Dequantize, Quantize, TableI8};
 use ocellus_plan::Arguments;
+use ocellus_plan::args::{Dequantize, Quantize, TableI8, element};
 
-use super::program::{f32_bytes, i32_bytes, i64_bytes, i8_bytes, u32_bytes};
+use super::program::{f32_bytes, i8_bytes, i32_bytes, i64_bytes, u32_bytes};
 use super::{Constant, DeviceStep, DeviceTensor, Program, Quant, TensorId};
 use crate::OpError;
 

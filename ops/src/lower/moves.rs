@@ -2,7 +2,7 @@
 
 use ocellus_plan::args::Copy;
 
-use super::{element_bytes, DeviceTensor, LowerContext, TensorId};
+use super::{DeviceTensor, LowerContext, TensorId, element_bytes};
 use crate::OpError;
 
 /// Most axes of a strided step.

@@ -1,6 +1,6 @@
 //! The program that lowering rules build: device tensors and steps, before memory is placed.
 
-use ocellus_plan::args::{element, ConvGeometry};
+use ocellus_plan::args::{ConvGeometry, element};
 use ocellus_plan::{Arguments, HostType};
 
 /// The place of a tensor in [`Program::tensors`].
@@ -19,7 +19,9 @@ impl Quant {
     /// The least and greatest int8 that a clamp to `[low, high]` leaves.
     pub fn range(self, clamp: Option<(f32, f32)>) -> (i32, i32) {
         let (low, high) = clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let bound = |v: f32| (f64::from(v / self.scale).round_ties_even().clamp(-1e6, 1e6) as i32 + self.zero_point).clamp(-128, 127);
+        let bound = |v: f32| {
+            (f64::from(v / self.scale).round_ties_even().clamp(-1e6, 1e6) as i32 + self.zero_point).clamp(-128, 127)
+        };
         (bound(low), bound(high))
     }
 
@@ -182,7 +184,13 @@ impl Program {
     }
 
     /// Adds a step.
-    pub fn push<A: Arguments>(&mut self, node: &str, args: A, writes: &[TensorId], reads: &[TensorId]) -> &mut DeviceStep {
+    pub fn push<A: Arguments>(
+        &mut self,
+        node: &str,
+        args: A,
+        writes: &[TensorId],
+        reads: &[TensorId],
+    ) -> &mut DeviceStep {
         let mut words = Vec::with_capacity(A::WORDS);
         args.put(&mut |w| words.push(w));
         self.steps.push(DeviceStep {

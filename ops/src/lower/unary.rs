@@ -4,7 +4,7 @@ use ocellus_graph::Tensor;
 use ocellus_plan::args::{Unary, UnaryFunction};
 
 use super::LowerContext;
-use crate::{evaluate_node, OpError};
+use crate::{OpError, evaluate_node};
 
 /// Lowers an elementwise function. In int8 the table is filled by the operator's own evaluation.
 pub(crate) fn lower(ctx: &mut LowerContext, function: UnaryFunction, alpha: f32, beta: f32) -> Result<(), OpError> {

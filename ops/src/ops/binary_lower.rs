@@ -1,10 +1,10 @@
 //! Lowering of elementwise operators with two operands.
 
-use ocellus_plan::args::{element, AddI8, Binary, BinaryFunction, Broadcast, MulI8};
+use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, element};
 
+use crate::OpError;
 use crate::lower::moves::six;
 use crate::lower::{DeviceTensor, LowerContext, LowerInput, TensorId};
-use crate::OpError;
 
 /// How `a` and `b` meet in an output of this shape.
 pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[usize]) -> Result<Broadcast, OpError> {
@@ -101,7 +101,11 @@ fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, O
     } else {
         let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
         let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
-        ctx.emit(AddI8 { broadcast, a_scale, b_scale, a_zero_point, b_zero_point, zero_point, low, high }, &[y], &[a, b])
+        ctx.emit(
+            AddI8 { broadcast, a_scale, b_scale, a_zero_point, b_zero_point, zero_point, low, high },
+            &[y],
+            &[a, b],
+        )
     };
     step.in_place = places;
     Ok(true)

@@ -2,13 +2,13 @@
 
 use ocellus_graph::{DataType, Tensor};
 use ocellus_plan::args::{
-    element, ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8,
+    ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, element,
 };
 
 use super::window::Axis;
+use crate::OpError;
 use crate::lower::moves::reshaped;
 use crate::lower::{Constant, DeviceTensor, LowerContext, Quant, QuantizedConstant, TensorId};
-use crate::OpError;
 
 /// Sizes of weights.
 struct WeightShape {
@@ -179,7 +179,12 @@ fn gathered<T: Copy>(values: &[T], places: &[usize]) -> Vec<T> {
 }
 
 /// The int8 weights and scales of a constant, where it is int8 per output channel (or per tensor).
-fn int8_rows(c: &QuantizedConstant, channel_axis: usize, channels: usize, places: &[usize]) -> Option<(Vec<i8>, Vec<f32>)> {
+fn int8_rows(
+    c: &QuantizedConstant,
+    channel_axis: usize,
+    channels: usize,
+    places: &[usize],
+) -> Option<(Vec<i8>, Vec<f32>)> {
     if !matches!(c.values.dtype(), DataType::I8 | DataType::U8) || (c.scales.len() > 1 && c.axis != channel_axis) {
         return None;
     }
@@ -212,7 +217,13 @@ fn two_axes(axes: &[Axis]) -> Option<[Axis; 2]> {
     }
 }
 
-fn geometry(batch: usize, channels: [usize; 2], [rows, columns]: [Axis; 2], groups: usize, transposed: bool) -> ConvGeometry {
+fn geometry(
+    batch: usize,
+    channels: [usize; 2],
+    [rows, columns]: [Axis; 2],
+    groups: usize,
+    transposed: bool,
+) -> ConvGeometry {
     // A transposed convolution's window runs over its output: input and output change places.
     let pick = |a: Axis| if transposed { (a.output, a.input) } else { (a.input, a.output) };
     let ((in_height, out_height), (in_width, out_width)) = (pick(rows), pick(columns));
@@ -279,7 +290,8 @@ pub(super) fn conv_transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
     let axes = two_axes(&axes).ok_or_else(|| ctx.error("has three spatial axes; the device has two at most"))?;
     let (i, per_group, taps) = (w_shape[0], w_shape[1], w_shape[2..].iter().product::<usize>());
     let (o, inputs) = (per_group * groups, i / groups);
-    let place = move |o: usize, t: usize, c: usize| ((o / per_group * inputs + c) * per_group + o % per_group) * taps + t;
+    let place =
+        move |o: usize, t: usize, c: usize| ((o / per_group * inputs + c) * per_group + o % per_group) * taps + t;
     let places: Vec<usize> =
         (0..o).flat_map(|o| (0..taps).flat_map(move |t| (0..inputs).map(move |c| place(o, t, c)))).collect();
     let quantized = ctx.quantized_constant(1).filter(|c| groups == 1 || c.scales.len() == 1);

@@ -6,8 +6,13 @@ use ocellus_plan::args::UnaryFunction;
 use super::elementwise::{TABLE, eval_unary, float_unary};
 use crate::{Builder, EvalContext, GradContext, OpDef, OpError};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(TABLE), lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Elu, ctx.float_attribute("alpha", 1.0), 0.0)), ..OpDef::new("Elu", float_unary) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Elu, ctx.float_attribute("alpha", 1.0), 0.0)),
+    ..OpDef::new("Elu", float_unary)
+};
 
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let alpha = f64::from(ctx.float("alpha", 1.0));

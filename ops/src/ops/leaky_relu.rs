@@ -6,8 +6,15 @@ use ocellus_plan::args::UnaryFunction;
 use super::elementwise::{TABLE, eval_unary, float_unary};
 use crate::{Builder, EvalContext, GradContext, OpDef, OpError};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(TABLE), lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::LeakyRelu, ctx.float_attribute("alpha", ALPHA), 0.0)), ..OpDef::new("LeakyRelu", float_unary) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(TABLE),
+    lower: Some(|ctx| {
+        crate::lower::unary::lower(ctx, UnaryFunction::LeakyRelu, ctx.float_attribute("alpha", ALPHA), 0.0)
+    }),
+    ..OpDef::new("LeakyRelu", float_unary)
+};
 
 const ALPHA: f32 = 0.01;
 

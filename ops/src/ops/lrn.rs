@@ -5,7 +5,12 @@ use ocellus_graph::{Attributes, Node, Tensor, ValueId};
 use super::elementwise::require_float;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), lower: Some(super::normalization_lower::lrn), ..OpDef::new("LRN", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::normalization_lower::lrn),
+    ..OpDef::new("LRN", infer)
+};
 
 /// The attributes with ONNX's defaults.
 struct Settings {

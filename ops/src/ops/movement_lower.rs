@@ -1,11 +1,11 @@
 //! Lowering of operators that move elements.
 
 use ocellus_graph::DataType;
-use ocellus_plan::args::{element, Cast, Fill, Gather};
+use ocellus_plan::args::{Cast, Fill, Gather, element};
 
-use crate::lower::moves::{copy, reorder, Box6};
-use crate::lower::{element_bytes, DeviceTensor, LowerContext, TensorId};
 use crate::OpError;
+use crate::lower::moves::{Box6, copy, reorder};
+use crate::lower::{DeviceTensor, LowerContext, TensorId, element_bytes};
 
 /// A tensor like `x` with another shape.
 fn like(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> TensorId {
@@ -141,8 +141,9 @@ pub(super) fn expand(ctx: &mut LowerContext) -> Result<(), OpError> {
     let x = ctx.any(0)?;
     let (tensor, shape) = (ctx.program.tensors[x].clone(), ctx.output_shape());
     let (own, skip) = (tensor.strides(), shape.len() - tensor.shape.len());
-    let strides =
-        (0..shape.len()).map(|i| if i < skip || tensor.shape[i - skip] == 1 { 0 } else { own[i - skip] as i64 }).collect();
+    let strides = (0..shape.len())
+        .map(|i| if i < skip || tensor.shape[i - skip] == 1 { 0 } else { own[i - skip] as i64 })
+        .collect();
     let y = like(ctx, x, &shape);
     place(ctx, (x, 0, strides), (y, &vec![0; shape.len()]), &shape)?;
     ctx.bind(0, y);
@@ -189,16 +190,22 @@ fn pad_constant(ctx: &mut LowerContext, x: TensorId, begin: &[i64], value: f32) 
     // Negative padding cuts: the box starts inside x then.
     let from = begin.iter().zip(&strides).map(|(&b, &s)| (-b).max(0) as usize * s).sum();
     let at: Vec<usize> = begin.iter().map(|&b| b.max(0) as usize).collect();
-    let sizes: Vec<usize> = (0..shape.len())
-        .map(|i| (tensor.shape[i] - (-begin[i]).max(0) as usize).min(shape[i] - at[i]))
-        .collect();
+    let sizes: Vec<usize> =
+        (0..shape.len()).map(|i| (tensor.shape[i] - (-begin[i]).max(0) as usize).min(shape[i] - at[i])).collect();
     place(ctx, (x, from, signed(strides)), (y, &at), &sizes)?;
     ctx.bind(0, y);
     Ok(())
 }
 
 /// Pads one axis by the index of every output position.
-fn pad_axis(ctx: &mut LowerContext, x: TensorId, axis: usize, begin: i64, size: usize, mode: &str) -> Result<TensorId, OpError> {
+fn pad_axis(
+    ctx: &mut LowerContext,
+    x: TensorId,
+    axis: usize,
+    begin: i64,
+    size: usize,
+    mode: &str,
+) -> Result<TensorId, OpError> {
     let tensor = ctx.program.tensors[x].clone();
     let n = tensor.shape[axis] as i64;
     if n as usize == size && begin == 0 {

@@ -1,7 +1,7 @@
 //! Lowering of normalizations with fixed statistics.
 
 use ocellus_graph::Tensor;
-use ocellus_plan::args::{element, Binary, BinaryFunction, Lrn};
+use ocellus_plan::args::{Binary, BinaryFunction, Lrn, element};
 
 use super::binary_lower::broadcast;
 use crate::lower::{DeviceTensor, LowerContext};

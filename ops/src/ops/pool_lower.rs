@@ -1,12 +1,12 @@
 //! Lowering of pools.
 
-use ocellus_plan::args::{element, AveragePoolF32, AveragePoolI8, LpPool, MaxPoolF32, MaxPoolI8, PoolGeometry};
+use ocellus_plan::args::{AveragePoolF32, AveragePoolI8, LpPool, MaxPoolF32, MaxPoolI8, PoolGeometry, element};
 
 use super::pool::pool_axes;
 use super::window::Axis;
+use crate::OpError;
 use crate::lower::moves::reshaped;
 use crate::lower::{DeviceTensor, LowerContext, TensorId};
-use crate::OpError;
 
 fn unit() -> Axis {
     Axis { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input: 1, output: 1 }

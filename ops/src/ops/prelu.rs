@@ -6,8 +6,13 @@ use ocellus_plan::args::BinaryFunction;
 use super::elementwise::{append_axes, broadcast_two, eval_binary};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, UpgradeContext, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), upgrade: Some(upgrade), lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::PRelu)), ..OpDef::new("PRelu", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    upgrade: Some(upgrade),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::PRelu)),
+    ..OpDef::new("PRelu", infer)
+};
 
 /// The slope broadcasts to `x`, never the other way round.
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {

@@ -1,11 +1,11 @@
 //! Lowering of RNN, LSTM and GRU, in f32.
 
 use ocellus_graph::{DataType, Tensor};
-use ocellus_plan::args::{element, Gru, Lstm, Rnn};
+use ocellus_plan::args::{Gru, Lstm, Rnn, element};
 
+use crate::OpError;
 use crate::lower::moves::reorder;
 use crate::lower::{DeviceTensor, LowerContext, TensorId};
-use crate::OpError;
 
 /// What the three layers share: sizes, and the operands in the order of the device.
 struct Layer {
@@ -28,7 +28,9 @@ impl Layer {
                 return Err(ctx.error(format!("has {list}; the device has the default activations")));
             }
         }
-        let &[steps, batch, inputs] = ctx.shape(0) else { return Err(ctx.error("input 0 has to be [steps, batch, inputs]")) };
+        let &[steps, batch, inputs] = ctx.shape(0) else {
+            return Err(ctx.error("input 0 has to be [steps, batch, inputs]"));
+        };
         let &[directions, rows, hidden] = ctx.shape(2) else {
             return Err(ctx.error("input 2 has to be [directions, gates * hidden, hidden]"));
         };
@@ -55,7 +57,11 @@ impl Layer {
 
     fn require(&self, ctx: &LowerContext, default: &[&str]) -> Result<(), OpError> {
         let same = self.activations.iter().zip(default.iter().cycle()).all(|(a, b)| a.eq_ignore_ascii_case(b));
-        if same { Ok(()) } else { Err(ctx.error(format!("has activations {:?}; the device has {default:?}", self.activations))) }
+        if same {
+            Ok(())
+        } else {
+            Err(ctx.error(format!("has activations {:?}; the device has {default:?}", self.activations)))
+        }
     }
 
     /// Tensors for all outputs, those that nobody wants too, then scratch.

@@ -1,10 +1,10 @@
 //! Lowering of reductions.
 
-use ocellus_plan::args::{element, ArgMax, AveragePoolI8, PoolGeometry, Reduce, ReduceFunction};
+use ocellus_plan::args::{ArgMax, AveragePoolI8, PoolGeometry, Reduce, ReduceFunction, element};
 
+use crate::OpError;
 use crate::lower::moves::{reshaped, six};
 use crate::lower::{DeviceTensor, LowerContext};
-use crate::OpError;
 
 /// The reduced axes, from input 1 or the attribute.
 fn axes(ctx: &LowerContext) -> Result<Vec<usize>, OpError> {

@@ -1,13 +1,14 @@
 //! Lowering of softmax and its logarithm.
 
-use ocellus_plan::args::{element, SoftmaxF32, SoftmaxI8};
+use ocellus_plan::args::{SoftmaxF32, SoftmaxI8, element};
 
-use crate::lower::{DeviceTensor, LowerContext, Quant};
 use crate::OpError;
+use crate::lower::{DeviceTensor, LowerContext, Quant};
 
 /// `[outer, axis, inner]` of a tensor in storage order.
 fn three(ctx: &LowerContext, shape: &[usize]) -> Result<[u32; 3], OpError> {
-    let axis = crate::shapes::axis(ctx.int("axis", -1), shape.len()).ok_or_else(|| ctx.error("axis is out of range"))?;
+    let axis =
+        crate::shapes::axis(ctx.int("axis", -1), shape.len()).ok_or_else(|| ctx.error("axis is out of range"))?;
     let order = DeviceTensor::new(element::F32, shape, None).order();
     let place = order.iter().position(|&a| a == axis).unwrap_or(0);
     let product = |axes: &[usize]| axes.iter().map(|&a| shape[a]).product::<usize>() as u32;

@@ -27,7 +27,7 @@ mod unary;
 
 pub use arg_max::ArgMax;
 pub use average_pool::{AveragePoolF32, AveragePoolI8};
-pub use binary::{AddI8, Binary, BinaryFunction, MulI8, Broadcast};
+pub use binary::{AddI8, Binary, BinaryFunction, Broadcast, MulI8};
 pub use cast::Cast;
 pub use conv::{
     ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,

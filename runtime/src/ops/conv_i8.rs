@@ -38,8 +38,7 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    let operands =
-        conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
+    let operands = conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
     conv_i8::run(o.isa, &p, &operands, o.write(0)?);
     Some(())
 }
