@@ -182,9 +182,7 @@ impl<'a> Writer<'a> {
             node.inputs[i] = Some(match (operand, &weights) {
                 (Operand::Activation, _) => self.dequantized.get(&v).copied().unwrap_or(v),
                 (Operand::Constant, _) => self.constant_activation(v),
-                (Operand::Weight(axis), Some(w)) => {
-                    self.constant_integers(v, *axis, w.weights.clone(), &w.scales)
-                }
+                (Operand::Weight(axis), Some(w)) => self.constant_integers(v, *axis, w.weights.clone(), &w.scales),
                 (Operand::Bias, Some(w)) => {
                     let bias = Tensor::vector(w.bias.as_deref().unwrap_or_default());
                     self.constant_integers(v, 0, bias, &w.bias_scales)
@@ -266,7 +264,7 @@ impl<'a> Writer<'a> {
         let value = output?;
         let params = *self.params.get(&value)?;
         Some(LayerScale {
-            node: node.name.clone(),
+            node: crate::node_name(self.float, node).to_owned(),
             op: node.op.clone(),
             value,
             params,

@@ -50,14 +50,14 @@ mod select;
 mod tests;
 mod weights;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub use calibrate::{BatchError, Batches};
 pub use error::QuantizeError;
 pub use executor::{Batch, Executor, OnBackend, Reference, Runner};
 pub use histogram::{BINS, Histogram};
 pub use observer::{Method, Observer};
-use ocellus_graph::{Model, ValueId};
+use ocellus_graph::{Graph, Model, Node, ValueId};
 use ocellus_ops::Role;
 pub use params::{Activations, Params};
 pub use report::{Accuracy, FloatNode, Layer, Output, Report, accuracy};
@@ -71,7 +71,7 @@ pub struct Options {
     pub method: Method,
     /// The layout of activations.
     pub activations: Activations,
-    /// Names of nodes that stay float.
+    /// Names of nodes that stay float; a node without a name goes by that of its first output.
     pub exclude: Vec<String>,
     /// How many calibration batches are kept to compare both models layer by layer; 0 for none.
     pub report_batches: usize,
@@ -115,37 +115,66 @@ pub fn quantize(
     let inserted = insert::insert(&float.graph, &treatments, &params)?;
     let integer = Model { graph: inserted.graph, producer: "ocellus".to_owned(), ..float.clone() };
 
-    let outputs = float.graph.outputs.iter().copied().zip(integer.graph.outputs.iter().copied());
-    let pair = |l: &report::LayerScale| Some((l.value, *inserted.dequantized.get(&l.value)?));
-    let mut pairs: Vec<_> = inserted.layers.iter().filter_map(pair).chain(outputs).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
-    let figures = report::compare(&float, &integer, &pairs, &found.samples, executor)?;
-    let figure = |v: ValueId| figures.get(&v).copied().flatten();
-    let name = |v: ValueId| float.graph.value(v).name.clone();
-    let layer = |l: report::LayerScale| Layer {
-        tensor: name(l.value),
-        scale: l.params.scale,
-        zero_point: l.params.zero_point,
-        range: l.params.range(),
-        sqnr_db: figure(l.value),
-        weights_sqnr_db: l.weights_sqnr_db,
-        node: l.node,
-        op: l.op,
-    };
-    let mut layers: Vec<_> = inserted.layers.into_iter().map(layer).collect();
-    report::sort_worst_first(&mut layers);
-    let report = Report {
-        method: options.method.to_string(),
-        activations: options.activations,
-        batches: found.batches,
-        compared: found.samples.len(),
-        layers,
-        outputs: float.graph.outputs.iter().map(|&v| Output { name: name(v), sqnr_db: figure(v) }).collect(),
-        float_nodes,
-        accuracy: None,
-    };
+    let parts = Parts { float: &float, integer: &integer, dequantized: &inserted.dequantized };
+    let report = parts.report(inserted.layers, float_nodes, &found, options, executor)?;
     Ok((integer, report))
+}
+
+/// Both models, and which value of the one is which of the other.
+struct Parts<'a> {
+    float: &'a Model,
+    integer: &'a Model,
+    dequantized: &'a HashMap<ValueId, ValueId>,
+}
+
+impl Parts<'_> {
+    /// Compares both models on the samples and writes everything down.
+    fn report(
+        &self,
+        scales: Vec<report::LayerScale>,
+        float_nodes: Vec<FloatNode>,
+        found: &calibrate::Calibration,
+        options: &Options,
+        executor: &dyn Executor,
+    ) -> Result<Report, QuantizeError> {
+        let graph = &self.float.graph;
+        let outputs = graph.outputs.iter().copied().zip(self.integer.graph.outputs.iter().copied());
+        let pair = |l: &report::LayerScale| Some((l.value, *self.dequantized.get(&l.value)?));
+        let mut pairs: Vec<_> = scales.iter().filter_map(pair).chain(outputs).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let figures = report::compare(self.float, self.integer, &pairs, &found.samples, executor)?;
+        let figure = |v: ValueId| figures.get(&v).copied().flatten();
+        let name = |v: ValueId| graph.value(v).name.clone();
+        let layer = |l: report::LayerScale| Layer {
+            tensor: name(l.value),
+            scale: l.params.scale,
+            zero_point: l.params.zero_point,
+            range: l.params.range(),
+            sqnr_db: figure(l.value),
+            weights_sqnr_db: l.weights_sqnr_db,
+            node: l.node,
+            op: l.op,
+        };
+        let mut layers: Vec<_> = scales.into_iter().map(layer).collect();
+        report::sort_worst_first(&mut layers);
+        Ok(Report {
+            method: options.method.to_string(),
+            activations: options.activations,
+            batches: found.batches,
+            compared: found.samples.len(),
+            layers,
+            outputs: graph.outputs.iter().map(|&v| Output { name: name(v), sqnr_db: figure(v) }).collect(),
+            float_nodes,
+            accuracy: None,
+        })
+    }
+}
+
+/// The name of a node, or that of its first output where the file gives it none.
+fn node_name<'a>(graph: &'a Graph, node: &'a Node) -> &'a str {
+    let output = || node.outputs.iter().flatten().next().map_or("", |&v| graph.value(v).name.as_str());
+    if node.name.is_empty() { output() } else { &node.name }
 }
 
 fn refused(model: &Model, problem: String) -> QuantizeError {
@@ -159,9 +188,7 @@ fn prepared(model: &Model) -> Result<Model, QuantizeError> {
         let list: Vec<_> = unknown.into_iter().map(|(node, _)| node).collect();
         return Err(refused(model, format!("operators that are not supported: {}", list.join(", "))));
     }
-    let integer = |n: &&ocellus_graph::Node| {
-        ocellus_ops::find(&n.domain, &n.op).is_some_and(|d| d.role != Role::Compute)
-    };
+    let integer = |n: &&Node| ocellus_ops::find(&n.domain, &n.op).is_some_and(|d| d.role != Role::Compute);
     if let Some(node) = model.graph.nodes.iter().find(integer) {
         let problem = format!("it is quantized already: {}; the float model is expected", node.label());
         return Err(refused(model, problem));
@@ -175,7 +202,7 @@ fn prepared(model: &Model) -> Result<Model, QuantizeError> {
 }
 
 fn check_names(model: &Model, exclude: &HashSet<&str>) -> Result<(), QuantizeError> {
-    let known: HashSet<&str> = model.graph.nodes.iter().map(|n| n.name.as_str()).collect();
+    let known: HashSet<&str> = model.graph.nodes.iter().map(|n| node_name(&model.graph, n)).collect();
     let mut missing: Vec<_> = exclude.difference(&known).collect();
     missing.sort_unstable();
     if missing.is_empty() {
@@ -185,8 +212,10 @@ fn check_names(model: &Model, exclude: &HashSet<&str>) -> Result<(), QuantizeErr
 }
 
 fn float_nodes(model: &Model, treatments: &[Treatment]) -> Vec<FloatNode> {
-    let float = |(n, t): (&ocellus_graph::Node, &Treatment)| match t {
-        Treatment::Float(reason) => Some(FloatNode { node: n.name.clone(), op: n.op.clone(), reason: reason.clone() }),
+    let float = |(n, t): (&Node, &Treatment)| match t {
+        Treatment::Float(reason) => {
+            Some(FloatNode { node: node_name(&model.graph, n).to_owned(), op: n.op.clone(), reason: reason.clone() })
+        }
         _ => None,
     };
     model.graph.nodes.iter().zip(treatments).filter_map(float).collect()

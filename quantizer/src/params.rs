@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn zero_is_exact_and_the_range_is_covered_to_half_a_step() {
-        for (low, high) in [(-1.0, 3.0), (0.0, 6.0), (-5.0, 0.0), (0.25, 0.5), (-0.3, 1e-3), (-1e-30, 1e30), (2.0, 2.0)] {
+        for (low, high) in [(-1.0, 3.0), (0.0, 6.0), (-5.0, 0.0), (0.25, 0.5), (-0.3, 1e-3), (-1e-30, 1e30), (2.0, 2.0)]
+        {
             for activations in [Activations::Asymmetric, Activations::Symmetric] {
                 let p = activations.params(low, high);
                 assert!(p.scale.is_normal());

@@ -169,7 +169,10 @@ impl fmt::Display for Report {
             Activations::Symmetric => "int8, symmetric",
         };
         let (integer, float) = (layers.len(), float_nodes.len());
-        writeln!(f, "{integer} int8 nodes, {float} float nodes; {method} over {batches} batches; activations {activations}")?;
+        writeln!(
+            f,
+            "{integer} int8 nodes, {float} float nodes; {method} over {batches} batches; activations {activations}"
+        )?;
         let figure = |db: Option<f64>, missing: &'static str| db.map_or(missing.to_owned(), |db| format!("{db:.1}"));
         let missing = if self.compared > 0 { "exact" } else { "-" };
         let width = layers.iter().map(|l| l.node.chars().count()).chain([5]).max().unwrap_or(5);

@@ -48,7 +48,7 @@ fn is_f32(graph: &Graph, v: ValueId) -> bool {
 /// The treatment of every node, in order. `exclude` names nodes that stay float.
 pub fn select(graph: &Graph, exclude: &HashSet<&str>) -> Vec<Treatment> {
     let treat = |node: &Node| {
-        if exclude.contains(node.name.as_str()) {
+        if exclude.contains(crate::node_name(graph, node)) {
             return Treatment::Float("excluded by the caller".to_owned());
         }
         match operands(graph, node) {

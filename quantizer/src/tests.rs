@@ -1,6 +1,6 @@
 //! Whole models: fold, calibrate, insert, compare with float.
 
-use ocellus_graph::{Attributes, DataType, Graph, Model, Node, Tensor, ValueId};
+use ocellus_graph::{Attributes, DataType, Dim, Graph, Model, Node, Shape, Tensor, ValueId};
 use ocellus_ops::{Builder, Role, evaluate, find};
 
 use crate::samples::{normal, uniform};
@@ -31,7 +31,9 @@ fn conv(b: &mut Builder, x: ValueId, shape: &[usize], group: i64, seed: u64) -> 
 
 fn batch_norm(b: &mut Builder, x: ValueId, channels: usize, seed: u64) -> ValueId {
     let parts: Vec<_> = (0..4u64)
-        .map(|k| uniform(channels, seed + k).into_iter().map(|v| v * 0.4 + if k % 3 == 0 { 1.0 } else { 0.0 }).collect())
+        .map(|k| {
+            uniform(channels, seed + k).into_iter().map(|v| v * 0.4 + if k % 3 == 0 { 1.0 } else { 0.0 }).collect()
+        })
         .map(|values| vector(b, values))
         .collect();
     b.batch_normalization(x, parts[0], parts[1], parts[2], parts[3], 1e-5).unwrap()
@@ -253,7 +255,8 @@ fn shared_weights_are_stored_once_and_shared_with_float_nodes() {
         named(b, "Conv", &[y, w], Attributes::new())
     });
     let (integer, _) = run_quantize(&float, &Options::default()).unwrap();
-    let int8: Vec<_> = integer.graph.initializers.values().filter(|t| t.dtype() == DataType::I8 && t.rank() == 4).collect();
+    let int8: Vec<_> =
+        integer.graph.initializers.values().filter(|t| t.dtype() == DataType::I8 && t.rank() == 4).collect();
     assert_eq!(int8.len(), 1);
     assert!(sqnr(&float, &integer) > 30.0);
     let exclude = vec![float.graph.nodes[1].name.clone()];
@@ -341,7 +344,9 @@ fn bad_calls_are_refused_with_what_to_do() {
     let exclude = vec!["nobody".to_owned()];
     assert!(message(run_quantize(&float, &Options { exclude, ..Options::default() })).contains("nobody"));
     let method = Method::Percentile(3.0);
-    assert!(message(run_quantize(&float, &Options { method, ..Options::default() })).contains("option percentile is 3"));
+    assert!(
+        message(run_quantize(&float, &Options { method, ..Options::default() })).contains("option percentile is 3")
+    );
     let (integer, _) = run_quantize(&float, &options).unwrap();
     assert!(message(run_quantize(&integer, &options)).contains("quantized already"));
     let nothing = model(|b, x| batch_norm(b, x, 3, 4));
@@ -380,4 +385,57 @@ fn accuracy_runs_both_models() {
     let found = accuracy(&float, &integer, &Reference, &mut largest).unwrap();
     assert!((found.float - found.int8).abs() < 0.1 * found.float.abs(), "{found:?}");
     assert_ne!(found.float, found.int8);
+}
+
+#[test]
+fn a_backend_calibrates_as_the_reference_does() {
+    let float = net();
+    let backend = ocellus_backend::open("tract", 1).unwrap();
+    let data = || (0..3).map(|k| Ok(vec![("x".to_owned(), picture(k))]));
+    let options = Options { method: Method::MinMax, ..Options::default() };
+    let (a, _) = quantize(&float, &options, &Reference, &mut data()).unwrap();
+    let (b, report) = quantize(&float, &options, &OnBackend(&*backend), &mut data()).unwrap();
+    assert_eq!(a.graph.nodes, b.graph.nodes);
+    for (v, t) in &a.graph.initializers {
+        if t.dtype() == DataType::F32 {
+            for (x, y) in t.to_f32().iter().zip(b.graph.initializers[v].to_f32()) {
+                assert!((x - y).abs() <= 1e-5 * x.abs(), "scale {x} by the reference, {y} by the backend");
+            }
+        }
+    }
+    assert!(report.outputs[0].sqnr_db.unwrap() > 27.0);
+    let executor = OnBackend(&*backend);
+    let [mut fast, mut slow] = [executor.open(&b).unwrap(), Reference.open(&b).unwrap()];
+    let input = [("x".to_owned(), picture(2))];
+    assert_eq!(fast.run(&input).unwrap(), slow.run(&input).unwrap(), "the integer model is exact in both");
+}
+
+#[test]
+fn open_sizes_stay_open_and_batches_may_differ_in_size() {
+    let mut float = model(|b, x| conv(b, x, &[4, 3, 3, 3], 1, 1));
+    let open = |n: &[usize]| {
+        let rest = n[1..].iter().map(|&d| Dim::Known(d));
+        std::iter::once(Dim::Symbol("N".to_owned())).chain(rest).collect::<Shape>()
+    };
+    let input = float.graph.inputs[0];
+    float.graph.value_mut(input).shape = Some(open(&INPUT));
+    let backend = ocellus_backend::open("tract", 1).unwrap();
+    let batch = |n: usize, k: u64| Ok(vec![("x".to_owned(), Tensor::of(&[n, 3, 8, 8], uniform(n * 192, k)))]);
+    let mut batches = [batch(4, 1), batch(4, 2), batch(1, 3)].into_iter();
+    let (integer, report) = quantize(&float, &Options::default(), &OnBackend(&*backend), &mut batches).unwrap();
+    assert_eq!(report.batches, 3);
+    assert_eq!(integer.graph.value(integer.graph.inputs[0]).shape, Some(open(&INPUT)));
+    assert_eq!(integer.graph.value(integer.graph.outputs[0]).shape.as_ref().unwrap()[0], Dim::Symbol("N".to_owned()));
+}
+
+#[test]
+fn a_node_without_a_name_goes_by_its_output() {
+    let mut float = model(|b, x| {
+        let y = conv(b, x, &[4, 3, 3, 3], 1, 1);
+        conv(b, y, &[4, 4, 3, 3], 1, 2)
+    });
+    float.graph.nodes.iter_mut().for_each(|n| n.name.clear());
+    let (_, report) = run_quantize(&float, &Options { exclude: vec!["y".to_owned()], ..Options::default() }).unwrap();
+    assert_eq!(report.float_nodes.iter().map(|n| n.node.as_str()).collect::<Vec<_>>(), ["y"]);
+    assert!(report.layers.iter().all(|l| !l.node.is_empty()));
 }

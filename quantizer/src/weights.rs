@@ -163,7 +163,8 @@ mod tests {
     use crate::samples::normal;
 
     fn around(input: (f64, f64), output: (f64, f64), axis: usize) -> Surroundings<'static> {
-        let (input, output) = (Activations::Asymmetric.params(input.0, input.1), Activations::Asymmetric.params(output.0, output.1));
+        let (input, output) =
+            (Activations::Asymmetric.params(input.0, input.1), Activations::Asymmetric.params(output.0, output.1));
         Surroundings { node: "node \"conv\" (Conv)", input, output, axis }
     }
 
@@ -235,7 +236,8 @@ mod tests {
         let e = quantize_weights(&w, None, around((0.0, 1.0), (0.0, 1.0), 0)).unwrap_err().to_string();
         assert!(e.contains("channel 1") && e.contains("NaN"), "{e}");
         let w = Tensor::of(&[1, 1], vec![1.0f32]);
-        let e = quantize_weights(&w, Some(&[f32::INFINITY]), around((0.0, 1.0), (0.0, 1.0), 0)).unwrap_err().to_string();
+        let e =
+            quantize_weights(&w, Some(&[f32::INFINITY]), around((0.0, 1.0), (0.0, 1.0), 0)).unwrap_err().to_string();
         assert!(e.contains("bias is inf"), "{e}");
         let w = Tensor::of(&[1, 1], vec![3e38f32]);
         let e = quantize_weights(&w, None, around((0.0, 3e38), (0.0, 1.0), 0)).unwrap_err().to_string();
