@@ -121,6 +121,31 @@ mod tests {
     }
 
     #[test]
+    fn extremes_are_exact_and_sums_wrap() {
+        for geometry in transposed_convolutions() {
+            let channels = geometry.out_channels as usize;
+            for (x, w, input_zero_point, bias, multiplier) in [
+                (-128, -128, 127, 0, 1e-4),
+                (127, -128, -128, i32::MIN, 1e-8),
+                (-128, 127, 127, i32::MIN, 1e-8),
+                (127, 127, -128, 5, f32::NAN),
+            ] {
+                let x = std::vec![x; geometry.inputs().unwrap() as usize];
+                let weights = std::vec![w; geometry.weights().unwrap() as usize];
+                let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
+                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
+                let output = Output { zero_point: -11, low: -128, high: 127 };
+                let p = Params { geometry, input_zero_point, output };
+                for isa in Isa::available() {
+                    let mut y = std::vec![99; geometry.outputs().unwrap() as usize];
+                    run(isa, &p, &o, &mut y);
+                    assert_eq!(y, exact(&p, &o), "{:?} {p:?}", isa.level());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bad_parameters_leave_the_output() {
         let geometry = transposed_convolutions()[0];
         let p = Params { geometry, input_zero_point: 0, output: Output { zero_point: 0, low: -128, high: 127 } };
