@@ -23,7 +23,7 @@ pub(crate) fn dots<const R: usize>(x: &[i8], zero_point: i16, rows: [&[i8]; R]) 
     for k in (0..whole >> 4).map(|k| k << 4) {
         // SAFETY: 16 elements from k on are within `x`, and every row is as long.
         let load = |row: &[i8]| unsafe { _mm_loadu_si128(row.as_ptr().wrapping_add(k).cast()) };
-        add(load(x), rows.map(|row| load(row)));
+        add(load(x), rows.map(load));
     }
     if whole != x.len() {
         // Filled up with weights of zero.

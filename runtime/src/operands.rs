@@ -137,10 +137,10 @@ impl<'a> Operands<'a> {
 fn insertion_sort(order: &mut [(usize, usize, usize)]) {
     for end in 1..order.len() {
         for k in (1..=end).rev() {
-            if let Some([a, b]) = order.get_mut(k - 1..=k) {
-                if a.0 > b.0 {
-                    core::mem::swap(a, b);
-                }
+            if let Some([a, b]) = order.get_mut(k - 1..=k)
+                && a.0 > b.0
+            {
+                core::mem::swap(a, b);
             }
         }
     }

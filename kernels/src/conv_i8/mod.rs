@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn every_variant_follows_the_definition() {
-        for (k, g) in convolutions().iter().chain(&grouped_convolutions()).enumerate() {
+        // More channels than the vector variants' row of padding holds.
+        let deep = [301, 512, 258].map(|in_channels| Geometry { in_channels, ..convolutions()[5] });
+        for (k, g) in convolutions().iter().chain(&grouped_convolutions()).chain(&deep).enumerate() {
             let mut samples = Samples::new(k as u64);
             let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
             let bias: Vec<i32> = (0..g.out_channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
