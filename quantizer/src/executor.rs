@@ -66,11 +66,14 @@ impl Executor for OnBackend<'_> {
     }
 }
 
+/// A session, and the sizes of the inputs that it was made for.
+type Prepared = (Vec<Vec<usize>>, Box<dyn Session>);
+
 /// Backends want all sizes known: a session is made for the sizes of the first run, and another one when they change.
 struct BackendRunner<'a> {
     backend: &'a dyn Backend,
     model: Model,
-    session: Option<(Vec<Vec<usize>>, Box<dyn Session>)>,
+    session: Option<Prepared>,
 }
 
 impl Runner for BackendRunner<'_> {
