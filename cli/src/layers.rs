@@ -75,10 +75,10 @@ fn cut(model: &Model, output: ValueId, producers: &HashMap<ValueId, usize>, ends
             if !inputs.contains(&value) {
                 inputs.push(value);
             }
-        } else if let Some(&index) = producers.get(&value) {
-            if nodes.insert(index) {
-                waiting.extend(graph.nodes[index].inputs.iter().flatten());
-            }
+        } else if let Some(&index) = producers.get(&value)
+            && nodes.insert(index)
+        {
+            waiting.extend(graph.nodes[index].inputs.iter().flatten());
         }
     }
     inputs.sort();

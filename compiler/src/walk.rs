@@ -90,10 +90,10 @@ impl<'a> Walk<'a> {
         let readers = self.readers(id).to_vec();
         let wanted = if dtype == DataType::F32 { Role::Quantize } else { Role::Dequantize };
         let quants: Vec<Option<Quant>> = readers.iter().map(|&r| self.quant_of(r, wanted)).collect();
-        if let Some(Some(quant)) = quants.first() {
-            if quants.iter().all(|q| q == &Some(*quant)) {
-                (tensor.element, tensor.quant) = (element::I8, Some(*quant));
-            }
+        if let Some(Some(quant)) = quants.first()
+            && quants.iter().all(|q| q == &Some(*quant))
+        {
+            (tensor.element, tensor.quant) = (element::I8, Some(*quant));
         }
         let tensor = self.program.add(tensor);
         self.bindings.insert(id, LowerInput::Value(tensor));
@@ -288,16 +288,16 @@ impl<'a> Walk<'a> {
         let mut fusion = Fusion::default();
         let (mut clamp, mut quantize) = (None, None);
         let Some(mut value) = node.output(0) else { return (fusion, clamp, quantize) };
-        if let [reader] = *self.readers(value) {
-            if let Some(limits) = self.limits(reader) {
-                (fusion.clamp, clamp) = (Some(limits), Some(reader));
-                value = self.graph.nodes[reader].output(0).unwrap_or(value);
-            }
+        if let [reader] = *self.readers(value)
+            && let Some(limits) = self.limits(reader)
+        {
+            (fusion.clamp, clamp) = (Some(limits), Some(reader));
+            value = self.graph.nodes[reader].output(0).unwrap_or(value);
         }
-        if let [reader] = *self.readers(value) {
-            if let Some(quant) = self.quant_of(reader, Role::Quantize) {
-                (fusion.quant, quantize) = (Some(quant), Some(reader));
-            }
+        if let [reader] = *self.readers(value)
+            && let Some(quant) = self.quant_of(reader, Role::Quantize)
+        {
+            (fusion.quant, quantize) = (Some(quant), Some(reader));
         }
         (fusion, clamp, quantize)
     }

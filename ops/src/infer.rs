@@ -125,14 +125,10 @@ fn infer_one(graph: &Graph, node: &Node, opset: i64) -> Result<(Vec<ValueType>, 
 fn merge(graph: &mut Graph, id: ValueId, t: ValueType, node: &Node) -> Result<(), OpError> {
     let is_output = graph.outputs.contains(&id);
     let value = graph.value_mut(id);
-    if let (Some(old), true) = (value.dtype, is_output) {
-        if old != t.dtype {
-            let name = &value.name;
-            return Err(OpError::at(
-                node,
-                format!("output {name:?} is declared {old}, but the operator makes {}", t.dtype),
-            ));
-        }
+    if let Some(old) = value.dtype.filter(|&old| is_output && old != t.dtype) {
+        let name = &value.name;
+        let problem = format!("output {name:?} is declared {old}, but the operator makes {}", t.dtype);
+        return Err(OpError::at(node, problem));
     }
     value.dtype = Some(t.dtype);
     value.shape = Some(t.shape);

@@ -111,7 +111,7 @@ impl<'a> Plan<'a> {
         }
         let plan = Self { bytes, arena_bytes: at(24)?, arena_align: at(28)?, layouts: at(32)?, sections: at(40)? };
         plan.check_sections()?;
-        if plan.section(Section::Steps).len() % 4 != 0 {
+        if !plan.section(Section::Steps).len().is_multiple_of(4) {
             return Err(PlanError::Steps);
         }
         plan.check_ports()?;

@@ -79,12 +79,13 @@ impl Writer {
 
     /// The bytes of the plan.
     pub fn finish(&self) -> Vec<u8> {
-        let mut sections = Vec::new();
-        sections.push((Section::Steps, self.step_bytes()));
-        sections.push((Section::Ports, self.port_bytes()));
-        sections.push((Section::Metadata, self.metadata.clone().into_bytes()));
-        sections.push((Section::Names, self.name_bytes()));
-        sections.push((Section::Weights, self.weights.clone()));
+        let sections = [
+            (Section::Steps, self.step_bytes()),
+            (Section::Ports, self.port_bytes()),
+            (Section::Metadata, self.metadata.clone().into_bytes()),
+            (Section::Names, self.name_bytes()),
+            (Section::Weights, self.weights.clone()),
+        ];
         let mut out = self.header(sections.len() as u32);
         let mut offset = (HEADER + sections.len() * ENTRY).next_multiple_of(ALIGN);
         for (section, bytes) in &sections {

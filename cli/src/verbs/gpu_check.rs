@@ -187,7 +187,7 @@ mod tests {
         other.device_copies = None;
         let mut moved = Trial { losses: other.losses.clone(), weights: other.weights.clone(), ..other };
         let first = moved.weights.values_mut().next().unwrap();
-        *first = Tensor::full(DataType::F32, &first.shape().to_vec(), 9.0);
+        *first = Tensor::full(DataType::F32, first.shape(), 9.0);
         assert!(!judge("lenet5", &other, &moved).2);
     }
 }
