@@ -60,8 +60,10 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let (program, weights, packed) = (&lowered.program, Vec::new(), HashMap::new());
     let mut emitter = Emitter { program, memory: &memory, placement: &placement, options, weights, packed, layouts: 0 };
     let writer = emitter.writer(&model.graph, &lowered)?;
-    let metadata =
-        serde_json::json!({ "name": model.graph.name, "producer": model.producer, "metadata": model.metadata });
+    let macs: u64 = lowered.program.steps.iter().map(|s| s.macs).sum();
+    let metadata = serde_json::json!({
+        "name": model.graph.name, "producer": model.producer, "metadata": model.metadata, "figures": { "macs": macs },
+    });
     let writer = Writer { metadata: metadata.to_string(), ..writer };
     let bytes = writer.finish();
     let report = report(&lowered.program, &memory, &placement, &writer, &bytes, options);

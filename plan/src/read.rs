@@ -225,7 +225,7 @@ impl<'a> Plan<'a> {
         core::iter::from_fn(move || {
             let len = word(rest, 0)? as usize;
             let name = rest.get(4..len.checked_add(4)?)?;
-            rest = rest.get(len.checked_add(7)? / 4 * 4..)?.get(4..).unwrap_or(&[]);
+            rest = rest.get(len.checked_add(7)? / 4 * 4..).unwrap_or(&[]);
             core::str::from_utf8(name).ok()
         })
     }

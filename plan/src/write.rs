@@ -212,6 +212,15 @@ mod tests {
     }
 
     #[test]
+    fn every_step_keeps_its_name() {
+        let step = |name: &str| StepSpec::new(name, TableI8 { len: 4 }, std::vec![], std::vec![]);
+        let names = ["", "a", "ab", "abc", "abcd", "abcde", "last"];
+        let writer = Writer { arena_align: 4, steps: names.map(step).to_vec(), ..Writer::default() };
+        let bytes = writer.finish();
+        assert_eq!(Plan::parse(&bytes).unwrap().step_names().collect::<Vec<_>>(), names);
+    }
+
+    #[test]
     fn round_trip() {
         let bytes = sample();
         let plan = Plan::parse(&bytes).unwrap();
