@@ -3,6 +3,7 @@
 use ocellus_graph::{DataType, Model, Tensor, TensorData};
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::optim::Optimizer;
 
 use crate::signature::{Signature, Source, Target};
 use crate::{Backend, BackendError, Port, Session};
@@ -44,9 +45,23 @@ impl Backend for Tract {
     }
 }
 
+/// Passes of tract's optimiser that are left out of training graphs and of all others.
+///
+/// `ConcatThenEinsum` turns a product over padded data, as the weight gradient of every convolution has one per kernel
+/// element, into a sum of products over its parts: a step of a thousand nodes grows to thirteen thousand and takes
+/// minutes to prepare. `PushSplitDown` merges two equal nodes with two shared inputs into each other and leaves a node
+/// that refuses to run; what it would merge is merged in the graph before. `PushSliceUp` costs more to prepare than its
+/// nodes save.
+const LEFT_OUT: [&str; 3] = ["ConcatThenEinsum", "PushSplitDown", "PushSliceUp"];
+
 fn plan(bytes: &[u8]) -> TractResult<Arc<TypedRunnableModel>> {
     let mut reader = bytes;
-    tract_onnx::onnx().model_for_read(&mut reader)?.into_optimized()?.into_runnable()
+    let mut model = tract_onnx::onnx().model_for_read(&mut reader)?.into_typed()?;
+    for mut optimizer in [Optimizer::declutter(), Optimizer::codegen()] {
+        optimizer.passes.retain(|pass| !LEFT_OUT.iter().any(|name| format!("{pass:?}").starts_with(name)));
+        model.optimize_with_session(&mut optimizer.session())?;
+    }
+    model.into_runnable()
 }
 
 struct TractSession {

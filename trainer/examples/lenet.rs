@@ -36,7 +36,7 @@ struct Lines(Instant);
 
 impl Progress for Lines {
     fn step(&mut self, report: &StepReport) {
-        if report.step % 100 == 0 {
+        if report.step.is_multiple_of(100) {
             let seconds = self.0.elapsed().as_secs_f64();
             print!("\rstep {:6}  loss {:.4}  {:.0} s ", report.step, report.loss, seconds);
             let _ = std::io::stdout().flush();

@@ -23,6 +23,7 @@ mod imported;
 mod initializers;
 mod layers;
 pub mod losses;
+mod merge;
 pub mod metrics;
 mod network;
 mod objective;

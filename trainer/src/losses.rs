@@ -218,7 +218,7 @@ mod tests {
             let ids = labels(b, &[0, 1]);
             softmax_cross_entropy(b, v[0], ids, 0.0)
         };
-        close(&check::eval(plain, &[x.clone()]), &[log_sum - 1.0, 0.0]);
+        close(&check::eval(plain, std::slice::from_ref(&x)), &[log_sum - 1.0, 0.0]);
         let smooth = |b: &mut Builder, v: &[ValueId]| {
             let ids = labels(b, &[0, 1]);
             softmax_cross_entropy(b, v[0], ids, 0.25)
@@ -243,10 +243,10 @@ mod tests {
             };
             let power = |v: f64| if squared { v * v } else { v };
             let expected = [power(1.5), power(0.9) + power(1.2) + power(1.4)];
-            close(&check::eval(one, &[x.clone()]), &expected);
-            close(&check::eval(multi, &[x.clone()]), &[0.0, power(1.1) + power(1.3)]);
-            check::gradient_at(one, &[x.clone()]);
-            check::gradient_at(multi, &[x.clone()]);
+            close(&check::eval(one, std::slice::from_ref(&x)), &expected);
+            close(&check::eval(multi, std::slice::from_ref(&x)), &[0.0, power(1.1) + power(1.3)]);
+            check::gradient_at(one, std::slice::from_ref(&x));
+            check::gradient_at(multi, std::slice::from_ref(&x));
         }
     }
 

@@ -1,9 +1,10 @@
 //! How a network is described: once, for training and for inference.
 
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use ocellus_graph::{DataType, Model, Tensor, ValueId};
+use ocellus_graph::{DataType, Graph, Model, Tensor, ValueId};
 use ocellus_ops::{Builder, OpError};
 
 use crate::autograd::{ExpressionRule, GradientTable};
@@ -261,7 +262,23 @@ pub fn inference_model(network: &dyn Network, name: &str, store: &Store, input: 
     let x = net.input("input", DataType::F32, input);
     let y = network.build(&mut net, x)?;
     net.output(y, "output");
-    Ok(net.finish())
+    let mut model = net.finish();
+    name_nodes(&mut model.graph);
+    Ok(model)
+}
+
+/// Names every node after the layer whose parameter it reads, or after its operator, so that messages and reports can
+/// name it: `conv1`, `norm1`, `relu`, `relu_2`.
+fn name_nodes(graph: &mut Graph) {
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    for node in &mut graph.nodes {
+        let read = node.inputs.iter().flatten().find(|v| graph.initializers.contains_key(v));
+        let layer = read.and_then(|v| graph.values[v.index()].name.rsplit_once('.'));
+        let stem = layer.map_or_else(|| node.op.to_lowercase(), |(layer, _)| layer.to_owned());
+        let count = taken.entry(stem.clone()).or_insert(0);
+        *count += 1;
+        node.name = if *count == 1 { stem } else { format!("{stem}_{count}") };
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +295,25 @@ mod tests {
         assert!(net.state("s", Tensor::scalar(0f32)).is_err());
         assert!(net.state("w", Tensor::scalar(0f32)).unwrap_err().to_string().contains("taken"));
         assert_eq!(net.graph().inputs.len(), 2);
+    }
+
+    #[test]
+    fn nodes_are_named_after_their_layers() {
+        let network = |net: &mut NetworkBuilder, x: ValueId| {
+            let x = net.dense_layer("first", x, 2)?;
+            let x = net.relu(x)?;
+            let x = net.dense_layer("second", x, 2)?;
+            net.relu(x)
+        };
+        let names = [("first.weight", 4), ("first.bias", 2), ("second.weight", 4), ("second.bias", 2)];
+        let tensor = |(name, n): (&str, usize)| {
+            let shape: &[usize] = if n == 4 { &[2, 2] } else { &[2] };
+            (name.to_owned(), Tensor::full(DataType::F32, shape, 1.0))
+        };
+        let store: Store = names.map(tensor).into_iter().collect();
+        let model = inference_model(&network, "net", &store, &[1, 2]).unwrap();
+        let found: Vec<&str> = model.graph.nodes.iter().map(|n| n.name.as_str()).collect();
+        assert_eq!(found, ["first", "relu", "second", "relu_2"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use ocellus_ops::Builder;
 use crate::autograd::gradients;
 use crate::checkpoint::Store;
 use crate::error::TrainError;
+use crate::merge::merge_equal;
 use crate::network::{NetworkBuilder, Parameter, RandomInput};
 use crate::optimizers::{Clipping, Optimizer, Update};
 use crate::random::Random;
@@ -85,8 +86,10 @@ impl TrainingStep {
             state.carry(&mut b, running.value, running.updated)?;
             state.initial.insert(running.name.clone(), running.initial.clone());
         }
+        let mut model = b.finish();
+        merge_equal(&mut model.graph);
         Ok(Self {
-            model: b.finish(),
+            model,
             feedback: state.feedback,
             parameters,
             initial: state.initial,

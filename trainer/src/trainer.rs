@@ -183,7 +183,7 @@ impl<'a> Trainer<'a> {
             if stop.load(Ordering::Relaxed) {
                 break Ending::Interrupted;
             }
-            let boundary = done > 0 && (done % per_epoch == 0 || done >= total);
+            let boundary = done > 0 && (done.is_multiple_of(per_epoch) || done >= total);
             if boundary && self.state.evaluated != done {
                 self.evaluate_and_keep(progress)?;
             }
@@ -209,7 +209,8 @@ impl<'a> Trainer<'a> {
             let report = self.train_on(&batch?, epoch, total)?;
             self.log(&report)?;
             progress.step(&report);
-            let due = self.config.checkpoint_every.is_some_and(|every| every > 0 && self.state.done % every == 0);
+            let due =
+                self.config.checkpoint_every.is_some_and(|every| every > 0 && self.state.done.is_multiple_of(every));
             if due {
                 self.write_checkpoint(progress)?;
             }

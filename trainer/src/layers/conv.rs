@@ -50,7 +50,7 @@ impl NetworkBuilder<'_> {
         let shape = self.shape(x)?;
         let groups = usize::try_from(layer.window.group).unwrap_or(0);
         let inputs = shape.get(1).copied().unwrap_or(0);
-        if groups == 0 || inputs % groups != 0 || layer.channels % groups != 0 {
+        if groups == 0 || !inputs.is_multiple_of(groups) || !layer.channels.is_multiple_of(groups) {
             let problem =
                 format!("layer {name:?}: {inputs} input and {} output channels in {groups} groups", layer.channels);
             return Err(OpError::graph(&self.graph().name, problem));

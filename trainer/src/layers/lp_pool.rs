@@ -74,7 +74,8 @@ mod tests {
                 let layer = |net: &mut NetworkBuilder, x| net.lp_pool_layer(x, &window, p);
                 let composed = check::forward(&layer, &x, 1).to_f64();
                 let plain =
-                    ocellus_ops::check::eval(|b, v| b.lp_pool(v[0], &window, i64::from(p)), &[x.clone()]).to_f64();
+                    ocellus_ops::check::eval(|b, v| b.lp_pool(v[0], &window, i64::from(p)), std::slice::from_ref(&x))
+                        .to_f64();
                 assert!(composed.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-9), "{composed:?} {plain:?}");
                 check::gradients(&layer, &x);
             }
