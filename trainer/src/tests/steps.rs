@@ -100,6 +100,29 @@ fn check(backend: &dyn Backend) {
     };
     let worst = compare(backend, &step_of(&pools, Arc::new(Sgd::default()), None));
     assert!(worst < 1e-5, "{}: pools: {worst}", backend.name());
+    let residual = |net: &mut NetworkBuilder, x: ValueId| {
+        let conv = |channels, size, stride| {
+            let window = ocellus_ops::Window::square(size, stride, size / 2);
+            crate::ConvLayer::new(channels, window).without_bias()
+        };
+        let mut x = net.conv_layer("stem", x, &conv(4, 3, 1))?;
+        for (i, (channels, stride)) in [(4, 1), (8, 2), (8, 1)].into_iter().enumerate() {
+            let y = net.conv_layer(&format!("{i}.conv1"), x, &conv(channels, 3, stride))?;
+            let y = net.batch_norm_layer(&format!("{i}.bn1"), y)?;
+            let y = net.relu(y)?;
+            let y = net.conv_layer(&format!("{i}.conv2"), y, &conv(channels, 3, 1))?;
+            let y = net.batch_norm_layer(&format!("{i}.bn2"), y)?;
+            let short = if stride == 1 { x } else { net.conv_layer(&format!("{i}.short"), x, &conv(channels, 1, 2))? };
+            let sum = net.add(y, short)?;
+            x = net.relu(sum)?;
+        }
+        let x = net.global_average_pool(x)?;
+        let x = net.flatten(x, 1)?;
+        net.dense_layer("scores", x, 3)
+    };
+    let adam = Arc::new(Adam { epsilon: 1e-2, ..Adam::default() });
+    let worst = compare(backend, &step_of(&residual, adam, None));
+    assert!(worst < 3e-5, "{}: residual: {worst}", backend.name());
 }
 
 #[test]
