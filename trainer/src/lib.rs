@@ -6,7 +6,7 @@
 //!
 //! - [`autograd`] appends gradients to a graph; [`losses`] and [`optimizers`] are compositions of operators.
 //! - Nothing in a graph is random: masks and shuffles come from a [counter-based generator](random), so that a run
-//!   resumes from its [checkpoint](checkpoint) to the same bits.
+//!   resumes from its [checkpoint] to the same bits.
 //! - [`events`] and [`curve`] show a run, [`metrics`] judge it.
 #![forbid(unsafe_code)]
 
