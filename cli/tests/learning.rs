@@ -22,8 +22,8 @@ fn from_training_to_the_plan() {
     std::fs::create_dir(&data).unwrap();
     write_idx(&data, "train", 120);
     write_idx(&data, "t10k", 60);
-    let value = train(&data, &run, &["--epochs", "3"]).ends(0).json();
-    assert_eq!((value["steps"].as_u64(), value["ending"].as_str()), (Some(30), Some("finished")));
+    let value = train(&data, &run, &["--epochs", "20"]).ends(0).json();
+    assert_eq!((value["steps"].as_u64(), value["ending"].as_str()), (Some(200), Some("finished")));
     assert!(value["accuracy"].as_f64() > Some(0.9), "{value}");
     for file in ["model.onnx", "curve.svg", "checkpoint.ocellus", "events"] {
         assert!(run.join(file).exists(), "{file}");
