@@ -2,17 +2,22 @@
 
 mod common;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::*;
 
+fn train_arguments(data: &Path, output: &Path, more: &[&str]) -> Vec<OsString> {
+    let fixed =
+        arguments!["train", "lenet5", "--data", idx(data), "-o", output, "--batch", "12", "--seed", "3", "--json"];
+    fixed.into_iter().chain(more.iter().map(OsString::from)).collect()
+}
+
 fn train(data: &Path, output: &Path, more: &[&str]) -> Said {
-    let mut all =
-        arguments!["train", "lenet5", "--data", idx(data), "-o", output, "--batch", "12", "--seed", "3", "--json"]
-            .to_vec();
-    all.extend(more.iter().map(std::ffi::OsString::from));
-    ocellus(&all)
+    ocellus(&train_arguments(data, output, more))
 }
 
 #[test]
@@ -66,23 +71,50 @@ fn from_training_to_the_plan() {
 }
 
 #[test]
-fn a_run_is_resumed_to_the_same_weights() {
+fn an_interrupted_run_is_resumed_to_the_same_weights() {
     let dir = folder();
     write_idx(dir.path(), "train", 48);
     write_idx(dir.path(), "t10k", 12);
     let (whole, parts) = (at(&dir, "whole"), at(&dir, "parts"));
-    train(dir.path(), &whole, &["--epochs", "2", "--rate", "0.01"]).ends(0);
-    // The first part keeps a checkpoint in every step of the same plan of two epochs, and ends after the first.
-    let settings = ["--epochs", "2", "--rate", "0.01"];
-    let said = train(dir.path(), &parts, &[&settings[..], &["--resume"]].concat()).ends(1);
+    let settings = ["--epochs", "30", "--rate", "0.01"];
+    let resume = [&settings[..], &["--resume"]].concat();
+    let said = train(dir.path(), &parts, &resume).ends(1);
     assert!(said.err.contains("checkpoint"), "{}", said.err);
-    train(dir.path(), &parts, &settings).ends(0);
-    let again = train(dir.path(), &parts, &[&settings[..], &["--resume"]].concat()).ends(0).json();
-    assert_eq!(again["steps"].as_u64(), Some(8));
+    train(dir.path(), &whole, &settings).ends(0);
+
+    let value = interrupted(dir.path(), &parts, &settings).ends(0).json();
+    assert!(parts.join("checkpoint.ocellus").is_file());
+    if value["ending"] == "interrupted" {
+        assert!(value["steps"].as_u64() < Some(120), "{value}");
+    } else {
+        println!("skipped: the run had ended before it was interrupted");
+    }
+    let again = train(dir.path(), &parts, &resume).ends(0).json();
+    assert_eq!((again["steps"].as_u64(), again["ending"].as_str()), (Some(120), Some("finished")));
     let read = |folder: &Path| std::fs::read(folder.join("model.onnx")).unwrap();
-    assert!(read(&whole) == read(&parts), "the same seed gives the same model");
-    let said = train(dir.path(), &parts, &["--epochs", "3", "--rate", "0.01", "--resume"]).ends(1);
+    assert!(read(&whole) == read(&parts), "the interrupted run has to end with the same model");
+
+    let said = train(dir.path(), &parts, &["--epochs", "31", "--rate", "0.01", "--resume"]).ends(1);
     assert!(said.err.contains("checkpoint.ocellus"), "{}", said.err);
+}
+
+/// A training run that gets the signal of Ctrl-C once it has written its first checkpoint.
+fn interrupted(data: &Path, output: &Path, more: &[&str]) -> Said {
+    let child = Command::new(env!("CARGO_BIN_EXE_ocellus"))
+        .args(train_arguments(data, output, more))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !output.join("checkpoint.ocellus").is_file() && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.is_ok_and(|s| s.success()), "the signal is sent");
+    let output = child.wait_with_output().expect("the command ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { status: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
 #[test]
