@@ -1,5 +1,5 @@
-//! A small residual network (He, Zhang, Ren, Sun 2015): basic blocks with batch normalisation in three stages of 16, 32
-//! and 64 channels, projections where the size changes, global average pooling.
+//! A small residual network (He, Zhang, Ren, Sun 2015): a stem of 16 channels, basic blocks with batch normalisation in
+//! two stages of 32 and 64 channels, projections where the size changes, global average pooling.
 
 use std::sync::Arc;
 
@@ -14,14 +14,16 @@ use crate::ZooModel;
 /// The entry of the zoo.
 pub const MODEL: ZooModel = ZooModel {
     name: "resnet_small",
-    summary: "residual network of 11 convolutions for small pictures, 172 k parameters",
+    summary: "residual network of 4 blocks for small pictures, 166 k parameters",
     network: |classes| Box::new(ResNetSmall { classes }),
     recipe,
     card: include_str!("card.md"),
 };
 
-/// Channels and blocks of every stage; the first block of each stage but the first halves the picture.
-const STAGES: [(usize, usize); 3] = [(16, 1), (32, 2), (64, 2)];
+/// Channels of the stem, which keeps the picture's size.
+const STEM: usize = 16;
+/// Channels and blocks of every stage; the first block of each halves the picture.
+const STAGES: [(usize, usize); 2] = [(32, 2), (64, 2)];
 
 /// The network: pictures `[N, C, H, W]` to scores `[N, classes]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +34,11 @@ pub struct ResNetSmall {
 
 impl Network for ResNetSmall {
     fn build(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, OpError> {
-        let x = normalized(net, "stem", x, STAGES[0].0, Window::square(3, 1, 1))?;
+        let x = normalized(net, "stem", x, STEM, Window::square(3, 1, 1))?;
         let mut x = net.relu(x)?;
         for (stage, (channels, blocks)) in STAGES.into_iter().enumerate() {
             for number in 0..blocks {
-                let stride = if stage > 0 && number == 0 { 2 } else { 1 };
+                let stride = if number == 0 { 2 } else { 1 };
                 x = block(net, &format!("stage{}.block{}", stage + 1, number + 1), x, channels, stride)?;
             }
         }
