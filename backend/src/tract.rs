@@ -35,10 +35,10 @@ impl Backend for Tract {
     ) -> Result<Box<dyn Session>, BackendError> {
         let signature = Signature::new(model, feedback)?;
         let bytes = crate::encode(model, NAME)?;
-        let plan = plan(&bytes).map_err(|e| BackendError::Prepare {
+        let plan = caught(|| plan(&bytes)).map_err(|problem| BackendError::Prepare {
             backend: NAME.to_owned(),
             model: signature.model.clone(),
-            problem: format!("{e:#}"),
+            problem,
         })?;
         let state = vec![None; signature.state.len()];
         Ok(Box::new(TractSession { plan, signature, state, executor: self.executor.clone() }))
@@ -53,6 +53,19 @@ impl Backend for Tract {
 /// that refuses to run; what it would merge is merged in the graph before. `PushSliceUp` costs more to prepare than its
 /// nodes save.
 const LEFT_OUT: [&str; 3] = ["ConcatThenEinsum", "PushSplitDown", "PushSliceUp"];
+
+/// What the engine makes, or why not. tract panics on a few models that it does not foresee; to the caller that is an
+/// error like any other.
+fn caught<T>(engine: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(engine)) {
+        Ok(made) => made.map_err(|e| format!("{e:#}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+            Err(format!("it panicked: {text}"))
+        }
+    }
+}
 
 fn plan(bytes: &[u8]) -> TractResult<Arc<TypedRunnableModel>> {
     let mut reader = bytes;
@@ -96,8 +109,9 @@ impl Session for TractSession {
                 }
             });
         }
-        let outputs = multithread_tract_scope(self.executor.clone(), || self.plan.run(values));
-        let outputs = outputs.map_err(|e| self.failure(format!("{e:#}")))?;
+        let executor = self.executor.clone();
+        let outputs = caught(|| multithread_tract_scope(executor, || self.plan.run(values)));
+        let outputs = outputs.map_err(|problem| self.failure(problem))?;
         let mut returned = Vec::with_capacity(self.signature.outputs.len());
         let mut state = self.state.clone();
         for (value, &target) in outputs.into_iter().zip(&self.signature.targets) {

@@ -159,6 +159,14 @@ fn run_sets(folder: &Path, model: &Model, column: Column) -> Outcome {
 /// # Errors
 /// [`Outcome::NotSupported`] where the model or a type is not, [`Outcome::Failed`] where the data does not go with it.
 pub fn prepare(model: &Model, set: &Path) -> Result<Prepared, Outcome> {
+    prepare_with(model, set, &[|_| false, |t| t.rank() <= 1, |_| true])
+}
+
+/// As [`prepare`], with other choices of the inputs that become constants: the first that the rules accept.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_with(model: &Model, set: &Path, constants: &[fn(&Tensor) -> bool]) -> Result<Prepared, Outcome> {
     let names: Vec<String> = model.graph.inputs.iter().map(|&v| model.graph.value(v).name.clone()).collect();
     let mut inputs = Vec::with_capacity(names.len());
     for (i, name) in names.into_iter().enumerate() {
@@ -167,7 +175,7 @@ pub fn prepare(model: &Model, set: &Path) -> Result<Prepared, Outcome> {
     let count = model.graph.outputs.len();
     let expected = (0..count).map(|i| tensor(&set.join(format!("output_{i}.pb")))).collect::<Result<Vec<_>, _>>()?;
     let mut problem = String::new();
-    for constant in [|_: &Tensor| false, |t: &Tensor| t.rank() <= 1, |_: &Tensor| true] {
+    for constant in constants {
         let (fixed, free): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(|(_, t)| constant(t));
         match typed(model.clone(), &fixed, &free) {
             Ok(model) => return Ok(Prepared { model, inputs: free, expected }),

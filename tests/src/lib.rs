@@ -5,4 +5,5 @@ pub mod conformance;
 pub mod conformance_plan;
 pub mod device;
 pub mod fetch;
+pub mod gradients;
 pub mod networks;

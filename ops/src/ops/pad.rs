@@ -130,8 +130,8 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     Ok(vec![padded.ok_or_else(|| ctx.error(format!("pads {} with a value of type {}", x.dtype(), value.dtype())))?])
 }
 
-/// Of a constant pad: the opposite pad. Of the other modes: for each axis, the sum of the runs of neighbouring
-/// elements that were copied, each put back in its place.
+/// Of a constant pad: what was added is cut off, what was removed gets zeros. Of the other modes: for each axis, the sum
+/// of the runs of neighbouring elements that were copied, each put back in its place.
 fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     let (mut g, x) = (ctx.grad()?, ctx.input(0)?);
     let shape = ctx.builder.shape(x)?;
@@ -140,8 +140,7 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
     let amounts = amounts(shape.len(), &pads, constant(3).as_deref()).map_err(|e| ctx.error(e))?;
     let mode = Mode::parse(&ctx.string("mode", "constant")).map_err(|e| ctx.error(e))?;
     if mode == Mode::Constant {
-        let opposite: Vec<i64> = amounts.iter().map(|a| -a.0).chain(amounts.iter().map(|a| -a.1)).collect();
-        g = ctx.builder.pad(g, &opposite, "constant", 0.0)?;
+        g = constant_unpad(ctx.builder, g, &amounts)?;
     } else {
         for (axis, &amount) in amounts.iter().enumerate().filter(|(_, a)| **a != (0, 0)) {
             let sources = sources(shape[axis], amount, mode).map_err(|e| ctx.error(e))?;
@@ -150,6 +149,19 @@ fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {
         }
     }
     Ok(std::iter::once(Some(g)).chain((1..ctx.node.inputs.len()).map(|_| None)).collect())
+}
+
+/// The opposite of a constant pad. A slice and no negative pad, which not every engine knows.
+fn constant_unpad(b: &mut Builder, g: ValueId, amounts: &[(i64, i64)]) -> Result<ValueId, OpError> {
+    let cut: Vec<usize> = (0..amounts.len()).filter(|&i| amounts[i].0 > 0 || amounts[i].1 > 0).collect();
+    let sizes = b.shape(g)?;
+    let axes: Vec<i64> = cut.iter().map(|&i| i as i64).collect();
+    let starts: Vec<i64> = cut.iter().map(|&i| amounts[i].0.max(0)).collect();
+    let ends: Vec<i64> = cut.iter().map(|&i| sizes[i] as i64 - amounts[i].1.max(0)).collect();
+    let g = if cut.is_empty() { g } else { b.slice(g, &starts, &ends, &axes, &vec![1; cut.len()])? };
+    let removed = |amount: i64| (-amount).max(0);
+    let pads: Vec<i64> = amounts.iter().map(|a| removed(a.0)).chain(amounts.iter().map(|a| removed(a.1))).collect();
+    if pads.iter().all(|&p| p == 0) { Ok(g) } else { b.pad(g, &pads, "constant", 0.0) }
 }
 
 /// For `y[o] = x[sources[o]]` along an axis: the gradient of `x` from that of `y`.
