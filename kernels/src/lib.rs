@@ -45,6 +45,7 @@ pub mod max_pool_i8;
 pub mod mul_i8;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
+mod pixels;
 pub mod quantize;
 pub mod recurrent;
 pub mod reduce;
