@@ -49,6 +49,7 @@ pub mod max_pool_i8;
 pub mod mul_i8;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
+mod pixels;
 pub mod product_i8;
 pub mod quantize;
 pub mod quantize_dynamic;
