@@ -1,8 +1,8 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
-use ocellus_kernels::{Isa, conv_f32, conv_i8};
-use ocellus_ops::lower::{Constant, f32_bytes, i8_bytes};
+use ocellus_kernels::{Isa, conv_f32, conv_i8, product_i8};
+use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::ConvGeometry;
 
 /// A constant as it lies in the plan, with the layout that its step has to name.
@@ -15,6 +15,7 @@ pub(crate) struct Packed {
 pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
     match constant {
         Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
+        Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
             conv_i8::layouts(isa).iter().find_map(|&layout| {
@@ -32,6 +33,24 @@ pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
             })
         }
     }
+}
+
+/// Matrices of integer products, one packed behind the other.
+fn product(weights: &ProductWeights) -> Option<Packed> {
+    let ProductWeights { inputs, outputs, rows, scales, zero_points } = weights;
+    let shape = product_i8::Shape { inputs: *inputs as u32, outputs: *outputs as u32 };
+    let len = shape.packed_bytes()? as usize;
+    let mut bytes = Vec::new();
+    let columns = scales.chunks(*outputs).zip(zero_points.chunks(*outputs));
+    for (rows, (scales, zero_points)) in rows.chunks(inputs * outputs).zip(columns) {
+        let start = bytes.len();
+        bytes.resize(start + len, 0);
+        let columns = product_i8::Columns { rows, scales, zero_points };
+        if !product_i8::pack(shape, &columns, &mut bytes[start..]) {
+            return None;
+        }
+    }
+    Some(Packed { bytes, layout: None })
 }
 
 fn of(g: &ConvGeometry) -> Geometry {

@@ -218,6 +218,11 @@ impl Geometry {
         product(&[self.batch, self.out_height, self.out_width, self.out_channels])
     }
 
+    /// Output pixels: `batch * out_height * out_width`.
+    pub fn pixels(&self) -> Option<u32> {
+        product(&[self.batch, self.out_height, self.out_width])
+    }
+
     /// Weights: `out_channels * kernel_height * kernel_width * in_channels / groups`.
     pub fn weights(&self) -> Option<u32> {
         product(&[self.out_channels, self.kernel_height, self.kernel_width, self.group_inputs()])
@@ -314,6 +319,11 @@ impl PoolGeometry {
     /// Elements of the output.
     pub fn outputs(&self) -> Option<u32> {
         product(&[self.batch, self.out_height, self.out_width, self.channels])
+    }
+
+    /// Output pixels: `batch * out_height * out_width`.
+    pub fn pixels(&self) -> Option<u32> {
+        product(&[self.batch, self.out_height, self.out_width])
     }
 
     /// Taps of a window.

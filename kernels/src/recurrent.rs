@@ -1,7 +1,7 @@
 //! What the recurrent layers share: sizes, directions, and the order of steps.
 
 use crate::walk::product;
-use crate::{Isa, gemv};
+use crate::{Isa, gemv, unary};
 
 /// Which way a layer walks along its sequences; the numbers are those of plans.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,6 +144,11 @@ impl Place {
         let row = self.time.wrapping_mul(directions).wrapping_add(self.direction);
         row.wrapping_mul(s.batch as usize).wrapping_add(self.batch)
     }
+}
+
+/// The activations of one direction out of those of all: `N` each.
+pub(crate) fn activations<const N: usize>(all: &[unary::Params], direction: usize) -> Option<&[unary::Params; N]> {
+    all.as_chunks::<N>().0.get(direction)
 }
 
 /// What a recurrent layer reads.

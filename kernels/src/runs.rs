@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use crate::geometry::Axis;
+use crate::pixels::{Pixels, place};
 
 /// A run of neighbouring output pixels with the same taps. All places and steps are in elements of NHWC tensors.
 #[derive(Clone, Copy, Debug)]
@@ -43,42 +44,51 @@ impl Run {
 
 /// Calls `each` with every run of `[batch, rows, columns, channels]`: runs of `run` pixels where all columns of taps lie
 /// inside the input, single pixels elsewhere.
-pub(crate) fn each(batch: u32, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Run)) {
+pub(crate) fn each(batch: u32, rows: &Axis, columns: &Axis, channels: u32, run: u32, each: impl FnMut(&Run)) {
+    let pixels = batch.wrapping_mul(rows.output).wrapping_mul(columns.output);
+    part(&(0..pixels), rows, columns, channels, run, each);
+}
+
+/// As [`each`], of some output pixels only; y begins with the first of them.
+pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Run)) {
     let channels = channels as usize;
-    let mut y = 0usize;
-    for n in 0..batch as usize {
-        for row in 0..rows.output {
-            let tap_rows = rows.taps(row);
-            let first_row = n.wrapping_mul(rows.input as usize).wrapping_add(rows.position(row, tap_rows.start));
-            let mut column = 0;
-            while column < columns.output {
-                let (pixels, tap_columns) = pixels(columns, column, run);
-                let pixel = first_row.wrapping_mul(columns.input as usize);
-                let pixel = pixel.wrapping_add(columns.position(column, tap_columns.start));
-                each(&Run {
-                    x: pixel.wrapping_mul(channels),
-                    y,
-                    first: [tap_rows.start as usize, tap_columns.start as usize],
-                    taps: [tap_rows.len(), tap_columns.len()],
-                    steps: [
-                        (rows.dilation as usize).wrapping_mul(columns.input as usize).wrapping_mul(channels),
-                        (columns.dilation as usize).wrapping_mul(channels),
-                    ],
-                    pixels: pixels as usize,
-                    pixel_step: (columns.stride as usize).wrapping_mul(channels),
-                    place: [row, column],
-                });
-                y = y.wrapping_add(channels.wrapping_mul(pixels as usize));
-                column = column.wrapping_add(pixels);
-            }
+    let (mut y, mut left) = (0usize, pixels.len() as u32);
+    let [mut image, mut row, mut column] = place(pixels.start, rows.output, columns.output);
+    while left > 0 {
+        let tap_rows = rows.taps(row);
+        let first_row = image.wrapping_mul(rows.input) as usize;
+        let first_row = first_row.wrapping_add(rows.position(row, tap_rows.start));
+        while column < columns.output && left > 0 {
+            let (together, tap_columns) = together(columns, column, run, left);
+            let pixel = first_row.wrapping_mul(columns.input as usize);
+            let pixel = pixel.wrapping_add(columns.position(column, tap_columns.start));
+            each(&Run {
+                x: pixel.wrapping_mul(channels),
+                y,
+                first: [tap_rows.start as usize, tap_columns.start as usize],
+                taps: [tap_rows.len(), tap_columns.len()],
+                steps: [
+                    (rows.dilation as usize).wrapping_mul(columns.input as usize).wrapping_mul(channels),
+                    (columns.dilation as usize).wrapping_mul(channels),
+                ],
+                pixels: together as usize,
+                pixel_step: (columns.stride as usize).wrapping_mul(channels),
+                place: [row, column],
+            });
+            y = y.wrapping_add(channels.wrapping_mul(together as usize));
+            (column, left) = (column.wrapping_add(together), left.wrapping_sub(together));
+        }
+        (row, column) = (row.wrapping_add(1), 0);
+        if row >= rows.output {
+            (image, row) = (image.wrapping_add(1), 0);
         }
     }
 }
 
-/// How many pixels from `column` on go together, and their tap columns.
-fn pixels(columns: &Axis, column: u32, run: u32) -> (u32, Range<u32>) {
+/// How many pixels from `column` on go together, at most `left`, and their tap columns.
+fn together(columns: &Axis, column: u32, run: u32, left: u32) -> (u32, Range<u32>) {
     let inner = columns.inner();
-    if inner.contains(&column) && inner.end.wrapping_sub(column) >= run {
+    if left >= run && inner.contains(&column) && inner.end.wrapping_sub(column) >= run {
         (run, 0..columns.kernel)
     } else {
         (1, columns.taps(column))

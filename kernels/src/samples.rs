@@ -255,6 +255,12 @@ pub(crate) fn each_pool_tap(g: &PoolGeometry, place: [u32; 3], tap: impl FnMut(u
     each_tap(&g, place, tap);
 }
 
+/// Three parts of the pixels `0..all`, some of which may be empty.
+pub(crate) fn cuts(all: u32) -> [core::ops::Range<u32>; 3] {
+    let (first, second) = (all / 3, all - all / 4);
+    [0..first, first..second, second..all]
+}
+
 /// Every output pixel `[n, row, column]` of `[batch, height, width]`, row-major.
 pub(crate) fn pixels(batch: u32, height: u32, width: u32) -> impl Iterator<Item = [u32; 3]> {
     (0..batch).flat_map(move |n| (0..height).flat_map(move |r| (0..width).map(move |c| [n, r, c])))

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::geometry::Axis;
+use crate::pixels::place;
 
 /// Walks the output pixels row-major, batch outermost, without end.
 #[derive(Clone, Debug)]
@@ -36,20 +37,23 @@ pub(crate) struct Window {
 }
 
 impl Windows {
-    /// The windows of these axes over an input of `channels` channels, last.
-    pub(crate) fn new(rows: Axis, columns: Axis, channels: u32) -> Self {
+    /// The windows of these axes over an input of `channels` channels, last, from output pixel `first` on.
+    pub(crate) fn new(rows: Axis, columns: Axis, channels: u32, first: u32) -> Self {
         let (inner_rows, inner_columns, channels) = (rows.inner(), columns.inner(), channels as usize);
         let window = Window::default();
-        let (image, row, column, inner_row) = (0, 0, 0, false);
+        let [image, row, column] = place(first, rows.output, columns.output);
+        let pixels = (rows.input as usize).wrapping_mul(columns.input as usize);
+        let image = (image as usize).wrapping_mul(pixels).wrapping_mul(channels);
+        let inner_row = false;
         let mut all =
             Self { rows, columns, channels, inner_rows, inner_columns, image, row, column, window, inner_row };
         all.start_row();
         all
     }
 
-    /// Puts the next window at the start of the row.
+    /// Puts the next window at this row and column.
     fn start_row(&mut self) {
-        let (row, column) = (self.rows.start(self.row), self.columns.start(0));
+        let (row, column) = (self.rows.start(self.row), self.columns.start(self.column));
         let pixel = (row as isize).wrapping_mul(self.columns.input as isize).wrapping_add(column as isize);
         let start = pixel.wrapping_mul(self.channels.cast_signed()).wrapping_add(self.image.cast_signed());
         self.window = Window { row, column, start, inner: false };
@@ -122,9 +126,11 @@ mod tests {
     #[test]
     fn taps_are_those_of_the_definition() {
         for g in convolutions() {
-            let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels);
-            for place in pixels(g.batch, g.out_height, g.out_width) {
+            let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
+            for (k, place) in pixels(g.batch, g.out_height, g.out_width).enumerate() {
                 let window = windows.next();
+                let first = Windows::new(g.rows(), g.columns(), g.in_channels, k as u32).next();
+                assert_eq!((window.row, window.column, window.start), (first.row, first.column, first.start));
                 let mut want = std::vec![None; (g.kernel_height * g.kernel_width) as usize];
                 each_tap(&g, place, |tap, pixel| want[tap] = Some(pixel * g.in_channels as usize));
                 assert_eq!(window.inner, want.iter().all(Option::is_some));

@@ -42,6 +42,7 @@ operators![
     div,
     dropout,
     dynamic_quantize_linear,
+    dynamic_quantize_lstm,
     einsum,
     elu,
     equal,

@@ -207,12 +207,37 @@ fn sums() -> Vec<Case> {
     ]
 }
 
+const RELU: args::Activation = args::Activation { function: 0, alpha: 0.0, beta: 0.0 };
+const SIGMOID: args::Activation = args::Activation { function: 3, ..RELU };
+const TANH: args::Activation = args::Activation { function: 4, ..RELU };
+
 fn recurrent() -> Vec<Case> {
     let inf = f32::INFINITY;
     let (steps, batch, inputs, hidden, direction, clip) = (2, 1, 1, 1, 0, inf);
-    let rnn = args::Rnn { steps, batch, inputs, hidden, direction, clip, relu: 1 };
-    let gru = args::Gru { steps, batch, inputs, hidden, direction, clip, linear_before_reset: 0 };
-    let lstm = args::Lstm { steps, batch, inputs, hidden, direction, clip, input_forget: 0 };
+    let rnn = args::Rnn { steps, batch, inputs, hidden, direction, clip, activations: [RELU; 2] };
+    let gru = args::Gru {
+        steps,
+        batch,
+        inputs,
+        hidden,
+        direction,
+        clip,
+        linear_before_reset: 0,
+        activations: [SIGMOID, TANH, SIGMOID, TANH],
+    };
+    let lstm = args::Lstm {
+        steps,
+        batch,
+        inputs,
+        hidden,
+        direction,
+        clip,
+        input_forget: 0,
+        activations: [SIGMOID, TANH, TANH, SIGMOID, TANH, TANH],
+    };
+    let activations = [SIGMOID, TANH, TANH, SIGMOID, TANH, TANH];
+    let dynamic = args::LstmDynamic { steps, batch, inputs, hidden, direction, clip, input_forget: 0, activations };
+    let packed = [0; 64];
     let (x, zeros) = (F32(&[1.0, 2.0]), [0.0; 8]);
     let w = |n| F32(&zeros[..n]);
     let lengths = U32(&[1]);
@@ -220,6 +245,12 @@ fn recurrent() -> Vec<Case> {
     vec![
         case(rnn, &[F32(&[1.0, 2.0]), F32(&[3.0]), F32(&[1.0])], &[3.0, 9.0], &[1, 1]),
         case(gru, &[F32(&[1.0, 2.0]), w(3), w(3), Absent, Absent, F32(&[8.0])], &[4.0, 2.0], &[1, 3]),
+        case(
+            dynamic,
+            &[F32(&[1.0, 2.0]), U32(&packed), U32(&packed), w(8), Absent, F32(&[1.0]), w(1), w(3)],
+            &[0.0, 0.0],
+            &[1, 1, 19],
+        ),
         case(lstm, &[x, w(4), w(4), w(8), lengths, F32(&[1.0]), w(1), w(3)], &[0.0, 0.0], &[1, 1, 4]),
     ]
 }

@@ -48,6 +48,10 @@ fn operands_of_another_length_or_kind_are_refused() {
             let mut step = case.step.clone();
             step.reads[k].len += 8;
             assert!(run(&case, step, Isa::PORTABLE).is_none(), "{name} read {k} too long");
+            // Integer products may go without the zero point of their input.
+            if name.ends_with("_integer") && k + 1 == case.step.reads.len() {
+                continue;
+            }
             let mut step = case.step.clone();
             step.reads[k].space = Space::Absent;
             assert!(run(&case, step, Isa::PORTABLE).is_none(), "{name} without read {k}");

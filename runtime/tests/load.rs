@@ -22,10 +22,10 @@ fn sample() -> Writer {
 /// The error of loading with `words` of step memory and the arena bytes of this range.
 fn load_into(writer: &Writer, words: usize, arena: core::ops::Range<usize>, ops: &'static [OpEntry]) -> LoadError {
     let bytes = writer.finish();
-    let mut file = Aligned([0; 8192]);
+    let mut file = Aligned([0; 32768]);
     file.0[..bytes.len()].copy_from_slice(&bytes);
     let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
-    let (mut steps, mut memory) = (vec![0; words], Aligned([0; 8192]));
+    let (mut steps, mut memory) = (vec![0; words], Aligned([0; 32768]));
     let error = Session::load(plan, ops, Isa::best(), &mut steps, &mut memory.0[arena]).err().expect("refused");
     assert!(!error.to_string().is_empty());
     error
@@ -33,7 +33,7 @@ fn load_into(writer: &Writer, words: usize, arena: core::ops::Range<usize>, ops:
 
 /// The fault of the first step.
 fn fault(writer: &Writer) -> StepFault {
-    match load_into(writer, 512, 0..8192, ops::ALL) {
+    match load_into(writer, 512, 0..32768, ops::ALL) {
         LoadError::Step { index: 0, fault } => fault,
         other => panic!("{other}"),
     }
@@ -61,7 +61,7 @@ fn memory_that_is_too_small_or_misaligned_is_refused() {
 fn a_plan_at_an_odd_address_is_refused() {
     let bytes = sample().finish();
     for (start, refused) in [(0, false), (8, false), (4, true), (2, true), (1, true)] {
-        let (mut file, mut steps, mut arena) = (Aligned([0; 8192]), [0; 64], Aligned([0; 8192]));
+        let (mut file, mut steps, mut arena) = (Aligned([0; 32768]), [0; 64], Aligned([0; 32768]));
         file.0[start..start + bytes.len()].copy_from_slice(&bytes);
         let plan = Plan::parse(&file.0[start..start + bytes.len()]).unwrap();
         let loaded = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut arena.0);
@@ -74,7 +74,7 @@ fn operations_that_are_not_there_are_named() {
     static NONE: &[OpEntry] = &[];
     static OTHERS: &[OpEntry] = &[ops::COPY, ops::FILL];
     for ops in [NONE, OTHERS] {
-        let error = load_into(&sample(), 512, 0..8192, ops);
+        let error = load_into(&sample(), 512, 0..32768, ops);
         assert_eq!(error, LoadError::Step { index: 0, fault: StepFault::UnknownOperation(20) });
         assert_eq!(error.to_string(), "step 0 needs operation 20, which this build does not have");
     }
@@ -163,7 +163,7 @@ fn layouts_that_nobody_reads_are_named() {
         let step = StepSpec::new("conv", args, vec![operand(Space::Arena, 0, 1)], reads);
         let writer = Writer { steps: vec![step], ..sample() };
         assert_eq!(fault(&writer), StepFault::Layout(layout));
-        let said = load_into(&writer, 512, 0..8192, ops::ALL).to_string();
+        let said = load_into(&writer, 512, 0..32768, ops::ALL).to_string();
         assert!(said.contains(&format!("layout {layout}")) && said.contains("compile for this target"), "{said}");
     }
 }
@@ -174,10 +174,10 @@ fn records_that_cannot_be_read_are_named() {
     let damaged = |word: usize, value: u32| {
         let mut bytes = sample().finish();
         patch(&mut bytes, word, value);
-        let mut file = Aligned([0; 8192]);
+        let mut file = Aligned([0; 32768]);
         file.0[..bytes.len()].copy_from_slice(&bytes);
         let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
-        let (mut steps, mut arena) = ([0; 64], Aligned([0; 8192]));
+        let (mut steps, mut arena) = ([0; 64], Aligned([0; 32768]));
         Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut arena.0).err()
     };
     let record = |error| Some(LoadError::Step { index: 0, fault: StepFault::Record(error) });
@@ -227,7 +227,7 @@ fn everything() -> Writer {
 fn run_between(bytes: &[u8], isa: Isa, around: u8) -> Option<Vec<u8>> {
     let plan = Plan::parse(bytes).unwrap();
     let mut steps = vec![0; plan.step_words()];
-    let mut memory = Aligned([around; 8192]);
+    let mut memory = Aligned([around; 32768]);
     let (before, rest) = memory.0.split_at_mut(2048);
     let (arena, after) = rest.split_at_mut(plan.arena_bytes());
     let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena).ok()?;
@@ -276,7 +276,7 @@ fn is_harmless(bytes: &[u8]) -> bool {
 fn two_thousand_damaged_step_tables_are_refused_or_harmless() {
     let whole = everything();
     let (mut random, mut accepted) = (Random(1), 0);
-    let undamaged = cases::Aligned([0; 8192]);
+    let undamaged = cases::Aligned([0; 32768]);
     let place = |bytes: &[u8]| {
         let mut file = undamaged.clone();
         file.0[..bytes.len()].copy_from_slice(bytes);

@@ -25,6 +25,10 @@ fn run(case: &Prepared) -> Result<Vec<Tensor>, Outcome> {
             model.graph.value_mut(id).shape = Some(Shape::fixed(tensor.shape()));
             model.graph.initializers.insert(id, tensor.clone());
         }
+        if constants == 1 {
+            // What follows from the constants (shapes, most of all) is known now.
+            ocellus_ops::infer(&mut model).map_err(|e| Outcome::NotSupported(e.to_string()))?;
+        }
         let refused = match compile(&Compilable { model, assumed: Vec::new() }, &Options::default()) {
             Ok(compiled) => {
                 let inputs = &case.inputs[..keep.min(case.inputs.len())];

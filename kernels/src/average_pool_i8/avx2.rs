@@ -4,16 +4,17 @@
 use core::arch::x86_64::*;
 
 use super::Params;
+use crate::pixels::Pixels;
 use crate::runs::{self, Run};
 use crate::{Isa, Level};
 
 /// Pools; false where the CPU has not the instruction set or there are fewer than 16 channels.
-pub(super) fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     if isa.level() < Level::Avx2 || g.channels < 16 {
         return false;
     }
-    runs::each(g.batch, &g.rows(), &g.columns(), g.channels, 1, |w| {
+    runs::part(pixels, &g.rows(), &g.columns(), g.channels, 1, |w| {
         let multiplier = params.multiplier(multipliers, w.place[0], w.place[1]);
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
         unsafe { window(params, w, x, multiplier, y) }

@@ -8,8 +8,11 @@
 mod avx2;
 mod portable;
 
+use core::ops::Range;
+
 use crate::Isa;
 use crate::geometry::PoolGeometry;
+use crate::pixels::{Pixels, fit};
 use crate::round::{Output, is_i8};
 
 /// What an average pooling is told.
@@ -32,12 +35,12 @@ impl Params {
         self.geometry.check() && is_i8(self.input_zero_point) && is_i8(self.output_zero_point)
     }
 
-    fn fits(&self, x: &[i8], multipliers: &[f32], y: &[i8]) -> bool {
+    fn fits(&self, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         self.check()
             && is(x.len(), self.geometry.inputs())
             && is(multipliers.len(), self.geometry.taps())
-            && is(y.len(), self.geometry.outputs())
+            && fit(pixels, self.geometry.pixels(), self.geometry.channels, y.len())
     }
 
     /// The way to int8.
@@ -54,27 +57,33 @@ impl Params {
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
-    if params.fits(x, multipliers, y) && !run_fast(isa, params, x, multipliers, y) {
-        portable::run(params, x, multipliers, y);
+    run_pixels(isa, params, x, multipliers, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Pools only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not depend
+/// on how the pixels are cut. Operands of other lengths leave `y` as it is.
+pub fn run_pixels(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: Range<u32>, y: &mut [i8]) {
+    if params.fits(x, multipliers, &pixels, y) && !run_fast(isa, params, x, multipliers, &pixels, y) {
+        portable::run(params, x, multipliers, &pixels, y);
     }
 }
 
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, multipliers, y)
+fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
+    avx2::run(isa, params, x, multipliers, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &mut [i8]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, each_pool_tap, pixels, pools, requantized};
+    use crate::samples::{Samples, cuts, each_pool_tap, pixels, pools, requantized};
     use std::vec::Vec;
 
     /// From the definition; a tap in the padding counts up to `pad_bottom` and `pad_right`.
@@ -119,6 +128,19 @@ mod tests {
                     let mut y = std::vec![99; want.len()];
                     run(isa, &p, &x, &multipliers, &mut y);
                     assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                    let mut parts = std::vec![98; want.len()];
+                    for pixels in cuts(geometry.pixels().unwrap()) {
+                        let place = |pixel: u32| pixel as usize * geometry.channels as usize;
+                        run_pixels(
+                            isa,
+                            &p,
+                            &x,
+                            &multipliers,
+                            pixels.clone(),
+                            &mut parts[place(pixels.start)..place(pixels.end)],
+                        );
+                    }
+                    assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
                 }
             }
         }

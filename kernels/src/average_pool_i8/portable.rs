@@ -1,20 +1,17 @@
 //! The reference: one output at a time.
 
 use super::Params;
+use crate::pixels::{Pixels, places};
 
-pub(super) fn run(params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8]) {
+pub(super) fn run(params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) {
     let g = &params.geometry;
     let output = params.output();
     let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                let multiplier = params.multiplier(multipliers, row, column);
-                for channel in 0..g.channels {
-                    let Some(y) = outputs.next() else { return };
-                    *y = output.of(sum(params, x, [n, row, column, channel]), multiplier);
-                }
-            }
+    for [n, row, column] in places(pixels.clone(), g.out_height, g.out_width) {
+        let multiplier = params.multiplier(multipliers, row, column);
+        for channel in 0..g.channels {
+            let Some(y) = outputs.next() else { return };
+            *y = output.of(sum(params, x, [n, row, column, channel]), multiplier);
         }
     }
 }

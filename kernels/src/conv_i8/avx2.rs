@@ -8,16 +8,17 @@ use core::arch::x86_64::*;
 
 use super::tiles::{Job, Stretches};
 use super::{Operands, Params, layout};
+use crate::pixels::Pixels;
 use crate::windows::Windows;
 use crate::{Isa, Level};
 
 /// Convolves with weights in O16I4; false where the CPU or the layout is another one.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     if isa.level() < Level::Avx2 || params.layout != layout::O16I4 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(&Job::new(params, operands), y) };
+    unsafe { all(&Job::new(params, operands, pixels), y) };
     true
 }
 
@@ -37,7 +38,7 @@ fn all(job: &Job<'_>, y: &mut [i8]) {
     for k in 0..job.blocks() {
         let block = prepare(job, k);
         let mut windows = job.windows.clone();
-        let (mut pixel, pixels) = (0, job.pixels());
+        let (mut pixel, pixels) = (0, job.pixels);
         while pixel < pixels {
             pixel += match pixels - pixel {
                 2.. => tile::<2>(&block, &mut windows, pixel, y),

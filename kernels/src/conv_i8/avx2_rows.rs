@@ -4,6 +4,7 @@
 
 use super::{Operands, Params, layout};
 use crate::dots_avx2::dots;
+use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
@@ -11,22 +12,22 @@ use crate::{Isa, Level};
 const LONGEST: usize = 8192;
 
 /// Convolves with weights in rows; false where the CPU or the layout is another one or the rows are too long.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).map_or(0, |n| n as usize);
     if isa.level() < Level::Avx2 || params.layout != layout::ROWS || row == 0 || row > LONGEST {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(params, operands, row, y) };
+    unsafe { all(params, operands, row, pixels, y) };
     true
 }
 
 /// All pixels; `row` is the length of a row of weights.
 #[target_feature(enable = "avx2")]
-fn all(params: &Params, o: &Operands<'_>, row: usize, y: &mut [i8]) {
+fn all(params: &Params, o: &Operands<'_>, row: usize, pixels: &Pixels, y: &mut [i8]) {
     let g = &params.geometry;
-    let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+    let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
     let mut patch = [0; LONGEST];
     let Some(patch) = patch.get_mut(..row) else { return };
     for y in crate::rows::rows_mut(y, g.out_channels as usize) {

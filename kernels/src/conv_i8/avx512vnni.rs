@@ -8,16 +8,17 @@ use core::arch::x86_64::*;
 
 use super::tiles::{Job, Stretches};
 use super::{Operands, Params, layout};
+use crate::pixels::Pixels;
 use crate::windows::Windows;
 use crate::{Isa, Level};
 
 /// Convolves with weights in O16I4; false where the CPU or the layout is another one.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     if isa.level() != Level::Avx512Vnni || params.layout != layout::O16I4 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(&Job::new(params, operands), y) };
+    unsafe { all(&Job::new(params, operands, pixels), y) };
     true
 }
 
@@ -53,7 +54,7 @@ struct Strip<'a, const B: usize> {
 fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i8]) -> usize {
     let strip = prepare::<B>(job, block);
     let mut windows = job.windows.clone();
-    let (mut pixel, pixels) = (0, job.pixels());
+    let (mut pixel, pixels) = (0, job.pixels);
     while pixel < pixels {
         pixel += match pixels - pixel {
             n if n >= P => tile::<P, B>(&strip, &mut windows, pixel, y),

@@ -17,9 +17,12 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 
+use core::ops::Range;
+
 pub use pack::{pack, packed_len};
 
 use crate::geometry::Geometry;
+use crate::pixels::{Pixels, fit};
 use crate::round::{Output, is_i8};
 use crate::{Isa, Level};
 
@@ -57,7 +60,7 @@ impl Params {
         packed_len(&self.geometry, self.layout)
     }
 
-    fn fits(&self, o: &Operands<'_>, y: &[i8]) -> bool {
+    fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
         self.check()
@@ -65,7 +68,7 @@ impl Params {
             && is(o.weights.len(), self.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
-            && is(y.len(), self.geometry.outputs())
+            && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
 
@@ -92,29 +95,35 @@ pub fn layouts(isa: Isa) -> &'static [u32] {
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
-    if params.fits(operands, y) && !run_fast(isa, params, operands, y) {
-        portable::run(params, operands, y);
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Convolves only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not
+/// depend on how the pixels are cut. Operands of other lengths leave `y` as it is.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i8]) {
+    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+        portable::run(params, operands, &pixels, y);
     }
 }
 
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
-    avx512vnni::run(isa, params, operands, y)
-        || avx2::run(isa, params, operands, y)
-        || avx2_rows::run(isa, params, operands, y)
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    avx512vnni::run(isa, params, operands, pixels, y)
+        || avx2::run(isa, params, operands, pixels, y)
+        || avx2_rows::run(isa, params, operands, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, convolutions, each_tap, grouped_convolutions, pixels};
+    use crate::samples::{Samples, convolutions, cuts, each_tap, grouped_convolutions, pixels};
     use std::vec::Vec;
 
     /// The outputs from the definition, with weights in rows: sums in i64 (then wrapped), rounding in f64.
@@ -151,8 +160,15 @@ mod tests {
                 let mut packed = std::vec![77; len as usize];
                 assert!(pack(&p.geometry, layout, o.weights, &mut packed));
                 let mut y = std::vec![99; p.geometry.outputs().unwrap() as usize];
-                run(isa, &p, &Operands { weights: &packed, ..*o }, &mut y);
+                let o = Operands { weights: &packed, ..*o };
+                run(isa, &p, &o, &mut y);
                 assert_eq!(y, want, "{:?} layout {layout} {p:?}", isa.level());
+                let mut parts = std::vec![98; want.len()];
+                for pixels in cuts(p.geometry.pixels().unwrap()) {
+                    let place = |pixel: u32| pixel as usize * p.geometry.out_channels as usize;
+                    run_pixels(isa, &p, &o, pixels.clone(), &mut parts[place(pixels.start)..place(pixels.end)]);
+                }
+                assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What the vector variants share: the walk over O16I4 weights and the places of the input pixels beside them.
 
 use super::{Operands, Params};
+use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 
 /// A convolution whose operands fit, with weights in O16I4.
@@ -15,13 +16,15 @@ pub(super) struct Job<'a> {
     /// A row of padding, as long as the longest stretch of it.
     padding: [i8; PADDING],
     pub(super) windows: Windows,
+    /// Output pixels.
+    pub(super) pixels: usize,
 }
 
 /// Channels of the row of padding.
 const PADDING: usize = 256;
 
 impl<'a> Job<'a> {
-    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>) -> Self {
+    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels) -> Self {
         let g = &params.geometry;
         let inputs = g.in_channels as usize;
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
@@ -32,14 +35,9 @@ impl<'a> Job<'a> {
             fours: inputs >> 2,
             rest: inputs & 3,
             padding: [params.input_zero_point as i8; PADDING],
-            windows: Windows::new(g.rows(), g.columns(), g.in_channels),
+            windows: Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start),
+            pixels: pixels.len(),
         }
-    }
-
-    /// Output pixels.
-    pub(super) fn pixels(&self) -> usize {
-        let g = &self.params.geometry;
-        (g.batch as usize).wrapping_mul(g.out_height as usize).wrapping_mul(g.out_width as usize)
     }
 
     /// Blocks of 16 output channels.

@@ -3,20 +3,21 @@
 
 use super::{Operands, Params};
 use crate::dots_avx2::dots;
+use crate::pixels::{Pixels, places};
 use crate::{Isa, Level};
 
 /// Most taps of a kernel; larger ones are left to the portable variant.
 const TAPS: usize = 128;
 
 /// Convolves; false where the CPU has not the instruction set or the kernel is too large.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     if isa.level() < Level::Avx2 || taps > TAPS {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(params, operands, y) };
+    unsafe { all(params, operands, pixels, y) };
     true
 }
 
@@ -30,20 +31,15 @@ struct Tap<'a> {
 }
 
 #[target_feature(enable = "avx2")]
-fn all(params: &Params, o: &Operands<'_>, y: &mut [i8]) {
+fn all(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
     let g = &params.geometry;
-    let mut pixels = crate::rows::rows_mut(y, g.out_channels as usize);
     let mut taps = [Tap::default(); TAPS];
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                let Some(y) = pixels.next() else { return };
-                let count = reaching(params, o.x, [n, row, column], &mut taps);
-                let taps = taps.get(..count).unwrap_or_default();
-                for (group, y) in crate::rows::rows_mut(y, g.group_outputs() as usize).enumerate() {
-                    channels(params, o, group, taps, y);
-                }
-            }
+    let places = places(pixels.clone(), g.out_height, g.out_width);
+    for (place, y) in places.zip(crate::rows::rows_mut(y, g.out_channels as usize)) {
+        let count = reaching(params, o.x, place, &mut taps);
+        let taps = taps.get(..count).unwrap_or_default();
+        for (group, y) in crate::rows::rows_mut(y, g.group_outputs() as usize).enumerate() {
+            channels(params, o, group, taps, y);
         }
     }
 }

@@ -10,9 +10,12 @@
 mod avx2;
 mod portable;
 
+use core::ops::Range;
+
 use crate::Isa;
 pub use crate::conv_i8::Operands;
 use crate::geometry::Geometry;
+use crate::pixels::{Pixels, fit};
 use crate::round::{Output, is_i8};
 
 /// What a transposed convolution is told.
@@ -33,7 +36,7 @@ impl Params {
         self.geometry.check_transposed() && is_i8(self.input_zero_point) && self.output.check()
     }
 
-    fn fits(&self, o: &Operands<'_>, y: &[i8]) -> bool {
+    fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
         self.check()
@@ -41,33 +44,39 @@ impl Params {
             && is(o.weights.len(), self.geometry.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
-            && is(y.len(), self.geometry.outputs())
+            && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
-    if params.fits(operands, y) && !run_fast(isa, params, operands, y) {
-        portable::run(params, operands, y);
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Convolves only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not
+/// depend on how the pixels are cut. Operands of other lengths leave `y` as it is.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i8]) {
+    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+        portable::run(params, operands, &pixels, y);
     }
 }
 
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, operands, y)
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    avx2::run(isa, params, operands, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, requantized, transposed_convolutions};
+    use crate::samples::{Samples, cuts, requantized, transposed_convolutions};
     use std::vec::Vec;
 
     /// Scatters every input pixel to the outputs that it reaches, as the definition says.
@@ -115,6 +124,12 @@ mod tests {
                     let mut y = std::vec![99; want.len()];
                     run(isa, &p, &o, &mut y);
                     assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                    let mut parts = std::vec![98; want.len()];
+                    for pixels in cuts(geometry.pixels().unwrap()) {
+                        let place = |pixel: u32| pixel as usize * channels;
+                        run_pixels(isa, &p, &o, pixels.clone(), &mut parts[place(pixels.start)..place(pixels.end)]);
+                    }
+                    assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
                 }
             }
         }

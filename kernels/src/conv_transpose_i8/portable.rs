@@ -2,18 +2,15 @@
 
 use super::{Operands, Params};
 use crate::geometry::Axis;
+use crate::pixels::{Pixels, places};
 
-pub(super) fn run(params: &Params, o: &Operands<'_>, y: &mut [i8]) {
+pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
     let g = &params.geometry;
     let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for ((channel, &bias), &multiplier) in (0..g.out_channels).zip(o.bias).zip(o.multipliers) {
-                    let Some(y) = outputs.next() else { return };
-                    *y = params.output.of(sum(params, o, [n, row, column, channel], bias), multiplier);
-                }
-            }
+    for [n, row, column] in places(pixels.clone(), g.out_height, g.out_width) {
+        for ((channel, &bias), &multiplier) in (0..g.out_channels).zip(o.bias).zip(o.multipliers) {
+            let Some(y) = outputs.next() else { return };
+            *y = params.output.of(sum(params, o, [n, row, column, channel], bias), multiplier);
         }
     }
 }

@@ -5,16 +5,17 @@ use core::arch::x86_64::*;
 
 use super::tiles::{GROUP, Job, Places};
 use super::{Operands, Params};
+use crate::pixels::Pixels;
 use crate::windows::Window;
 use crate::{Isa, Level};
 
 /// Convolves; false where the CPU has not the instruction set, there are fewer channels than a vector holds, or the kernel
 /// is too large.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     if isa.level() < Level::Avx2 || params.geometry.out_channels < 16 {
         return false;
     }
-    let Some(job) = Job::new(params, operands) else { return false };
+    let Some(job) = Job::new(params, operands, pixels) else { return false };
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
     unsafe { all(&job, y) };
     true

@@ -1,6 +1,7 @@
 //! What the vector variants share: the places of the taps of several pixels.
 
 use super::{Operands, Params};
+use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 
 /// Most taps of a kernel (11x11 has 121); larger ones are left to the portable variant.
@@ -69,10 +70,10 @@ impl<const P: usize> Places<P> {
 
 impl<'a> Job<'a> {
     /// `None` for kernels with too many taps.
-    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>) -> Option<Self> {
+    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels) -> Option<Self> {
         let g = &params.geometry;
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-        let windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+        let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
         let mut distances = [0; TAPS];
         if taps > distances.len() {
             return None;

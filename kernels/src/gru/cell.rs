@@ -18,6 +18,7 @@ pub(super) fn step(
     let h = row_mut(y_h, place.state_row(s), hidden)?;
     let y = row_mut(y, place.y_row(s), hidden)?;
     let gates = row_mut(scratch, place.batch, hidden.wrapping_mul(GATES as usize))?;
+    let [of_gates, of_state] = recurrent::activations(&params.activations, place.direction)?;
     let weights = Weights::of(inputs, s, GATES, place.direction)?;
 
     // z and r take all of the recurrent product; that of h comes after the reset.
@@ -31,7 +32,7 @@ pub(super) fn step(
     let (gates, new) = gates.split_at_mut_checked(zr)?;
     gemv::run(isa, r_zr, h, gates);
     recurrent::clip(gates, params.clip);
-    unary::sigmoid_in_place(isa, gates);
+    unary::run_in_place(isa, of_gates, gates);
     let (z, r) = gates.split_at_mut_checked(hidden)?;
 
     // The row of y serves as scratch until the state is there.
@@ -50,7 +51,7 @@ pub(super) fn step(
     }
     recurrent::add(new, y);
     recurrent::clip(new, params.clip);
-    unary::tanh_in_place(isa, new);
+    unary::run_in_place(isa, of_state, new);
     for ((h, &z), &new) in h.iter_mut().zip(&*z).zip(&*new) {
         *h = (1.0 - z) * new + z * *h;
     }

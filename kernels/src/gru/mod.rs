@@ -1,4 +1,4 @@
-//! GRU (ONNX GRU-14, gates z r h) with sigmoid, tanh; f32.
+//! GRU (ONNX GRU-14, gates z r h); f32. σ and tanh stand for the activations that are given, f and g.
 //!
 //! `z = σ(x·Wz + h·Rz + b)`, `r = σ(x·Wr + h·Rr + b)`, `n = tanh(x·Wh + (r∘h)·Rh + Rbh + Wbh)` or, linear before the
 //! reset, `n = tanh(x·Wh + r∘(h·Rh + Rbh) + Wbh)`; `h' = (1 - z)∘n + z∘h`. The sums of the gates are clipped. Rows of y
@@ -9,8 +9,8 @@
 
 mod cell;
 
-use crate::Isa;
 use crate::recurrent::{self, Inputs, Sequence};
+use crate::{Isa, unary};
 
 /// Gates: z, r, h.
 const GATES: u32 = 3;
@@ -24,6 +24,8 @@ pub struct Params {
     pub clip: f32,
     /// Whether the recurrent bias is inside the reset product.
     pub linear_before_reset: bool,
+    /// Activations f and g of every direction.
+    pub activations: [unary::Params; 4],
 }
 
 /// What a GRU writes.

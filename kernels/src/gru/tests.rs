@@ -5,6 +5,11 @@ use super::*;
 use crate::recurrent::Direction;
 use crate::samples::Samples;
 
+const SIGMOID: unary::Params = unary::Params::of(unary::Function::Sigmoid);
+const TANH: unary::Params = unary::Params::of(unary::Function::Tanh);
+const HARD: unary::Params = unary::Params::of(unary::Function::HardSigmoid);
+const ACTIVATIONS: [unary::Params; 4] = [SIGMOID, TANH, SIGMOID, TANH];
+
 /// The operands of a layer, owned.
 struct Layer {
     params: Params,
@@ -23,7 +28,7 @@ fn layer(sequence: Sequence, clip: f32, linear_before_reset: bool, options: bool
     // Weights of size 1/√n keep the recurrence from amplifying what is rounded.
     let (wi, wh) = (1.0 / (s.inputs as f32).sqrt(), 1.0 / (s.hidden as f32).sqrt());
     Layer {
-        params: Params { sequence, clip, linear_before_reset },
+        params: Params { sequence, clip, linear_before_reset, activations: ACTIVATIONS },
         x: draw(s.x_len(), 2.0),
         w: draw(s.w_len(3), wi),
         r: draw(s.r_len(3), wh),
@@ -168,6 +173,21 @@ fn wrong_lengths_leave_the_outputs() {
             let options = [&mut l.bias, &mut l.h0].into_iter().map(|o| o.as_mut().unwrap());
             short.chain(options).nth(k).unwrap().pop();
             assert!(compute(isa, &l).iter().flatten().all(|y| y.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn every_direction_has_its_own_activations() {
+    let plain = layer(SEQUENCE, f32::INFINITY, false, true);
+    for other in 0..2 {
+        let mut l = layer(SEQUENCE, f32::INFINITY, false, true);
+        l.params.activations[2 + other] = unary::Params { alpha: 0.3, beta: 0.4, ..HARD };
+        for isa in Isa::available() {
+            let (a, b) = (&compute(isa, &plain)[1], &compute(isa, &l)[1]);
+            let first = (SEQUENCE.batch * SEQUENCE.hidden) as usize;
+            assert_eq!(a[..first], b[..first]);
+            assert_ne!(a[first..], b[first..], "{other}");
         }
     }
 }

@@ -20,40 +20,55 @@ pub(super) fn step(
     let c = row_mut(y_c, place.state_row(s), hidden)?;
     let gates = row_mut(scratch, place.batch, hidden.wrapping_mul(GATES as usize))?;
     Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, gates);
+    advance(isa, params, more, place.direction, [gates, h, c])?;
+    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
+    Some(())
+}
+
+/// From the sums of the gates, which are overwritten, to the next state `h` and cell state `c`. `None` only where a row
+/// is too short.
+pub(crate) fn advance(
+    isa: Isa,
+    params: &Params,
+    more: &More<'_>,
+    direction: usize,
+    [gates, h, c]: [&mut [f32]; 3],
+) -> Option<()> {
+    let hidden = params.sequence.hidden as usize;
+    let [of_gates, of_block, of_cell] = recurrent::activations(&params.activations, direction)?;
     let (input, rest) = gates.split_at_mut_checked(hidden)?;
     let (output, rest) = rest.split_at_mut_checked(hidden)?;
     let (forget, block) = rest.split_at_mut_checked(hidden)?;
-    let peephole = |gate: usize| row(more.peepholes?, place.direction.wrapping_mul(3).wrapping_add(gate), hidden);
+    let peephole = |gate: usize| row(more.peepholes?, direction.wrapping_mul(3).wrapping_add(gate), hidden);
 
-    gate(isa, params.clip, input, peephole(0), c);
+    gate(isa, params.clip, of_gates, input, peephole(0), c);
     if params.input_forget {
         for (f, &i) in forget.iter_mut().zip(&*input) {
             *f = 1.0 - i;
         }
     } else {
-        gate(isa, params.clip, forget, peephole(2), c);
+        gate(isa, params.clip, of_gates, forget, peephole(2), c);
     }
     recurrent::clip(block, params.clip);
-    unary::tanh_in_place(isa, block);
+    unary::run_in_place(isa, of_block, block);
     for (((c, &f), &i), &g) in c.iter_mut().zip(&*forget).zip(&*input).zip(&*block) {
         *c = f * *c + i * g;
     }
-    gate(isa, params.clip, output, peephole(1), c);
-    // The block's place is free for tanh(c).
+    gate(isa, params.clip, of_gates, output, peephole(1), c);
+    // The block's place is free for h(c).
     recurrent::copy(block, c);
-    unary::tanh_in_place(isa, block);
+    unary::run_in_place(isa, of_cell, block);
     for ((h, &o), &t) in h.iter_mut().zip(&*output).zip(&*block) {
         *h = o * t;
     }
-    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
     Some(())
 }
 
-/// Adds the peephole's product, clips, and takes the sigmoid.
-fn gate(isa: Isa, clip: f32, gate: &mut [f32], peephole: Option<&[f32]>, c: &[f32]) {
+/// Adds the peephole's product, clips, and takes the activation.
+fn gate(isa: Isa, clip: f32, activation: &unary::Params, gate: &mut [f32], peephole: Option<&[f32]>, c: &[f32]) {
     for ((g, &p), &c) in gate.iter_mut().zip(peephole.unwrap_or(&[])).zip(c) {
         *g += p * c;
     }
     recurrent::clip(gate, clip);
-    unary::sigmoid_in_place(isa, gate);
+    unary::run_in_place(isa, activation, gate);
 }

@@ -1,4 +1,4 @@
-//! LSTM (ONNX LSTM-14, gates i o f c) with sigmoid, tanh, tanh; f32.
+//! LSTM (ONNX LSTM-14, gates i o f c); f32. σ and the two tanh stand for the activations that are given, f, g and h.
 //!
 //! `i = σ(x·Wi + h·Ri + Pi∘c + b)`, `f` likewise (or `1 - i`), `g = tanh(x·Wc + h·Rc + b)`, `c' = f∘c + i∘g`,
 //! `o = σ(x·Wo + h·Ro + Po∘c' + b)`, `h' = o∘tanh(c')`; the sums of the gates are clipped, c' is not. Rows of y behind the
@@ -7,13 +7,13 @@
 //! The arithmetic of a step does not depend on T, B or its place, so that T calls of one step equal one call of T steps
 //! to the bit. The products are those of the matrix times vector kernel, the activations those of the unary kernel.
 
-mod cell;
+pub(crate) mod cell;
 
-use crate::Isa;
 use crate::recurrent::{self, Inputs, Sequence};
+use crate::{Isa, unary};
 
 /// Gates: i, o, f, c.
-const GATES: u32 = 4;
+pub(crate) const GATES: u32 = 4;
 
 /// What an LSTM is told.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Params {
     pub clip: f32,
     /// Whether the forget gate is one minus the input gate.
     pub input_forget: bool,
+    /// Activations f, g and h of every direction.
+    pub activations: [unary::Params; 6],
 }
 
 impl Params {

@@ -5,6 +5,11 @@ use super::*;
 use crate::recurrent::Direction;
 use crate::samples::Samples;
 
+const SIGMOID: unary::Params = unary::Params::of(unary::Function::Sigmoid);
+const TANH: unary::Params = unary::Params::of(unary::Function::Tanh);
+const HARD: unary::Params = unary::Params::of(unary::Function::HardSigmoid);
+const ACTIVATIONS: [unary::Params; 6] = [SIGMOID, TANH, TANH, SIGMOID, TANH, TANH];
+
 /// The operands of a layer, owned.
 struct Layer {
     params: Params,
@@ -19,7 +24,7 @@ struct Layer {
 }
 
 fn layer(sequence: Sequence, clip: f32, input_forget: bool, options: bool) -> Layer {
-    let (params, s) = (Params { sequence, clip, input_forget }, &sequence);
+    let (params, s) = (Params { sequence, clip, input_forget, activations: ACTIVATIONS }, &sequence);
     let mut samples = Samples::new(u64::from(s.hidden));
     let mut draw = |n: Option<u32>, size: f32| samples.floats(n.unwrap() as usize, -size, size);
     // Weights of size 1/√n keep the recurrence from amplifying what is rounded.
@@ -171,6 +176,21 @@ fn wrong_lengths_leave_the_outputs() {
             let options = [&mut l.bias, &mut l.c0, &mut l.peepholes].into_iter().map(|o| o.as_mut().unwrap());
             short.chain(options).nth(k).unwrap().pop();
             assert!(compute(isa, &l).iter().flatten().all(|y| y.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn every_direction_has_its_own_activations() {
+    let plain = layer(SEQUENCE, f32::INFINITY, false, true);
+    for other in 0..3 {
+        let mut l = layer(SEQUENCE, f32::INFINITY, false, true);
+        l.params.activations[3 + other] = unary::Params { alpha: 0.3, beta: 0.4, ..HARD };
+        for isa in Isa::available() {
+            let (a, b) = (&compute(isa, &plain)[1], &compute(isa, &l)[1]);
+            let first = (SEQUENCE.batch * SEQUENCE.hidden) as usize;
+            assert_eq!(a[..first], b[..first]);
+            assert_ne!(a[first..], b[first..], "{other}");
         }
     }
 }

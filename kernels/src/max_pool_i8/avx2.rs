@@ -4,17 +4,18 @@
 use core::arch::x86_64::*;
 
 use super::Params;
+use crate::pixels::Pixels;
 use crate::runs::{self, Run};
 use crate::{Isa, Level};
 
 /// Pools; false where the CPU has not the instruction set or there are fewer than 16 channels.
-pub(super) fn run(isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     if isa.level() < Level::Avx2 || g.channels < 16 {
         return false;
     }
     let channels = g.channels as usize;
-    runs::each(g.batch, &g.rows(), &g.columns(), g.channels, 1, |w| {
+    runs::part(pixels, &g.rows(), &g.columns(), g.channels, 1, |w| {
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
         unsafe { window(w, channels, x, y) }
     });

@@ -7,8 +7,11 @@
 mod avx2;
 mod portable;
 
+use core::ops::Range;
+
 use crate::Isa;
 use crate::geometry::PoolGeometry;
+use crate::pixels::{Pixels, fit};
 
 /// What a maximum pooling is told.
 #[derive(Clone, Copy, Debug)]
@@ -23,35 +26,43 @@ impl Params {
         self.geometry.check()
     }
 
-    fn fits(&self, x: &[i8], y: &[i8]) -> bool {
+    fn fits(&self, x: &[i8], pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-        self.check() && is(x.len(), self.geometry.inputs()) && is(y.len(), self.geometry.outputs())
+        self.check()
+            && is(x.len(), self.geometry.inputs())
+            && fit(pixels, self.geometry.pixels(), self.geometry.channels, y.len())
     }
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) {
-    if params.fits(x, y) && !run_fast(isa, params, x, y) {
-        portable::run(params, x, y);
+    run_pixels(isa, params, x, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Pools only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not depend
+/// on how the pixels are cut. Operands of other lengths leave `y` as it is.
+pub fn run_pixels(isa: Isa, params: &Params, x: &[i8], pixels: Range<u32>, y: &mut [i8]) {
+    if params.fits(x, &pixels, y) && !run_fast(isa, params, x, &pixels, y) {
+        portable::run(params, x, &pixels, y);
     }
 }
 
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[i8], y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, y)
+fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
+    avx2::run(isa, params, x, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &[i8], _: &mut [i8]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &[i8], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, each_pool_tap, pixels, pools};
+    use crate::samples::{Samples, cuts, each_pool_tap, pixels, pools};
 
     #[test]
     fn every_variant_finds_the_greatest() {
@@ -61,6 +72,13 @@ mod tests {
             for isa in Isa::available() {
                 let mut y = std::vec![99; g.outputs().unwrap() as usize];
                 run(isa, &Params { geometry: *g }, &x, &mut y);
+                let mut parts = std::vec![98; y.len()];
+                for pixels in cuts(g.pixels().unwrap()) {
+                    let place = |pixel: u32| pixel as usize * channels;
+                    let y = &mut parts[place(pixels.start)..place(pixels.end)];
+                    run_pixels(isa, &Params { geometry: *g }, &x, pixels, y);
+                }
+                assert_eq!(parts, y, "in parts, {:?} {g:?}", isa.level());
                 let mut outputs = y.iter();
                 for place in pixels(g.batch, g.out_height, g.out_width) {
                     for c in 0..channels {

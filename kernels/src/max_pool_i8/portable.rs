@@ -1,18 +1,15 @@
 //! The reference: one output at a time.
 
 use super::Params;
+use crate::pixels::{Pixels, places};
 
-pub(super) fn run(params: &Params, x: &[i8], y: &mut [i8]) {
+pub(super) fn run(params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) {
     let g = &params.geometry;
     let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for channel in 0..g.channels {
-                    let Some(y) = outputs.next() else { return };
-                    *y = one(params, x, [n, row, column, channel]);
-                }
-            }
+    for [n, row, column] in places(pixels.clone(), g.out_height, g.out_width) {
+        for channel in 0..g.channels {
+            let Some(y) = outputs.next() else { return };
+            *y = one(params, x, [n, row, column, channel]);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! RNN (ONNX RNN-14) with tanh or relu; f32: `h' = f(x·W + h·R + b)`, the sum clipped.
+//! RNN (ONNX RNN-14); f32: `h' = f(x·W + h·R + b)`, the sum clipped.
 //!
 //! Rows of y behind the end of a sequence are zero, its final state is that of its last step (the initial one where it has
 //! none). The arithmetic of a step does not depend on T, B or its place, so that T calls of one step equal one call of T
 //! steps to the bit. The products are those of the matrix times vector kernel, the activations those of the unary kernel.
 
 use crate::recurrent::{self, Inputs, Place, Sequence, Weights, row, row_mut};
-use crate::{Isa, round, unary};
+use crate::{Isa, unary};
 
 /// Gates: one.
 const GATES: u32 = 1;
@@ -17,8 +17,8 @@ pub struct Params {
     pub sequence: Sequence,
     /// Largest magnitude of the sum, or infinity.
     pub clip: f32,
-    /// Relu instead of tanh.
-    pub relu: bool,
+    /// The activation of every direction.
+    pub activations: [unary::Params; 2],
 }
 
 /// What an RNN writes.
@@ -63,13 +63,7 @@ fn step(
     let sum = row_mut(scratch, place.batch, hidden)?;
     Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, sum);
     recurrent::clip(sum, params.clip);
-    if params.relu {
-        for sum in &mut *sum {
-            *sum = round::bound(*sum, 0.0, f32::INFINITY);
-        }
-    } else {
-        unary::tanh_in_place(isa, sum);
-    }
+    unary::run_in_place(isa, params.activations.get(place.direction)?, sum);
     recurrent::copy(h, sum);
     recurrent::copy(row_mut(y, place.y_row(s), hidden)?, sum);
     Some(())

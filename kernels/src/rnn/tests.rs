@@ -23,7 +23,7 @@ fn layer(sequence: Sequence, clip: f32, relu: bool, options: bool) -> Layer {
     // Weights of size 1/√n keep the recurrence from amplifying what is rounded.
     let (wi, wh) = (1.0 / (s.inputs as f32).sqrt(), 1.0 / (s.hidden as f32).sqrt());
     Layer {
-        params: Params { sequence, clip, relu },
+        params: Params { sequence, clip, activations: [activation(relu); 2] },
         x: draw(s.x_len(), 2.0),
         w: draw(s.w_len(1), wi),
         r: draw(s.r_len(1), wh),
@@ -31,6 +31,10 @@ fn layer(sequence: Sequence, clip: f32, relu: bool, options: bool) -> Layer {
         lengths: options.then(|| (0..s.batch as i32).map(|b| (s.steps as i32 - b).max(0)).collect()),
         h0: options.then(|| draw(s.state_len(), 1.0)),
     }
+}
+
+fn activation(relu: bool) -> unary::Params {
+    unary::Params::of(if relu { unary::Function::Relu } else { unary::Function::Tanh })
 }
 
 fn compute(isa: Isa, l: &Layer) -> [Vec<f32>; 2] {
@@ -71,7 +75,15 @@ fn exact(l: &Layer) -> [Vec<f64>; 2] {
                     let bias = at(&l.bias, d * 2 * hidden + j) + at(&l.bias, (d * 2 + 1) * hidden + j);
                     clip((0..inputs).map(w).sum::<f64>() + (0..hidden).map(r).sum::<f64>() + bias)
                 };
-                h = (0..hidden).map(|j| if l.params.relu { sum(j).max(0.0) } else { sum(j).tanh() }).collect();
+                h = (0..hidden)
+                    .map(|j| {
+                        if l.params.activations[d].function == unary::Function::Relu {
+                            sum(j).max(0.0)
+                        } else {
+                            sum(j).tanh()
+                        }
+                    })
+                    .collect();
                 let place = ((t * directions + d) * batch + b) * hidden;
                 y[place..][..hidden].copy_from_slice(&h);
             }

@@ -9,18 +9,15 @@ use crate::{Isa, Level};
 
 /// Computes what it has a vector form for, `x` being `y` itself where it is `None`; false elsewhere.
 pub(super) fn run(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
-    let known =
-        !matches!(params.function, Function::Log | Function::Elu | Function::Softplus | Function::Erf | Function::Sign);
-    if !known || isa.level() < Level::Avx2 {
+    if isa.level() < Level::Avx2 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(params, x, y) };
-    true
+    unsafe { all(params, x, y) }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) {
+fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
     let (alpha, beta) = (_mm256_set1_ps(p.alpha), _mm256_set1_ps(p.beta));
     let zero = _mm256_setzero_ps();
     let sign = _mm256_set1_ps(-0.0);
@@ -50,8 +47,9 @@ fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) {
         Function::Sigmoid => each(x, y, |v| halves(v, |v| sigmoid(v, _mm256_set1_pd(1.0)))),
         Function::Silu => each(x, y, |v| halves(v, |v| sigmoid(v, v))),
         Function::Tanh => each(x, y, |v| halves(v, |v| tanh(v))),
-        Function::Log | Function::Elu | Function::Softplus | Function::Erf | Function::Sign => {}
+        _ => return false,
     }
+    true
 }
 
 /// Computes every 8 elements, the last ones in a buffer.

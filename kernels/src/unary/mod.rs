@@ -55,11 +55,31 @@ pub enum Function {
     Round = 19,
     /// `x * sigmoid(x)`.
     Silu = 20,
+    /// Sine of radians.
+    Sin = 21,
+    /// Cosine of radians.
+    Cos = 22,
+    /// `x * Φ(x)` with the normal distribution's `Φ`.
+    Gelu = 23,
+    /// `x * sigmoid(2u)` with `u = √(2/π) * (x + 0.044715 x³)`, which is `x * (1 + tanh(u)) / 2`.
+    GeluTanh = 24,
+    /// `x * tanh(ln(1 + exp(x)))`.
+    Mish = 25,
+    /// `x < 0 ? beta * alpha * (exp(x) - 1) : beta * x`.
+    Selu = 26,
+    /// `x / (1 + |x|)`.
+    Softsign = 27,
+    /// `alpha * x + beta`.
+    Affine = 28,
+    /// `x >= alpha ? x : 0`.
+    ThresholdedRelu = 29,
+    /// `alpha * tanh(beta * x)`.
+    ScaledTanh = 30,
 }
 
 impl Function {
     /// All of them, each at the place of its number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 31] = [
         Self::Relu,
         Self::LeakyRelu,
         Self::Clip,
@@ -81,6 +101,16 @@ impl Function {
         Self::Ceil,
         Self::Round,
         Self::Silu,
+        Self::Sin,
+        Self::Cos,
+        Self::Gelu,
+        Self::GeluTanh,
+        Self::Mish,
+        Self::Selu,
+        Self::Softsign,
+        Self::Affine,
+        Self::ThresholdedRelu,
+        Self::ScaledTanh,
     ];
 
     /// The function of this number.
@@ -100,6 +130,13 @@ pub struct Params {
     pub beta: f32,
 }
 
+impl Params {
+    /// A function without parameters.
+    pub const fn of(function: Function) -> Self {
+        Self { function, alpha: 0.0, beta: 0.0 }
+    }
+}
+
 /// Computes every element. `x` and `y` have the same length; a shorter one ends the work.
 pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
     let len = x.len().min(y.len());
@@ -110,19 +147,9 @@ pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `y = 1 / (1 + exp(-y))`.
-pub(crate) fn sigmoid_in_place(isa: Isa, y: &mut [f32]) {
-    run_in_place(isa, &Params { function: Function::Sigmoid, alpha: 0.0, beta: 0.0 }, y);
-}
-
 /// `y = exp(y)`.
 pub(crate) fn exp_in_place(isa: Isa, y: &mut [f32]) {
     run_in_place(isa, &Params { function: Function::Exp, alpha: 0.0, beta: 0.0 }, y);
-}
-
-/// `y = tanh(y)`.
-pub(crate) fn tanh_in_place(isa: Isa, y: &mut [f32]) {
-    run_in_place(isa, &Params { function: Function::Tanh, alpha: 0.0, beta: 0.0 }, y);
 }
 
 /// Computes every element in place.
@@ -204,6 +231,31 @@ mod tests {
             Function::Ceil => x.ceil(),
             Function::Round => x.round_ties_even(),
             Function::Silu => x / (1.0 + (-x).exp()),
+            Function::Sin => x.sin(),
+            Function::Cos => x.cos(),
+            Function::Gelu => 0.5 * x * libm::erfc(-x / 2f64.sqrt()),
+            Function::GeluTanh => {
+                let u = (2.0 / core::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x);
+                x / (1.0 + (-2.0 * u).exp())
+            }
+            Function::Mish => x * (clamp(x, 0.0, f64::INFINITY) + (-x.abs()).exp().ln_1p()).tanh(),
+            Function::Selu => {
+                if x < 0.0 {
+                    beta * alpha * x.exp_m1()
+                } else {
+                    beta * x
+                }
+            }
+            Function::Softsign => x / (1.0 + x.abs()),
+            Function::Affine => alpha * x + beta,
+            Function::ThresholdedRelu => {
+                if x >= alpha || x.is_nan() {
+                    x
+                } else {
+                    0.0
+                }
+            }
+            Function::ScaledTanh => alpha * (beta * x).tanh(),
         }
     }
 
@@ -253,7 +305,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Function::from_number(21), None);
+        assert_eq!(Function::from_number(31), None);
     }
 
     #[test]

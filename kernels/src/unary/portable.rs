@@ -24,10 +24,32 @@ fn hard_sigmoid(x: f32, alpha: f32, beta: f32) -> f32 {
     bound((f64::from(alpha) * f64::from(x) + f64::from(beta)) as f32, 0.0, 1.0)
 }
 
-fn softplus(x: f32) -> f32 {
-    let x = f64::from(x);
+/// `ln(1 + exp(x))`, with nothing lost on either side.
+fn softplus(x: f64) -> f64 {
     let positive = if x < 0.0 { 0.0 } else { x };
-    (positive + libm::log1p(libm::exp(-libm::fabs(x)))) as f32
+    positive + libm::log1p(libm::exp(-libm::fabs(x)))
+}
+
+fn gelu(x: f32) -> f32 {
+    let x = f64::from(x);
+    (0.5 * x * libm::erfc(-x * core::f64::consts::FRAC_1_SQRT_2)) as f32
+}
+
+fn gelu_tanh(x: f32) -> f32 {
+    const ROOT: f64 = core::f64::consts::FRAC_2_SQRT_PI * core::f64::consts::FRAC_1_SQRT_2;
+    let x = f64::from(x);
+    let u = ROOT * (x + 0.044715 * x * x * x);
+    (x / (1.0 + libm::exp(-2.0 * u))) as f32
+}
+
+fn mish(x: f32) -> f32 {
+    let x = f64::from(x);
+    (x * libm::tanh(softplus(x))) as f32
+}
+
+fn selu(x: f32, alpha: f32, beta: f32) -> f32 {
+    let (x, alpha, beta) = (f64::from(x), f64::from(alpha), f64::from(beta));
+    (if x < 0.0 { beta * alpha * libm::expm1(x) } else { beta * x }) as f32
 }
 
 fn silu(x: f32) -> f32 {
@@ -75,12 +97,28 @@ fn compute(params: &Params, x: f32) -> f32 {
                 x
             }
         }
-        Function::Softplus => softplus(x),
+        Function::Softplus => softplus(f64::from(x)) as f32,
         Function::Erf => libm::erff(x),
         Function::Floor => libm::floorf(x),
         Function::Ceil => libm::ceilf(x),
         Function::Round => libm::rintf(x),
         Function::Silu => silu(x),
+        Function::Sin => libm::sin(f64::from(x)) as f32,
+        Function::Cos => libm::cos(f64::from(x)) as f32,
+        Function::Gelu => gelu(x),
+        Function::GeluTanh => gelu_tanh(x),
+        Function::Mish => mish(x),
+        Function::Selu => selu(x, alpha, beta),
+        Function::Softsign => (f64::from(x) / (1.0 + libm::fabs(f64::from(x)))) as f32,
+        Function::Affine => (f64::from(alpha) * f64::from(x) + f64::from(beta)) as f32,
+        Function::ThresholdedRelu => {
+            if x < alpha {
+                0.0
+            } else {
+                x
+            }
+        }
+        Function::ScaledTanh => (f64::from(alpha) * libm::tanh(f64::from(beta) * f64::from(x))) as f32,
     }
 }
 

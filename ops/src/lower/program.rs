@@ -65,6 +65,23 @@ pub enum Constant {
     ConvI8(Vec<i8>, ConvGeometry),
     /// f32 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvF32(Vec<f32>, ConvGeometry),
+    /// int8 matrices of integer products, which the compiler packs.
+    Product(ProductWeights),
+}
+
+/// int8 matrices `[outputs][inputs]`, any number of them one after the other, with a scale and a zero point for every row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProductWeights {
+    /// Columns of a matrix.
+    pub inputs: usize,
+    /// Rows of a matrix.
+    pub outputs: usize,
+    /// The integers.
+    pub rows: Vec<i8>,
+    /// Scale of every row of every matrix.
+    pub scales: Vec<f32>,
+    /// Zero point of every row of every matrix.
+    pub zero_points: Vec<i32>,
 }
 
 /// Bytes of an element.

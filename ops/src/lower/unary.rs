@@ -1,9 +1,9 @@
 //! Elementwise functions of one operand: a table in int8, a unary step in float.
 
 use ocellus_graph::Tensor;
-use ocellus_plan::args::{Unary, UnaryFunction};
+use ocellus_plan::args::{Unary, UnaryFunction, element};
 
-use super::LowerContext;
+use super::{DeviceTensor, LowerContext, TensorId};
 use crate::{OpError, evaluate_node};
 
 /// Lowers an elementwise function. In int8 the table is filled by the operator's own evaluation.
@@ -12,11 +12,19 @@ pub(crate) fn lower(ctx: &mut LowerContext, function: UnaryFunction, alpha: f32,
         return Ok(());
     }
     let x = ctx.float(0)?;
-    let y = ctx.output_plain_f32();
-    let len = ctx.program.tensors[x].len() as u32;
-    ctx.program.tensors[y].plain = ctx.program.tensors[x].plain;
-    ctx.emit(Unary { function: function as u32, len, alpha, beta }, &[y], &[x]).in_place = vec![0];
+    let y = apply(ctx, function, x, alpha, beta);
+    ctx.bind(0, y);
     Ok(())
+}
+
+/// A function of every element of an f32 tensor.
+pub(crate) fn apply(ctx: &mut LowerContext, function: UnaryFunction, x: TensorId, alpha: f32, beta: f32) -> TensorId {
+    let mut y = DeviceTensor::new(element::F32, &ctx.program.tensors[x].shape.clone(), None);
+    y.plain = ctx.program.tensors[x].plain;
+    let len = y.len() as u32;
+    let y = ctx.program.add(y);
+    ctx.emit(Unary { function: function as u32, len, alpha, beta }, &[y], &[x]).in_place = vec![0];
+    y
 }
 
 /// Lowers to a table where input and output are int8; says whether it did.

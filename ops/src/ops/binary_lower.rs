@@ -43,7 +43,7 @@ fn candidates(ctx: &LowerContext, y: TensorId, operands: &[TensorId]) -> Vec<usi
     operands.iter().enumerate().filter(same).map(|(i, _)| i).collect()
 }
 
-/// Lowers a binary operator; `Min` and `Max` of more than two operands pairwise.
+/// Lowers a binary operator; operators of more than two operands pairwise.
 pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<(), OpError> {
     if quantized(ctx, function)? {
         return Ok(());
@@ -70,15 +70,37 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
             }
             _ => (f32::NEG_INFINITY, f32::INFINITY),
         };
-        let element = ctx.program.tensors[a].element;
-        let y = ctx.program.add(DeviceTensor::new(element, &shape, None));
-        let args = Binary { function: function as u32, element, broadcast: broadcast(ctx, a, b, &shape)?, low, high };
-        let places = candidates(ctx, y, &[a, b]);
-        ctx.emit(args, &[y], &[a, b]).in_place = places;
-        a = y;
+        a = combine(ctx, function, [a, b], &shape, (low, high))?;
     }
     ctx.bind(0, a);
     Ok(())
+}
+
+/// A function of two tensors of one element, broadcast to `shape` and clamped.
+fn combine(
+    ctx: &mut LowerContext,
+    function: BinaryFunction,
+    [a, b]: [TensorId; 2],
+    shape: &[usize],
+    (low, high): (f32, f32),
+) -> Result<TensorId, OpError> {
+    let element = ctx.program.tensors[a].element;
+    let y = ctx.program.add(DeviceTensor::new(element, shape, None));
+    let args = Binary { function: function as u32, element, broadcast: broadcast(ctx, a, b, shape)?, low, high };
+    let places = candidates(ctx, y, &[a, b]);
+    ctx.emit(args, &[y], &[a, b]).in_place = places;
+    Ok(y)
+}
+
+/// A function of two f32 tensors, broadcast.
+pub(super) fn pair(
+    ctx: &mut LowerContext,
+    function: BinaryFunction,
+    a: TensorId,
+    b: TensorId,
+) -> Result<TensorId, OpError> {
+    let shape = pair_shape(ctx, a, b)?;
+    combine(ctx, function, [a, b], &shape, (f32::NEG_INFINITY, f32::INFINITY))
 }
 
 fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>, OpError> {
@@ -88,7 +110,7 @@ fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>
 
 /// The int8 forms of Add, Sub and Mul; says whether it was one.
 fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, OpError> {
-    let known = matches!(function, BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul);
+    let known = matches!(function, BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul) && !ctx.has(2);
     let Some(to) = ctx.fusion.quant.filter(|_| known) else { return Ok(false) };
     let Some(((a, qa), (b, qb))) = ctx.quantized(0).zip(ctx.quantized(1)) else { return Ok(false) };
     let (y, low, high) = ctx.output_i8(to);

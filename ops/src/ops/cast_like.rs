@@ -11,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| Ok(vec![converted(ctx.input(0)?, ctx.input(1)?.dtype()).map_err(|e| ctx.error(e))?])),
     grad: Some(grad),
     upgrade: Some(super::cast::upgrade),
+    lower: Some(super::movement_lower::cast),
     ..OpDef::new("CastLike", |ctx| Ok(vec![ValueType::new(ctx.input(1)?.dtype, ctx.input(0)?.shape.clone())]))
 };
 

@@ -7,7 +7,8 @@ use super::quantized::{centered, per_first_axis, require_byte};
 use super::window::Window;
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), ..OpDef::new("ConvInteger", infer) };
+pub(crate) const OP: OpDef =
+    OpDef { eval: Some(eval), lower: Some(super::integer_lower::conv), ..OpDef::new("ConvInteger", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     for i in 0..2 {

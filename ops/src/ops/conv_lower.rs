@@ -209,7 +209,7 @@ fn bias_of(ctx: &LowerContext, index: usize, channels: usize, factor: f32) -> Re
 }
 
 /// Two spatial axes of a window; a 1-D window gets a row axis of one element.
-fn two_axes(axes: &[Axis]) -> Option<[Axis; 2]> {
+pub(super) fn two_axes(axes: &[Axis]) -> Option<[Axis; 2]> {
     match *axes {
         [columns] => Some([Axis { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input: 1, output: 1 }, columns]),
         [rows, columns] => Some([rows, columns]),
@@ -217,7 +217,7 @@ fn two_axes(axes: &[Axis]) -> Option<[Axis; 2]> {
     }
 }
 
-fn geometry(
+pub(super) fn geometry(
     batch: usize,
     channels: [usize; 2],
     [rows, columns]: [Axis; 2],

@@ -1,6 +1,7 @@
 //! `Cos`: cosine of radians (ONNX Cos-7).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{eval_unary, float_unary, ranged, unary_grad};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, libm::cos)),
     grad: Some(grad),
     quant: Some(ranged(-1.0, 1.0)),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Cos, 0.0, 0.0)),
     ..OpDef::new("Cos", float_unary)
 };
 

@@ -4,10 +4,17 @@ use ocellus_graph::{Attributes, Dim, Shape, Tensor, ValueId};
 
 use super::movement::MOVES;
 use super::transpose::permuted;
-use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
+use crate::lower::DeviceTensor;
+use crate::lower::moves::{Box6, copy};
+use crate::{Builder, EvalContext, GradContext, InferContext, LowerContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), ..OpDef::new("DepthToSpace", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(lower),
+    ..OpDef::new("DepthToSpace", infer)
+};
 
 /// The largest block size: its square fits.
 const MOST_BLOCK: usize = 1 << 16;
@@ -76,6 +83,47 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let (apart, perm, shape) = steps(image(x.shape()).map_err(|e| ctx.error(e))?, block, depth_first);
     let moved = x.reshaped(&apart).map(|x| permuted(&x, &perm)).and_then(|x| x.reshaped(&shape));
     Ok(vec![moved.map_err(|e| ctx.error(e.to_string()))?])
+}
+
+/// One copy of a box over `[N, H, block, W, block, C]` of the output.
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let block = block(ctx.node.attributes.int("blocksize")).map_err(|e| ctx.error(e))?;
+    let depth_first = depth_first(ctx.node.attributes.string("mode").unwrap_or("DCR")).map_err(|e| ctx.error(e))?;
+    let [n, c, h, w] = image(ctx.shape(0)).map_err(|e| ctx.error(e))?;
+    let depth = c / (block * block);
+    let sizes = [n, h, block, w, block, depth];
+    // The channel of x that goes to row i, column j and channel d of a block.
+    let [per_row, per_column, per_depth] =
+        if depth_first { [block * depth, depth, 1] } else { [block, 1, block * block] };
+    blocks(
+        ctx,
+        sizes,
+        |[batch, channel, row, column]| {
+            [batch, row, channel * per_row, column, channel * per_column, channel * per_depth]
+        },
+        |[batch, channel, row, column]| [batch, row * block, row, column * block, column, channel],
+    )
+}
+
+/// Copies a box between input 0 and output 0, with the strides that `x` and `y` make of those of the two tensors.
+pub(super) fn blocks(
+    ctx: &mut LowerContext,
+    sizes: [usize; 6],
+    x: impl Fn([usize; 4]) -> [usize; 6],
+    y: impl Fn([usize; 4]) -> [usize; 6],
+) -> Result<(), OpError> {
+    let from = ctx.any(0)?;
+    let tensor = &ctx.program.tensors[from];
+    let image_strides = |t: &DeviceTensor| image(&t.strides());
+    let to = DeviceTensor::new(tensor.element, &ctx.outputs[0].0, tensor.quant);
+    let x = image_strides(tensor).map(x).map_err(|e| ctx.error(e))?;
+    let y = image_strides(&to).map(y).map_err(|e| ctx.error(e))?;
+    let to = ctx.program.add(to);
+    let x_strides = x.iter().map(|&s| s as i64).collect();
+    let area = Box6 { sizes: sizes.to_vec(), x_strides, y_strides: y.to_vec(), x_offset: 0, y_offset: 0 };
+    copy(ctx, from, to, area)?;
+    ctx.bind(0, to);
+    Ok(())
 }
 
 /// The way back: SpaceToDepth for `DCR`, three steps for `CRD`, which it does not know.

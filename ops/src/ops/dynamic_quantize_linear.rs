@@ -5,7 +5,11 @@ use ocellus_graph::{Attributes, DataType, Tensor, ValueId};
 use super::quantize_linear::quantized;
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), ..OpDef::new("DynamicQuantizeLinear", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    lower: Some(super::integer_lower::quantize_dynamic),
+    ..OpDef::new("DynamicQuantizeLinear", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let x = ctx.input(0)?;
@@ -16,13 +20,17 @@ fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     Ok(vec![ValueType::new(DataType::U8, x.shape.clone()), scalar(DataType::F32), scalar(DataType::U8)])
 }
 
-/// The range always holds 0, so that 0 is exact; every step is in f32. A tensor of zeros gets a scale of 1.
+/// Scale and zero point. The range always holds 0, so that 0 is exact; every step is in f32. Zeros get a scale of 1.
+pub(super) fn parameters(values: &[f32]) -> (f32, u8) {
+    let (low, high) = values.iter().fold((0f32, 0f32), |(low, high), &v| (low.min(v), high.max(v)));
+    let scale = if high > low { (high - low) / 255.0 } else { 1.0 };
+    (scale, (-low / scale).clamp(0.0, 255.0).round_ties_even() as u8)
+}
+
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let x = ctx.input(0)?;
     let values = ctx.view::<f32>(0)?;
-    let (low, high) = values.iter().fold((0f32, 0f32), |(low, high), &v| (low.min(v), high.max(v)));
-    let scale = if high > low { (high - low) / 255.0 } else { 1.0 };
-    let zero = (-low / scale).clamp(0.0, 255.0).round_ties_even() as u8;
+    let (scale, zero) = parameters(values);
     let levels: Vec<i64> =
         values.iter().map(|&v| quantized(v.into(), scale.into(), zero.into(), DataType::U8, false)).collect();
     Ok(vec![Tensor::from_i64(DataType::U8, x.shape(), &levels), Tensor::scalar(scale), Tensor::scalar(zero)])

@@ -1,6 +1,7 @@
 //! `Equal`: whether two elements are the same, of numbers, truth values or text (ONNX Equal-19).
 
 use ocellus_graph::{Attributes, Tensor, TensorData, ValueId};
+use ocellus_plan::args::CompareFunction;
 
 use super::compare;
 use super::elementwise::{no_grad, pairs, upgrade_broadcast};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(eval),
     grad: Some(no_grad),
     upgrade: Some(upgrade_broadcast),
+    lower: Some(|ctx| super::compare_lower::lower(ctx, CompareFunction::Equal, [0, 1])),
     ..OpDef::new("Equal", compare::infer_any)
 };
 

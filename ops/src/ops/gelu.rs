@@ -1,12 +1,13 @@
 //! `Gelu`: `x * Φ(x)`, exact or by a tanh (ONNX Gelu-20; Hendrycks and Gimpel 2016).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, unary_grad};
-use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
+use crate::{Builder, EvalContext, GradContext, InferContext, LowerContext, OpDef, OpError, ValueType};
 
 pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(TABLE), ..OpDef::new("Gelu", infer) };
+    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(TABLE), lower: Some(lower), ..OpDef::new("Gelu", infer) };
 
 /// `√(2/π)` and the cubic term of the approximation.
 const ROOT: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
@@ -25,6 +26,11 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
         return eval_unary(ctx, |x| 0.5 * x * (1.0 + libm::tanh(ROOT * (x + CUBIC * x * x * x))));
     }
     eval_unary(ctx, |x| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2))
+}
+
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let tanh = ctx.node.attributes.string("approximate") == Some("tanh");
+    crate::lower::unary::lower(ctx, if tanh { UnaryFunction::GeluTanh } else { UnaryFunction::Gelu }, 0.0, 0.0)
 }
 
 fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {

@@ -7,7 +7,12 @@ use super::norm::{norm, norm_gradient, order};
 use super::pool::{eval_global, global_shape};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("GlobalLpPool", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::pool_lower::global_lp_pool),
+    ..OpDef::new("GlobalLpPool", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     require_float(ctx, 0)?;

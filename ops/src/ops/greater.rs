@@ -1,6 +1,7 @@
 //! `Greater`: whether `a > b` (ONNX Greater-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::CompareFunction;
 
 use super::compare;
 use super::elementwise::{no_grad, upgrade_broadcast};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| compare::eval(ctx, PartialOrd::gt, PartialOrd::gt)),
     grad: Some(no_grad),
     upgrade: Some(upgrade_broadcast),
+    lower: Some(|ctx| super::compare_lower::lower(ctx, CompareFunction::Less, [1, 0])),
     ..OpDef::new("Greater", compare::infer_order)
 };
 

@@ -1,6 +1,7 @@
 //! `GreaterOrEqual`: whether `a >= b` (ONNX GreaterOrEqual-16).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::CompareFunction;
 
 use super::compare;
 use super::elementwise::{no_grad, upgrade_broadcast};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| compare::eval(ctx, PartialOrd::ge, PartialOrd::ge)),
     grad: Some(no_grad),
     upgrade: Some(upgrade_broadcast),
+    lower: Some(|ctx| super::compare_lower::lower(ctx, CompareFunction::LessOrEqual, [1, 0])),
     ..OpDef::new("GreaterOrEqual", compare::infer_order)
 };
 

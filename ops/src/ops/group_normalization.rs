@@ -7,8 +7,13 @@ use super::elementwise::{require_float, require_same_type};
 use super::normalize::{moments, normalized, normalized_gradient, per_channel};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, UpgradeContext, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), upgrade: Some(upgrade), ..OpDef::new("GroupNormalization", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    upgrade: Some(upgrade),
+    lower: Some(super::normalization_lower::group),
+    ..OpDef::new("GroupNormalization", infer)
+};
 
 const EPSILON: f32 = 1e-5;
 

@@ -15,6 +15,7 @@ pub(crate) const OP: OpDef = OpDef {
         ctx.node.attributes.remove("consumed_inputs");
         Ok(())
     }),
+    lower: Some(super::normalization_lower::instance),
     ..OpDef::new("InstanceNormalization", infer)
 };
 

@@ -5,7 +5,12 @@ use ocellus_graph::{Attributes, DataType, Tensor, ValueId};
 use super::elementwise::{no_grad, require_float};
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(no_grad), ..OpDef::new("IsNaN", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(no_grad),
+    lower: Some(super::compare_lower::is_nan),
+    ..OpDef::new("IsNaN", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     require_float(ctx, 0)?;

@@ -7,7 +7,12 @@ use super::normalize::{converted, moments, normalized, normalized_gradient};
 use crate::shapes::{axis, broadcast, broadcast_offsets};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("LayerNormalization", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::normalization_lower::layer),
+    ..OpDef::new("LayerNormalization", infer)
+};
 
 const EPSILON: f32 = 1e-5;
 

@@ -7,7 +7,12 @@ use super::norm::{nonzero, norm};
 use crate::shapes::axis;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("LpNormalization", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::normalization_lower::lp),
+    ..OpDef::new("LpNormalization", infer)
+};
 
 /// Axis and order.
 fn settings(along: i64, p: i64, rank: usize) -> Result<(usize, i32), String> {

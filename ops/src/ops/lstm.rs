@@ -18,10 +18,10 @@ pub(crate) const OP: OpDef = OpDef {
 };
 
 /// Gates in the order input, output, forget, cell.
-const FAMILY: Family = Family { gates: 4, states: 2, activations: &["Sigmoid", "Tanh", "Tanh"] };
+pub(super) const FAMILY: Family = Family { gates: 4, states: 2, activations: &["Sigmoid", "Tanh", "Tanh"] };
 
 /// Whether the forget gate is one minus the input gate.
-fn is_coupled(node: &Node) -> bool {
+pub(super) fn is_coupled(node: &Node) -> bool {
     node.attributes.int("input_forget").unwrap_or(0) != 0
 }
 
@@ -30,7 +30,7 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     recurrent::eval(ctx, &FAMILY, |settings, p, x, states| cell(coupled, settings, p, x, states))
 }
 
-fn cell(coupled: bool, settings: &Settings, p: &Weights, x: &[f64], states: &mut [Vec<f64>]) {
+pub(super) fn cell(coupled: bool, settings: &Settings, p: &Weights, x: &[f64], states: &mut [Vec<f64>]) {
     let [hidden_state, cell_state] = states else { return };
     let hidden = hidden_state.len();
     let (from_x, from_h) = (product(p.w, 0..4 * hidden, x), product(p.r, 0..4 * hidden, hidden_state));

@@ -6,7 +6,8 @@ use super::matrix::{Product, product_shape};
 use super::quantized::{centered, per_column, per_row, require_byte};
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), ..OpDef::new("MatMulInteger", infer) };
+pub(crate) const OP: OpDef =
+    OpDef { eval: Some(eval), lower: Some(super::integer_lower::matmul), ..OpDef::new("MatMulInteger", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     for i in 0..2 {

@@ -1,13 +1,20 @@
 //! `Mean`: elementwise mean of any number of inputs, with broadcasting (ONNX Mean-13).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
+use super::binary_lower::pair;
 use super::elementwise::{VARIADIC, broadcast_floats, eval_variadic};
 use super::sum::shared;
-use crate::{Builder, EvalContext, GradContext, OpDef, OpError};
+use crate::{Builder, EvalContext, GradContext, LowerContext, OpDef, OpError};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(VARIADIC), ..OpDef::new("Mean", broadcast_floats) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(VARIADIC),
+    lower: Some(lower),
+    ..OpDef::new("Mean", broadcast_floats)
+};
 
 /// The inputs enter the sum one by one, so that the mean is rounded once.
 fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
@@ -22,6 +29,19 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
         Tensor::from_f64(dtype, sum.shape(), &values)
     };
     Ok(sums.into_iter().map(mean).collect())
+}
+
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let count = ctx.inputs.len();
+    let mut sum = ctx.float(0)?;
+    for i in 1..count {
+        let next = ctx.float(i)?;
+        sum = pair(ctx, BinaryFunction::Add, sum, next)?;
+    }
+    let count = ctx.f32s(&[count as f32]);
+    let mean = pair(ctx, BinaryFunction::Div, sum, count)?;
+    ctx.bind(0, mean);
+    Ok(())
 }
 
 /// `g / n` to every input, summed over its broadcast axes. ONNX Runtime has no CUDA kernel for Mean: none is emitted.

@@ -1,6 +1,7 @@
 //! `Mish`: `x * tanh(softplus(x))` (ONNX Mish-18; Misra 2019).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary, unary_grad};
 use super::softplus::softplus;
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, |x| x * libm::tanh(softplus(x)))),
     grad: Some(grad),
     quant: Some(TABLE),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Mish, 0.0, 0.0)),
     ..OpDef::new("Mish", float_unary)
 };
 

@@ -45,13 +45,26 @@ pub(super) fn transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
         Some(perm) => perm.iter().map(|&p| p as usize).collect(),
         None => (0..rank).rev().collect(),
     };
-    let strides = ctx.program.tensors[x].strides();
-    let shape = ctx.output_shape();
-    let y = like(ctx, x, &shape);
-    let turned = perm.iter().map(|&p| strides[p] as i64).collect();
-    place(ctx, (x, 0, turned), (y, &vec![0; rank]), &shape)?;
+    let y = permuted(ctx, x, &perm)?;
     ctx.bind(0, y);
     Ok(())
+}
+
+/// A tensor with its axes in another order, in the storage order of its new shape; the same memory where nothing moves.
+pub(super) fn permuted(ctx: &mut LowerContext, x: TensorId, perm: &[usize]) -> Result<TensorId, OpError> {
+    let from = ctx.program.tensors[x].clone();
+    let strides = from.strides();
+    let shape: Vec<usize> = perm.iter().map(|&p| from.shape[p]).collect();
+    let mut to = DeviceTensor::new(from.element, &shape, from.quant);
+    let own = to.strides();
+    if (0..shape.len()).all(|i| shape[i] == 1 || strides[perm[i]] == own[i]) {
+        to.alias = Some(x);
+        return Ok(ctx.program.add(to));
+    }
+    let y = ctx.program.add(to);
+    let turned = perm.iter().map(|&p| strides[p] as i64).collect();
+    place(ctx, (x, 0, turned), (y, &vec![0; shape.len()]), &shape)?;
+    Ok(y)
 }
 
 /// `Concat`: one strided copy per operand, straight into its place. Operands in int8 that share the output's scale move
@@ -229,7 +242,7 @@ fn pad_axis(
 }
 
 /// The slices of `x` at constant indices along an axis.
-fn take(ctx: &mut LowerContext, x: TensorId, axis: usize, indices: &[i64]) -> Result<TensorId, OpError> {
+pub(super) fn take(ctx: &mut LowerContext, x: TensorId, axis: usize, indices: &[i64]) -> Result<TensorId, OpError> {
     let tensor = ctx.program.tensors[x].clone();
     let order = tensor.order();
     let place = order.iter().position(|&a| a == axis).unwrap_or(0);
@@ -248,6 +261,31 @@ fn take(ctx: &mut LowerContext, x: TensorId, axis: usize, indices: &[i64]) -> Re
     };
     ctx.emit(args, &[y], &[x, table]);
     Ok(y)
+}
+
+/// `Tile`, one axis after the other, the last one first.
+pub(super) fn tile(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let repeats = ctx.required_constant(1)?.to_i64();
+    let mut current = ctx.any(0)?;
+    for (axis, &times) in repeats.iter().enumerate().rev().filter(|(_, times)| **times != 1) {
+        let tensor = ctx.program.tensors[current].clone();
+        let times = usize::try_from(times).map_err(|_| ctx.error("repeats are negative"))?;
+        let mut shape = tensor.shape.clone();
+        shape[axis] *= times;
+        let y = like(ctx, current, &shape);
+        let target = ctx.program.tensors[y].clone();
+        let (from, to) = (tensor.strides(), target.strides());
+        let (mut sizes, mut x_strides, mut y_strides) = (vec![times], vec![0], vec![tensor.shape[axis] * to[axis]]);
+        for a in target.order() {
+            sizes.push(tensor.shape[a]);
+            x_strides.push(from[a] as i64);
+            y_strides.push(to[a]);
+        }
+        copy(ctx, current, y, Box6 { sizes, x_strides, y_strides, x_offset: 0, y_offset: 0 })?;
+        current = y;
+    }
+    ctx.bind(0, current);
+    Ok(())
 }
 
 /// `Gather`, in the model's axis order.

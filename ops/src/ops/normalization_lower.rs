@@ -1,10 +1,13 @@
-//! Lowering of normalizations with fixed statistics.
+//! Lowering of normalizations.
 
 use ocellus_graph::Tensor;
-use ocellus_plan::args::{Binary, BinaryFunction, Lrn, element};
+use ocellus_plan::args::{Binary, BinaryFunction, Lrn, ReduceFunction, UnaryFunction, element};
 
-use super::binary_lower::broadcast;
-use crate::lower::{DeviceTensor, LowerContext};
+use super::binary_lower::{broadcast, pair};
+use super::reduce_lower::reduced;
+use crate::lower::moves::reshaped;
+use crate::lower::unary::apply;
+use crate::lower::{DeviceTensor, LowerContext, TensorId};
 use crate::{Fold, FoldContext, OpError};
 
 /// `LRN`.
@@ -54,5 +57,96 @@ pub(super) fn batch_normalization(ctx: &mut LowerContext) -> Result<(), OpError>
         current = y;
     }
     ctx.bind(0, current);
+    Ok(())
+}
+
+/// An f32 tensor normalized over some axes, which its statistics keep with size 1.
+struct Normalized {
+    mean: TensorId,
+    inverse: TensorId,
+    value: TensorId,
+}
+
+/// `(x - mean) / sqrt(variance + epsilon)` over `axes`.
+fn normalized(ctx: &mut LowerContext, x: TensorId, axes: &[usize], epsilon: f32) -> Result<Normalized, OpError> {
+    let mean = reduced(ctx, ReduceFunction::Mean, x, axes)?;
+    let centered = pair(ctx, BinaryFunction::Sub, x, mean)?;
+    let square = pair(ctx, BinaryFunction::Mul, centered, centered)?;
+    let variance = reduced(ctx, ReduceFunction::Mean, square, axes)?;
+    let shifted = apply(ctx, UnaryFunction::Affine, variance, 1.0, epsilon);
+    let deviation = apply(ctx, UnaryFunction::Sqrt, shifted, 0.0, 0.0);
+    let inverse = apply(ctx, UnaryFunction::Reciprocal, deviation, 0.0, 0.0);
+    let value = pair(ctx, BinaryFunction::Mul, centered, inverse)?;
+    Ok(Normalized { mean, inverse, value })
+}
+
+/// `x * scale + bias` with inputs 1 and 2, one number per channel.
+fn per_channel(ctx: &mut LowerContext, x: TensorId) -> Result<TensorId, OpError> {
+    let mut current = x;
+    for (input, function) in [(1, BinaryFunction::Mul), (2, BinaryFunction::Add)] {
+        let mut shape = vec![1; ctx.shape(0).len() - 1];
+        shape[0] = ctx.shape(0)[1];
+        let vector = ctx.float(input)?;
+        let vector = reshaped(ctx, vector, &shape)?;
+        current = pair(ctx, function, current, vector)?;
+    }
+    Ok(current)
+}
+
+/// `InstanceNormalization`.
+pub(super) fn instance(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let x = ctx.float(0)?;
+    let axes: Vec<usize> = (2..ctx.shape(0).len()).collect();
+    let n = normalized(ctx, x, &axes, ctx.float_attribute("epsilon", 1e-5))?;
+    let y = per_channel(ctx, n.value)?;
+    ctx.bind(0, y);
+    Ok(())
+}
+
+/// `GroupNormalization`, over the last axis of `[N, groups, rest]`.
+pub(super) fn group(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let shape = ctx.shape(0).to_vec();
+    let groups = usize::try_from(ctx.int("num_groups", 1)).ok().filter(|&g| g > 0);
+    let groups = groups.ok_or_else(|| ctx.error("num_groups has to be positive"))?;
+    let rest = shape.iter().skip(1).product::<usize>() / groups;
+    let x = ctx.float(0)?;
+    let x = reshaped(ctx, x, &[shape[0], groups, rest])?;
+    let n = normalized(ctx, x, &[2], ctx.float_attribute("epsilon", 1e-5))?;
+    let value = reshaped(ctx, n.value, &shape)?;
+    let y = per_channel(ctx, value)?;
+    ctx.bind(0, y);
+    Ok(())
+}
+
+/// `LayerNormalization`, with its statistics.
+pub(super) fn layer(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let x = ctx.float(0)?;
+    let rank = ctx.shape(0).len();
+    let first = crate::shapes::axis(ctx.int("axis", -1), rank).ok_or_else(|| ctx.error("axis is out of range"))?;
+    let axes: Vec<usize> = (first..rank).collect();
+    let n = normalized(ctx, x, &axes, ctx.float_attribute("epsilon", 1e-5))?;
+    let mut y = n.value;
+    for (input, function) in [(1, BinaryFunction::Mul), (2, BinaryFunction::Add)] {
+        if ctx.has(input) {
+            let operand = ctx.float(input)?;
+            y = pair(ctx, function, y, operand)?;
+        }
+    }
+    for (k, tensor) in [y, n.mean, n.inverse].into_iter().enumerate().take(ctx.outputs.len()) {
+        ctx.bind(k, tensor);
+    }
+    Ok(())
+}
+
+/// `LpNormalization`. A line without length stays 0.
+pub(super) fn lp(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let x = ctx.float(0)?;
+    let rank = ctx.shape(0).len();
+    let axis = crate::shapes::axis(ctx.int("axis", -1), rank).ok_or_else(|| ctx.error("axis is out of range"))?;
+    let function = if ctx.int("p", 2) == 1 { ReduceFunction::L1 } else { ReduceFunction::L2 };
+    let norm = reduced(ctx, function, x, &[axis])?;
+    let norm = apply(ctx, UnaryFunction::Clip, norm, f32::MIN_POSITIVE, f32::INFINITY);
+    let y = pair(ctx, BinaryFunction::Div, x, norm)?;
+    ctx.bind(0, y);
     Ok(())
 }

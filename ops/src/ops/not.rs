@@ -6,7 +6,8 @@ use super::compare::require_bool;
 use super::elementwise::{no_grad, same_as_input};
 use crate::{Builder, EvalContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(no_grad), ..OpDef::new("Not", infer) };
+pub(crate) const OP: OpDef =
+    OpDef { eval: Some(eval), grad: Some(no_grad), lower: Some(super::compare_lower::not), ..OpDef::new("Not", infer) };
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     require_bool(ctx, 0)?;

@@ -134,6 +134,15 @@ pub(super) fn global_average_pool(ctx: &mut LowerContext) -> Result<(), OpError>
 /// `LpPool`.
 pub(super) fn lp_pool(ctx: &mut LowerContext) -> Result<(), OpError> {
     let axes = two(ctx, &pool_axes(ctx.node, ctx.shape(0))?)?;
+    emit_lp(ctx, axes)
+}
+
+/// `GlobalLpPool`.
+pub(super) fn global_lp_pool(ctx: &mut LowerContext) -> Result<(), OpError> {
+    emit_lp(ctx, global(ctx))
+}
+
+fn emit_lp(ctx: &mut LowerContext, axes: [Axis; 2]) -> Result<(), OpError> {
     let g = geometry(ctx, axes);
     let p = u32::try_from(ctx.int("p", 2)).map_err(|_| ctx.error("p is negative"))?;
     let x = ctx.float(0)?;

@@ -1,6 +1,7 @@
 //! The activations that a recurrent node may name, with their alpha and beta.
 
 use ocellus_graph::{Node, ValueId};
+use ocellus_plan::args::{Activation as DeviceActivation, UnaryFunction};
 
 use crate::{Builder, OpError};
 
@@ -102,6 +103,24 @@ impl Activation {
             Kind::Softsign => x / (1.0 + x.abs()),
             Kind::Softplus => x.max(0.0) + libm::log1p(libm::exp(-x.abs())),
         }
+    }
+
+    /// The activation on the device.
+    pub fn device(&self) -> DeviceActivation {
+        let function = match self.kind {
+            Kind::Relu => UnaryFunction::Relu,
+            Kind::Tanh => UnaryFunction::Tanh,
+            Kind::Sigmoid => UnaryFunction::Sigmoid,
+            Kind::Affine => UnaryFunction::Affine,
+            Kind::LeakyRelu => UnaryFunction::LeakyRelu,
+            Kind::ThresholdedRelu => UnaryFunction::ThresholdedRelu,
+            Kind::ScaledTanh => UnaryFunction::ScaledTanh,
+            Kind::HardSigmoid => UnaryFunction::HardSigmoid,
+            Kind::Elu => UnaryFunction::Elu,
+            Kind::Softsign => UnaryFunction::Softsign,
+            Kind::Softplus => UnaryFunction::Softplus,
+        };
+        DeviceActivation { function: function as u32, alpha: self.alpha as f32, beta: self.beta as f32 }
     }
 
     /// Emits the activation.

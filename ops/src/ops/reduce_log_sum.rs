@@ -9,6 +9,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval(ctx, &REDUCTION)),
     grad: Some(grad),
     upgrade: Some(upgrade),
+    lower: Some(super::reduce_lower::log_sum),
     ..OpDef::new("ReduceLogSum", infer)
 };
 

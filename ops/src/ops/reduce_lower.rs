@@ -1,13 +1,17 @@
 //! Lowering of reductions.
 
-use ocellus_plan::args::{ArgMax, AveragePoolI8, PoolGeometry, Reduce, ReduceFunction, element};
+use ocellus_plan::args::{
+    ArgMax, AveragePoolI8, BinaryFunction, PoolGeometry, Reduce, ReduceFunction, UnaryFunction, element,
+};
 
+use super::binary_lower::pair;
 use crate::OpError;
 use crate::lower::moves::{reshaped, six};
-use crate::lower::{DeviceTensor, LowerContext};
+use crate::lower::unary::apply;
+use crate::lower::{DeviceTensor, LowerContext, TensorId};
 
 /// The reduced axes, from input 1 or the attribute.
-fn axes(ctx: &LowerContext) -> Result<Vec<usize>, OpError> {
+pub(super) fn axes(ctx: &LowerContext) -> Result<Vec<usize>, OpError> {
     let rank = ctx.shape(0).len();
     let given = match ctx.has(1) {
         true => Some(ctx.required_constant(1)?.to_i64()),
@@ -28,6 +32,19 @@ pub(super) fn lower(ctx: &mut LowerContext, function: ReduceFunction) -> Result<
         return Ok(());
     }
     let x = ctx.float(0)?;
+    let y = reduced(ctx, function, x, &axes)?;
+    let y = reshaped(ctx, y, &ctx.output_shape())?;
+    ctx.bind(0, y);
+    Ok(())
+}
+
+/// An f32 tensor reduced over some axes, which stay with size 1.
+pub(super) fn reduced(
+    ctx: &mut LowerContext,
+    function: ReduceFunction,
+    x: TensorId,
+    axes: &[usize],
+) -> Result<TensorId, OpError> {
     let tensor = ctx.program.tensors[x].clone();
     let strides = tensor.strides();
     // The output with every reduced axis kept as 1: its storage order is that of the input's rank.
@@ -47,9 +64,7 @@ pub(super) fn lower(ctx: &mut LowerContext, function: ReduceFunction) -> Result<
         reduced_strides: six(&pick(false, &strides), 0).ok_or_else(deep)?,
     };
     ctx.emit(args, &[y], &[x]);
-    let y = reshaped(ctx, y, &ctx.output_shape())?;
-    ctx.bind(0, y);
-    Ok(())
+    Ok(y)
 }
 
 fn mean_of_pixels(ctx: &mut LowerContext, axes: &[usize]) -> Result<bool, OpError> {
@@ -85,6 +100,34 @@ fn mean_of_pixels(ctx: &mut LowerContext, axes: &[usize]) -> Result<bool, OpErro
     let y = reshaped(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);
     Ok(true)
+}
+
+/// `ReduceLogSum`.
+pub(super) fn log_sum(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let axes = axes(ctx)?;
+    let x = ctx.float(0)?;
+    let sum = reduced(ctx, ReduceFunction::Sum, x, &axes)?;
+    let y = apply(ctx, UnaryFunction::Log, sum, 0.0, 0.0);
+    let y = reshaped(ctx, y, &ctx.output_shape())?;
+    ctx.bind(0, y);
+    Ok(())
+}
+
+/// `ReduceLogSumExp`. The greatest element is subtracted first, so that no exponential overflows; an infinite one is
+/// held at the greatest float, so that its distance to itself is no NaN.
+pub(super) fn log_sum_exp(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let axes = axes(ctx)?;
+    let x = ctx.float(0)?;
+    let greatest = reduced(ctx, ReduceFunction::Max, x, &axes)?;
+    let greatest = apply(ctx, UnaryFunction::Clip, greatest, f32::MIN, f32::MAX);
+    let distance = pair(ctx, BinaryFunction::Sub, x, greatest)?;
+    let powers = apply(ctx, UnaryFunction::Exp, distance, 0.0, 0.0);
+    let sum = reduced(ctx, ReduceFunction::Sum, powers, &axes)?;
+    let log = apply(ctx, UnaryFunction::Log, sum, 0.0, 0.0);
+    let y = pair(ctx, BinaryFunction::Add, log, greatest)?;
+    let y = reshaped(ctx, y, &ctx.output_shape())?;
+    ctx.bind(0, y);
+    Ok(())
 }
 
 /// `ArgMax` and `ArgMin`.

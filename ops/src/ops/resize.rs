@@ -1,6 +1,6 @@
 //! `Resize`: resampling along axes (ONNX Resize-19).
 
-use ocellus_graph::{Attribute, Attributes, Dim, Shape, Tensor, ValueId};
+use ocellus_graph::{Attribute, Attributes, Dim, Node, Shape, Tensor, ValueId};
 
 use super::interpolation::{Kernel, Line, Method, Rounding, Taps, Transformation};
 use super::movement::{MOVES, axes};
@@ -12,6 +12,7 @@ pub(crate) const OP: OpDef = OpDef {
     grad: Some(grad),
     quant: Some(MOVES),
     upgrade: Some(upgrade),
+    lower: Some(super::resize_lower::lower),
     ..OpDef::new("Resize", infer)
 };
 
@@ -140,6 +141,15 @@ impl Request {
         let all = self.lines(shape)?.into_iter().map(|(axis, line)| (axis, line.input, self.method.taps(&line)));
         Ok(all.filter(|(_, n, taps)| !keeps(*n, taps)).map(|(axis, _, taps)| (axis, taps)).collect())
     }
+}
+
+/// The taps of every axis that changes; `inputs` are roi, scales and sizes.
+pub(super) fn taps(
+    node: &Node,
+    shape: &[usize],
+    inputs: [Option<&Tensor>; 3],
+) -> Result<Vec<(usize, Vec<Taps>)>, String> {
+    Request::new(shape.len(), &node.attributes, inputs)?.taps(shape)
 }
 
 /// `floor(size * scale)` in f32, as exporters compute it: 5 * 1.4 is 7, though 1.4 in f32 lies below 1.4.

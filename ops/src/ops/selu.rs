@@ -1,12 +1,21 @@
 //! `Selu`: `gamma * x`, or `gamma * alpha * (e^x - 1)` below 0 (ONNX Selu-6; Klambauer et al. 2017).
 
 use ocellus_graph::{Attributes, Tensor, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{TABLE, eval_unary, float_unary};
 use crate::{Builder, EvalContext, GradContext, OpDef, OpError};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(TABLE), ..OpDef::new("Selu", float_unary) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(TABLE),
+    lower: Some(|ctx| {
+        let (alpha, gamma) = (ctx.float_attribute("alpha", ALPHA), ctx.float_attribute("gamma", GAMMA));
+        crate::lower::unary::lower(ctx, UnaryFunction::Selu, alpha, gamma)
+    }),
+    ..OpDef::new("Selu", float_unary)
+};
 
 /// The operator's own defaults, which have more digits than an f32 keeps.
 const ALPHA: f32 = 1.673_263_2;

@@ -1,6 +1,7 @@
 //! `Softsign`: `x / (1 + |x|)` (ONNX Softsign-1).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::UnaryFunction;
 
 use super::elementwise::{eval_unary, float_unary, ranged};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_unary(ctx, |x| x / (1.0 + x.abs()))),
     grad: Some(grad),
     quant: Some(ranged(-1.0, 1.0)),
+    lower: Some(|ctx| crate::lower::unary::lower(ctx, UnaryFunction::Softsign, 0.0, 0.0)),
     ..OpDef::new("Softsign", float_unary)
 };
 

@@ -2,13 +2,18 @@
 
 use ocellus_graph::{Attributes, Shape, Tensor, ValueId};
 
-use super::depth_to_space::{block, image, scaled};
+use super::depth_to_space::{block, blocks, image, scaled};
 use super::movement::MOVES;
 use super::transpose::permuted;
-use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
+use crate::{Builder, EvalContext, GradContext, InferContext, LowerContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), ..OpDef::new("SpaceToDepth", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(lower),
+    ..OpDef::new("SpaceToDepth", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     let x = ctx.input(0)?;
@@ -29,6 +34,18 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
     let moved = x.reshaped(&[n, c, h / b, b, w / b, b]).map(|x| permuted(&x, &[0, 3, 5, 1, 2, 4]));
     let moved = moved.and_then(|x| x.reshaped(&[n, c * b * b, h / b, w / b]));
     Ok(vec![moved.map_err(|e| ctx.error(e.to_string()))?])
+}
+
+/// One copy of a box over `[N, H, W, block, block, C]` of the output.
+fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
+    let b = block(ctx.node.attributes.int("blocksize")).map_err(|e| ctx.error(e))?;
+    let [n, c, h, w] = image(ctx.shape(0)).map_err(|e| ctx.error(e))?;
+    blocks(
+        ctx,
+        [n, h / b, w / b, b, b, c],
+        |[batch, channel, row, column]| [batch, row * b, column * b, row, column, channel],
+        |[batch, channel, row, column]| [batch, row, column, channel * b * c, channel * c, channel],
+    )
 }
 
 fn grad(ctx: &mut GradContext) -> Result<Vec<Option<ValueId>>, OpError> {

@@ -1,6 +1,7 @@
 //! `Sum`: elementwise sum of any number of inputs, with broadcasting (ONNX Sum-13).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::BinaryFunction;
 
 use super::elementwise::{VARIADIC, broadcast_floats, eval_variadic};
 use crate::{Builder, GradContext, OpDef, OpError};
@@ -9,6 +10,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_variadic(ctx, |a, b| a + b, |a, b| a + b)),
     grad: Some(grad),
     quant: Some(VARIADIC),
+    lower: Some(|ctx| super::binary_lower::lower(ctx, BinaryFunction::Add)),
     ..OpDef::new("Sum", broadcast_floats)
 };
 

@@ -6,8 +6,13 @@ use super::movement::{MOVES, list};
 use super::slice::select;
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef =
-    OpDef { eval: Some(eval), grad: Some(grad), quant: Some(MOVES), ..OpDef::new("Tile", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    quant: Some(MOVES),
+    lower: Some(super::movement_lower::tile),
+    ..OpDef::new("Tile", infer)
+};
 
 fn checked(repeats: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     let counts: Option<Vec<usize>> = repeats.iter().map(|&n| usize::try_from(n).ok()).collect();

@@ -7,7 +7,12 @@ use super::elementwise::require_same_type;
 use crate::shapes::{broadcast, broadcast_offsets, broadcast_sizes};
 use crate::{Builder, EvalContext, GradContext, InferContext, OpDef, OpError, ValueType};
 
-pub(crate) const OP: OpDef = OpDef { eval: Some(eval), grad: Some(grad), ..OpDef::new("Where", infer) };
+pub(crate) const OP: OpDef = OpDef {
+    eval: Some(eval),
+    grad: Some(grad),
+    lower: Some(super::compare_lower::select),
+    ..OpDef::new("Where", infer)
+};
 
 fn infer(ctx: &InferContext) -> Result<Vec<ValueType>, OpError> {
     require_bool(ctx, 0)?;

@@ -1,6 +1,7 @@
 //! `Xor`: exclusive disjunction of truth values (ONNX Xor-7).
 
 use ocellus_graph::{Attributes, ValueId};
+use ocellus_plan::args::CompareFunction;
 
 use super::compare::{eval_logical, infer_logical};
 use super::elementwise::{no_grad, upgrade_broadcast};
@@ -10,6 +11,7 @@ pub(crate) const OP: OpDef = OpDef {
     eval: Some(|ctx| eval_logical(ctx, |a, b| a != b)),
     grad: Some(no_grad),
     upgrade: Some(upgrade_broadcast),
+    lower: Some(|ctx| super::compare_lower::lower(ctx, CompareFunction::Xor, [0, 1])),
     ..OpDef::new("Xor", infer_logical)
 };
 

@@ -1,9 +1,10 @@
 //! Recurrent layers: Gru.
 
+use super::Activation;
 use crate::words::arguments;
 
 arguments! {
-    /// GRU (ONNX GRU-14, gates z r h) with sigmoid, tanh.
+    /// GRU (ONNX GRU-14, gates z r h).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
     /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[B * 3 * H]`.
@@ -24,5 +25,7 @@ arguments! {
         clip: f32,
         /// 1 where the recurrent bias is inside the reset product.
         linear_before_reset: u32,
+        /// For every direction the activation of the gates and that of the new state.
+        activations: [Activation; 4],
     }
 }

@@ -1,9 +1,10 @@
 //! Recurrent layers: Lstm.
 
+use super::Activation;
 use crate::words::arguments;
 
 arguments! {
-    /// LSTM (ONNX LSTM-14, gates i o f c) with sigmoid, tanh, tanh.
+    /// LSTM (ONNX LSTM-14, gates i o f c).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
     /// Writes: y f32 `[T, D, B, H]`, y_h, y_c f32 `[D, B, H]` each, scratch f32 `[B * 4 * H]`.
@@ -24,5 +25,7 @@ arguments! {
         clip: f32,
         /// 1 where the forget gate is one minus the input gate.
         input_forget: u32,
+        /// For every direction the activation of the gates, that of the candidate and that of the cell state.
+        activations: [Activation; 6],
     }
 }

@@ -1,9 +1,21 @@
 //! Recurrent layers: Rnn.
 
-use crate::words::arguments;
+use crate::words::{arguments, words};
+
+words! {
+    /// The activation of a gate.
+    Activation {
+        /// The function's number, see [`UnaryFunction`](super::UnaryFunction).
+        function: u32,
+        /// Its first parameter.
+        alpha: f32,
+        /// Its second parameter.
+        beta: f32,
+    }
+}
 
 arguments! {
-    /// RNN (ONNX RNN-14) with tanh or relu.
+    /// RNN (ONNX RNN-14).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
     /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[B * 1 * H]`.
@@ -22,7 +34,7 @@ arguments! {
         direction: u32,
         /// Cell clip, or infinity.
         clip: f32,
-        /// 1 for relu, 0 for tanh.
-        relu: u32,
+        /// The activation of every direction; the second one counts for nothing where there is one direction.
+        activations: [Activation; 2],
     }
 }

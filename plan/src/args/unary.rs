@@ -64,6 +64,26 @@ pub enum UnaryFunction {
     Round = 19,
     /// `x * sigmoid(x)`.
     Silu = 20,
+    /// Sine of radians.
+    Sin = 21,
+    /// Cosine of radians.
+    Cos = 22,
+    /// `x * Φ(x)` with the normal distribution's `Φ`.
+    Gelu = 23,
+    /// `x * sigmoid(2u)` with `u = √(2/π) * (x + 0.044715 x³)`, which is `x * (1 + tanh(u)) / 2`.
+    GeluTanh = 24,
+    /// `x * tanh(ln(1 + exp(x)))`.
+    Mish = 25,
+    /// `x < 0 ? beta * alpha * (exp(x) - 1) : beta * x`.
+    Selu = 26,
+    /// `x / (1 + |x|)`.
+    Softsign = 27,
+    /// `alpha * x + beta`.
+    Affine = 28,
+    /// `x >= alpha ? x : 0`.
+    ThresholdedRelu = 29,
+    /// `alpha * tanh(beta * x)`.
+    ScaledTanh = 30,
 }
 
 impl UnaryFunction {
@@ -91,6 +111,16 @@ impl UnaryFunction {
             18 => Self::Ceil,
             19 => Self::Round,
             20 => Self::Silu,
+            21 => Self::Sin,
+            22 => Self::Cos,
+            23 => Self::Gelu,
+            24 => Self::GeluTanh,
+            25 => Self::Mish,
+            26 => Self::Selu,
+            27 => Self::Softsign,
+            28 => Self::Affine,
+            29 => Self::ThresholdedRelu,
+            30 => Self::ScaledTanh,
             _ => return None,
         })
     }

@@ -11,7 +11,9 @@ pub const GRU: OpEntry = OpEntry::new::<Gru>(check, run);
 
 fn params(args: &Gru) -> Option<Params> {
     let sequence = recurrent::sequence([args.steps, args.batch, args.inputs, args.hidden], args.direction)?;
-    Some(Params { sequence, clip: args.clip, linear_before_reset: args.linear_before_reset != 0 })
+    let linear_before_reset = args.linear_before_reset != 0;
+    let activations = recurrent::activations(&args.activations)?;
+    Some(Params { sequence, clip: args.clip, linear_before_reset, activations })
 }
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {

@@ -11,7 +11,8 @@ pub const LSTM: OpEntry = OpEntry::new::<Lstm>(check, run);
 
 fn params(args: &Lstm) -> Option<Params> {
     let sequence = recurrent::sequence([args.steps, args.batch, args.inputs, args.hidden], args.direction)?;
-    Some(Params { sequence, clip: args.clip, input_forget: args.input_forget != 0 })
+    let (input_forget, activations) = (args.input_forget != 0, recurrent::activations(&args.activations)?);
+    Some(Params { sequence, clip: args.clip, input_forget, activations })
 }
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {

@@ -32,8 +32,10 @@ mod average_pool_i8;
 mod binary;
 mod broadcast;
 mod cast;
+mod compare;
 mod conv_f32;
 mod conv_i8;
+mod conv_integer;
 mod conv_transpose_f32;
 mod conv_transpose_i8;
 mod copy;
@@ -47,16 +49,20 @@ mod gru;
 mod lp_pool;
 mod lrn;
 mod lstm;
+mod lstm_dynamic;
 mod matmul;
+mod matmul_integer;
 mod max_pool_f32;
 mod max_pool_i8;
 mod mul_i8;
 mod quantize;
+mod quantize_dynamic;
 mod recurrent;
 mod reduce;
 mod resize_f32;
 mod resize_i8;
 mod rnn;
+mod select;
 mod softmax_f32;
 mod softmax_i8;
 mod table_i8;
@@ -68,8 +74,10 @@ pub use average_pool_f32::AVERAGE_POOL_F32;
 pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
 pub use cast::CAST;
+pub use compare::COMPARE;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
+pub use conv_integer::CONV_INTEGER;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use conv_transpose_i8::CONV_TRANSPOSE_I8;
 pub use copy::COPY;
@@ -82,15 +90,19 @@ pub use gru::GRU;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
 pub use lstm::LSTM;
+pub use lstm_dynamic::LSTM_DYNAMIC;
 pub use matmul::MATMUL;
+pub use matmul_integer::MATMUL_INTEGER;
 pub use max_pool_f32::MAX_POOL_F32;
 pub use max_pool_i8::MAX_POOL_I8;
 pub use mul_i8::MUL_I8;
 pub use quantize::QUANTIZE;
+pub use quantize_dynamic::QUANTIZE_DYNAMIC;
 pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
 pub use resize_i8::RESIZE_I8;
 pub use rnn::RNN;
+pub use select::SELECT;
 pub use softmax_f32::SOFTMAX_F32;
 pub use softmax_i8::SOFTMAX_I8;
 pub use table_i8::TABLE_I8;
@@ -104,8 +116,10 @@ pub static ALL: &[OpEntry] = &[
     AVERAGE_POOL_I8,
     BINARY,
     CAST,
+    COMPARE,
     CONV_F32,
     CONV_I8,
+    CONV_INTEGER,
     CONV_TRANSPOSE_F32,
     CONV_TRANSPOSE_I8,
     COPY,
@@ -118,15 +132,19 @@ pub static ALL: &[OpEntry] = &[
     LP_POOL,
     LRN,
     LSTM,
+    LSTM_DYNAMIC,
     MATMUL,
+    MATMUL_INTEGER,
     MAX_POOL_F32,
     MAX_POOL_I8,
     MUL_I8,
     QUANTIZE,
+    QUANTIZE_DYNAMIC,
     REDUCE,
     RESIZE_F32,
     RESIZE_I8,
     RNN,
+    SELECT,
     SOFTMAX_F32,
     SOFTMAX_I8,
     TABLE_I8,

@@ -1,6 +1,8 @@
 //! What the recurrent operations share: their common operands.
 
 use ocellus_kernels::recurrent::{Direction, Inputs, Sequence};
+use ocellus_kernels::unary;
+use ocellus_plan::args::Activation;
 
 use crate::{Check, Operands, StepFault};
 
@@ -8,6 +10,16 @@ use crate::{Check, Operands, StepFault};
 pub(super) fn sequence(sizes: [u32; 4], direction: u32) -> Option<Sequence> {
     let [steps, batch, inputs, hidden] = sizes;
     Some(Sequence { steps, batch, inputs, hidden, direction: Direction::from_number(direction)? })
+}
+
+/// The activations of the gates; `None` where a function is not known.
+pub(super) fn activations<const N: usize>(given: &[Activation; N]) -> Option<[unary::Params; N]> {
+    let mut all = [unary::Params { function: unary::Function::Relu, alpha: 0.0, beta: 0.0 }; N];
+    for (to, from) in all.iter_mut().zip(given) {
+        let function = unary::Function::from_number(from.function)?;
+        *to = unary::Params { function, alpha: from.alpha, beta: from.beta };
+    }
+    Some(all)
 }
 
 /// Checks y, the states, the scratch behind them, x, w, r, and the optional bias, lengths and h0: reads 0 to 5.

@@ -11,15 +11,11 @@ pub const RNN: OpEntry = OpEntry::new::<Rnn>(check, run);
 
 fn params(args: &Rnn) -> Option<Params> {
     let sequence = recurrent::sequence([args.steps, args.batch, args.inputs, args.hidden], args.direction)?;
-    Some(Params { sequence, clip: args.clip, relu: args.relu != 0 })
+    Some(Params { sequence, clip: args.clip, activations: recurrent::activations(&args.activations)? })
 }
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {
-    let args: Rnn = c.args()?;
-    let p = params(&args).ok_or(StepFault::Arguments)?;
-    if args.relu > 1 {
-        return Err(StepFault::Arguments);
-    }
+    let p = params(&c.args()?).ok_or(StepFault::Arguments)?;
     recurrent::check(c, &p.sequence, 1, 1, 6)
 }
 

@@ -8,7 +8,7 @@ use ocellus_runtime::{Isa, Session, ops};
 /// Memory aligned as the plans ask for.
 #[repr(align(64))]
 #[derive(Clone)]
-pub struct Aligned(pub [u8; 8192]);
+pub struct Aligned(pub [u8; 32768]);
 
 /// An operation with its operands: one write, and reads that lie in the weights.
 pub struct Case {
@@ -57,10 +57,10 @@ pub fn run(case: &Case, step: StepSpec, isa: Isa) -> Option<Vec<u8>> {
     let weights = case.weights.clone();
     let writer = Writer { arena_bytes: 1024, arena_align: 64, weights, steps: vec![step], ..Writer::new() };
     let bytes = writer.finish();
-    let mut file = Aligned([0; 8192]);
+    let mut file = Aligned([0; 32768]);
     file.0[..bytes.len()].copy_from_slice(&bytes);
     let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
-    let (mut steps, mut arena) = ([0; 512], Aligned([0; 8192]));
+    let (mut steps, mut arena) = ([0; 512], Aligned([0; 32768]));
     let mut session = Session::load(plan, ops::ALL, isa, &mut steps, &mut arena.0[..1024]).ok()?;
     session.run();
     Some(arena.0[write.offset as usize..][..write.len as usize].to_vec())
@@ -180,6 +180,37 @@ fn elementwise() -> Vec<Case> {
         ),
         case(args::Cast { len: 2, from: element::I64, to: element::I8 }, &[i64s(&[-1, 257])], i8s(&[-1, 1])),
     ];
+    let sizes = [1, 1, 1, 1, 2, 2];
+    let rows = Broadcast { sizes, a_strides: [0, 0, 0, 0, 2, 1], b_strides: [0, 0, 0, 0, 1, 0] };
+    for (element, a, b) in [
+        (element::I8, i8s(&[1, 2, 3, 4]), i8s(&[2, 3])),
+        (element::BOOL, vec![1, 2, 3, 4], vec![2, 3]),
+        (element::I32, i32s(&[1, 2, 3, 4]), i32s(&[2, 3])),
+        (element::I64, i64s(&[1, 2, 3, 4]), i64s(&[2, 3])),
+        (element::F32, f32s(&[1.0, 2.0, 3.0, 4.0]), f32s(&[2.0, 3.0])),
+    ] {
+        cases.push(case(args::Compare { function: 3, element, broadcast: rows }, &[a, b], vec![1, 1, 1, 0]));
+    }
+    let (condition_strides, a_strides, b_strides) = ([0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0; 6]);
+    let select = args::Select { element_bytes: 4, sizes, condition_strides, a_strides, b_strides };
+    cases.push(case(select, &[vec![1, 0], i32s(&[5, 6]), i32s(&[7])], i32s(&[5, 6, 7, 7])));
+    let mut packed = vec![0; 256];
+    packed[..8].copy_from_slice(&[1, 2, 0, 0, 3, 4, 0, 0]);
+    packed[64..72].copy_from_slice(&f32s(&[1.0, 1.0]));
+    packed[192..200].copy_from_slice(&i32s(&[3, 7]));
+    let product = args::MatMulInteger { rows: 1, inputs: 2, outputs: 2, signed: 0 };
+    let mut product = case(product, &[vec![5, 6], packed, vec![4]], i32s(&[5, 11]));
+    product.step.writes.push(Operand { space: Space::Arena, offset: 128, len: 16 });
+    cases.push(product);
+    let geometry = ConvGeometry { kernel_height: 1, kernel_width: 1, pad_top: 0, pad_left: 0, ..CONV };
+    let (x, w, zero) = (vec![1, 2, 3, 255], i8s(&[3]), i32s(&[1]));
+    let reads = [x, w, zero, vec![1]];
+    cases.push(case(args::ConvInteger { geometry, signed: 0 }, &reads, i32s(&[0, 2, 4, 508])));
+    cases.push(case(args::ConvInteger { geometry, signed: 1 }, &reads, i32s(&[0, 2, 4, -4])));
+    let mut dynamic = case(args::QuantizeDynamic { len: 3 }, &[f32s(&[-1.0, 0.0, 1.55])], vec![0, 100, 255]);
+    dynamic.step.writes.push(Operand { space: Space::Arena, offset: 128, len: 4 });
+    dynamic.step.writes.push(Operand { space: Space::Arena, offset: 192, len: 1 });
+    cases.push(dynamic);
     // In place, the output is what the arena held: zeros.
     let mut in_place = case(args::AddI8 { a_zero_point: -3, ..add }, &[vec![], i8s(&[8; 20])], i8s(&[5; 40]));
     in_place.step.reads[0] = Operand { space: Space::InPlace, ..Operand::ABSENT };

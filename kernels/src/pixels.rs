@@ -1,0 +1,46 @@
+//! Ranges of output pixels, so that several callers can share one operation.
+
+use core::ops::Range;
+
+/// A number of output pixel: `(n * height + row) * width + column`.
+pub(crate) type Pixels = Range<u32>;
+
+/// Whether these are some of `all` pixels, and `len` is their number times `channels`.
+pub(crate) fn fit(pixels: &Pixels, all: Option<u32>, channels: u32, len: usize) -> bool {
+    let count = pixels.end.checked_sub(pixels.start).and_then(|n| n.checked_mul(channels));
+    all.is_some_and(|all| pixels.end <= all) && count.is_some_and(|n| n as usize == len)
+}
+
+/// Image, row and column of a pixel of `[.., height, width]`; zeros for an empty image.
+pub(crate) fn place(pixel: u32, height: u32, width: u32) -> [u32; 3] {
+    let divide = |n: u32, by: u32| (n.checked_div(by).unwrap_or(0), n.checked_rem(by).unwrap_or(0));
+    let (line, column) = divide(pixel, width);
+    let (image, row) = divide(line, height);
+    [image, row, column]
+}
+
+/// The places of pixels in order.
+pub(crate) fn places(pixels: Pixels, height: u32, width: u32) -> impl Iterator<Item = [u32; 3]> {
+    pixels.map(move |pixel| place(pixel, height, width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn places_are_row_major() {
+        let all: Vec<_> = places(0..24, 3, 4).collect();
+        assert!(all.iter().copied().eq(crate::samples::pixels(2, 3, 4)));
+        assert!(places(5..24, 3, 4).eq(all.into_iter().skip(5)));
+        assert_eq!(place(7, 0, 0), [0, 0, 0]);
+    }
+
+    #[test]
+    fn ranges_have_to_lie_inside() {
+        assert!(fit(&(2..5), Some(5), 7, 21) && fit(&(5..5), Some(5), 7, 0));
+        assert!(!fit(&(2..6), Some(5), 7, 28) && !fit(&(2..5), Some(5), 7, 20) && !fit(&(2..5), None, 7, 21));
+        assert!(!fit(&Pixels { start: 5, end: 2 }, Some(5), 7, 0));
+    }
+}

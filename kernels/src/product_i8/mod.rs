@@ -1,0 +1,333 @@
+//! Rows of unsigned bytes times a matrix of int8, `Σ_k (x[k] - x_zero) * (w[n, k] - w_zero[n])`: the inner loop of
+//! dynamically quantized layers.
+//!
+//! The matrix lies packed, with scale, zero point and sum of every output behind it. Sums are int32 and wrap, so that
+//! their order counts for nothing and every variant gives the same bits.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
+mod pack;
+mod portable;
+
+pub use pack::{Columns, pack};
+
+use crate::{Isa, view};
+
+/// The most rows that share one pass over the weights.
+pub const ROWS: usize = 4;
+/// Outputs that are computed together; the last of them may be less, in steps of 16.
+const BLOCK: usize = 64;
+
+/// The sizes of a matrix.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// K.
+    pub inputs: u32,
+    /// N.
+    pub outputs: u32,
+}
+
+impl Shape {
+    /// Bytes of a row of x: K, filled up to a multiple of 4. What stands in the filling counts for nothing.
+    pub fn row_bytes(&self) -> usize {
+        (self.inputs as usize).div_ceil(4).wrapping_mul(4)
+    }
+
+    /// Outputs, filled up to a multiple of 16.
+    fn columns(&self) -> usize {
+        (self.outputs as usize).div_ceil(16).wrapping_mul(16)
+    }
+
+    /// Bytes of the packed matrix with what lies behind it, a multiple of 64; `None` where a size is zero or the product
+    /// leaves `i32`.
+    pub fn packed_bytes(&self) -> Option<u32> {
+        let positive = self.inputs > 0 && self.outputs > 0;
+        let columns = self.outputs.checked_add(15)? & !15;
+        let column = (self.inputs.checked_add(3)? & !3).checked_add(12)?;
+        columns.checked_mul(column).filter(|&n| positive && n <= i32::MAX as u32)
+    }
+}
+
+/// A packed matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    shape: Shape,
+    /// Blocks of 64 outputs (the last one of 16, 32 or 48), each `[K / 4][outputs of the block][4]`.
+    weights: &'a [i8],
+    scales: &'a [f32],
+    zero_points: &'a [i32],
+    sums: &'a [i32],
+}
+
+impl<'a> Matrix<'a> {
+    /// Matrix `index` of those that lie packed in `bytes` one after the other; `None` where it does not lie there.
+    pub fn of(shape: Shape, bytes: &'a [u8], index: usize) -> Option<Self> {
+        let total = shape.packed_bytes()? as usize;
+        let start = total.checked_mul(index)?;
+        let bytes = bytes.get(start..start.checked_add(total)?)?;
+        let columns = shape.columns();
+        let (weights, rest) = bytes.split_at_checked(columns.wrapping_mul(shape.row_bytes()))?;
+        let (scales, rest) = rest.split_at_checked(columns.wrapping_mul(4))?;
+        let (zero_points, sums) = rest.split_at_checked(columns.wrapping_mul(4))?;
+        Some(Self {
+            shape,
+            weights: view(weights)?,
+            scales: view(scales)?,
+            zero_points: view(zero_points)?,
+            sums: view(sums)?,
+        })
+    }
+}
+
+/// A row of x.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// [`Shape::row_bytes`] bytes.
+    pub levels: &'a [u8],
+    /// Real value of one step.
+    pub scale: f32,
+    /// The byte that stands for zero.
+    pub zero_point: u8,
+    /// The sum of the levels, without the filling.
+    pub sum: i32,
+}
+
+impl<'a> Row<'a> {
+    /// A row of these levels, of which the first `inputs` count.
+    pub fn new(levels: &'a [u8], inputs: u32, scale: f32, zero_point: u8) -> Self {
+        let sum = levels.iter().take(inputs as usize).fold(0i32, |sum, &x| sum.wrapping_add(x.into()));
+        Self { levels, scale, zero_point, sum }
+    }
+}
+
+/// The outputs of one block, filled up.
+type Sums = [i32; BLOCK];
+
+/// Takes the products of one block: `R` rows of plain sums `Σ x * w`, with the place of the first output.
+trait Sink<const R: usize> {
+    fn take(&mut self, first: usize, sums: &[Sums; R]);
+}
+
+/// What a sum lacks: the zero points' part.
+#[inline(always)]
+fn centered(m: &Matrix<'_>, row: &Row<'_>, n: usize, sum: i32) -> i32 {
+    let (zero, w_sum) = (m.zero_points.get(n).copied().unwrap_or(0), m.sums.get(n).copied().unwrap_or(0));
+    let x_zero = i32::from(row.zero_point);
+    let x_sum = row.sum.wrapping_sub(x_zero.wrapping_mul(m.shape.inputs.cast_signed()));
+    sum.wrapping_sub(x_zero.wrapping_mul(w_sum)).wrapping_sub(zero.wrapping_mul(x_sum))
+}
+
+/// Stores integers.
+struct Integers<'a, 'b, const R: usize> {
+    m: &'a Matrix<'a>,
+    rows: &'a [Row<'a>; R],
+    y: [&'b mut [i32]; R],
+}
+
+impl<const R: usize> Sink<R> for Integers<'_, '_, R> {
+    #[inline(always)]
+    fn take(&mut self, first: usize, sums: &[Sums; R]) {
+        for ((row, y), sums) in self.rows.iter().zip(&mut self.y).zip(sums) {
+            let y = y.get_mut(first..).unwrap_or_default();
+            for (k, (y, &sum)) in y.iter_mut().zip(sums).enumerate() {
+                *y = centered(self.m, row, first.wrapping_add(k), sum);
+            }
+        }
+    }
+}
+
+/// Adds the real values, `sum as f32 * (x_scale * w_scale)`.
+struct Scaled<'a, 'b, const R: usize> {
+    m: &'a Matrix<'a>,
+    rows: &'a [Row<'a>; R],
+    y: [&'b mut [f32]; R],
+}
+
+impl<const R: usize> Sink<R> for Scaled<'_, '_, R> {
+    #[inline(always)]
+    fn take(&mut self, first: usize, sums: &[Sums; R]) {
+        let from = |all: &'_ [i32]| -> Sums {
+            let mut block = [0; BLOCK];
+            for (to, &from) in block.iter_mut().zip(all.get(first..).unwrap_or_default()) {
+                *to = from;
+            }
+            block
+        };
+        let (zeros, w_sums) = (from(self.m.zero_points), from(self.m.sums));
+        let scales = self.m.scales.get(first..).unwrap_or_default();
+        for ((row, y), sums) in self.rows.iter().zip(&mut self.y).zip(sums) {
+            let x_zero = i32::from(row.zero_point);
+            let x_sum = row.sum.wrapping_sub(x_zero.wrapping_mul(self.m.shape.inputs.cast_signed()));
+            let y = y.get_mut(first..).unwrap_or_default();
+            for ((((y, &sum), &zero), &w_sum), &scale) in y.iter_mut().zip(sums).zip(&zeros).zip(&w_sums).zip(scales) {
+                let sum = sum.wrapping_sub(x_zero.wrapping_mul(w_sum)).wrapping_sub(zero.wrapping_mul(x_sum));
+                *y += sum as f32 * (row.scale * scale);
+            }
+        }
+    }
+}
+
+fn fits<const R: usize, T>(m: &Matrix<'_>, rows: &[Row<'_>; R], y: &[&mut [T]; R]) -> bool {
+    rows.iter().all(|row| row.levels.len() == m.shape.row_bytes())
+        && y.iter().all(|y| y.len() == m.shape.outputs as usize)
+}
+
+/// Writes `Σ (x - x_zero) * (w - w_zero)`. Rows of other lengths than the matrix has leave `y` as it is.
+pub fn integers<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [i32]; R]) {
+    if fits(m, rows, &y) {
+        each_block(isa, m, rows, false, &mut Integers { m, rows, y });
+    }
+}
+
+/// Adds `(Σ (x - x_zero) * (w - w_zero)) as f32 * (x_scale * w_scale)`. Rows of other lengths than the matrix has leave
+/// `y` as it is. `backwards` walks the weights from their end: two passes in turns find what the cache still holds.
+pub fn add<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [f32]; R], backwards: bool) {
+    if fits(m, rows, &y) {
+        each_block(isa, m, rows, backwards, &mut Scaled { m, rows, y });
+    }
+}
+
+/// Gives the sums of every block to the sink.
+#[cfg(target_arch = "x86_64")]
+fn each_block<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
+    if !avx512vnni::run(isa, m, rows, backwards, sink) && !avx2::run(isa, m, rows, backwards, sink) {
+        portable::run(m, rows, backwards, sink);
+    }
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn each_block<const R: usize>(_: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
+    portable::run(m, rows, backwards, sink);
+}
+
+/// The blocks of a matrix in the wanted direction: first output and weights.
+fn blocks<'a>(m: &Matrix<'a>, backwards: bool) -> impl Iterator<Item = (usize, &'a [i8])> + use<'a> {
+    let (weights, row, columns) = (m.weights, m.shape.row_bytes(), m.shape.columns());
+    let count = columns.div_ceil(BLOCK);
+    (0..count).filter_map(move |k| {
+        let k = if backwards { count.wrapping_sub(1).wrapping_sub(k) } else { k };
+        let first = k.wrapping_mul(BLOCK);
+        let end = columns.min(first.wrapping_add(BLOCK));
+        Some((first, weights.get(first.wrapping_mul(row)..end.wrapping_mul(row))?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::Samples;
+    use std::vec::Vec;
+
+    struct Case {
+        shape: Shape,
+        rows: Vec<i8>,
+        scales: Vec<f32>,
+        zero_points: Vec<i32>,
+        x: Vec<Vec<u8>>,
+        zeros: Vec<u8>,
+    }
+
+    fn case(inputs: u32, outputs: u32, extreme: bool) -> Case {
+        let mut samples = Samples::new(u64::from(inputs * 1000 + outputs));
+        let (k, n) = (inputs as usize, outputs as usize);
+        let shape = Shape { inputs, outputs };
+        let rows = if extreme { std::vec![-128; k * n] } else { samples.bytes(inputs * outputs) };
+        let scales = samples.floats(n, 0.01, 0.1);
+        let zero_points = (0..n as i32).map(|n| n % 3 - 1).collect();
+        let mut row = || (0..shape.row_bytes()).map(|_| if extreme { 255 } else { samples.below(256) as u8 }).collect();
+        Case {
+            shape,
+            rows,
+            scales,
+            zero_points,
+            x: (0..ROWS).map(|_| row()).collect(),
+            zeros: std::vec![0, 255, 128, 3],
+        }
+    }
+
+    /// Gives the packed matrix, aligned as in a plan.
+    fn with_packed<R>(c: &Case, f: impl FnOnce(&[u8]) -> R) -> R {
+        let len = c.shape.packed_bytes().unwrap() as usize;
+        let mut buffer = std::vec![0u8; len + 8];
+        let start = buffer.as_ptr().align_offset(8);
+        let columns = Columns { rows: &c.rows, scales: &c.scales, zero_points: &c.zero_points };
+        assert!(pack(c.shape, &columns, &mut buffer[start..][..len]));
+        f(&buffer[start..][..len])
+    }
+
+    fn exact(c: &Case, r: usize, n: usize) -> i32 {
+        let k = c.shape.inputs as usize;
+        (0..k).fold(0i32, |sum, i| {
+            let x = i32::from(c.x[r][i]) - i32::from(c.zeros[r]);
+            sum.wrapping_add(x * (i32::from(c.rows[n * k + i]) - c.zero_points[n]))
+        })
+    }
+
+    fn battery<const R: usize>(c: &Case) {
+        let n = c.shape.outputs as usize;
+        with_packed(c, |bytes| {
+            let m = Matrix::of(c.shape, bytes, 0).unwrap();
+            let row = |r: usize| Row::new(&c.x[r], c.shape.inputs, 0.25 + r as f32, c.zeros[r]);
+            let rows: [Row<'_>; R] = core::array::from_fn(row);
+            for isa in Isa::available() {
+                let mut y = std::vec![std::vec![7; n]; R];
+                let mut slots = y.iter_mut();
+                integers(isa, &m, &rows, core::array::from_fn(|_| slots.next().unwrap().as_mut_slice()));
+                for (r, y) in y.iter().enumerate() {
+                    for (j, &y) in y.iter().enumerate() {
+                        assert_eq!(y, exact(c, r, j), "{:?} {:?} {r} {j}", isa.level(), c.shape);
+                    }
+                }
+                for backwards in [false, true] {
+                    let mut z = std::vec![std::vec![0.5f32; n]; R];
+                    let mut slots = z.iter_mut();
+                    let to = core::array::from_fn(|_| slots.next().unwrap().as_mut_slice());
+                    add(isa, &m, &rows, to, backwards);
+                    for (r, z) in z.iter().enumerate() {
+                        for (j, &z) in z.iter().enumerate() {
+                            let want = 0.5 + y[r][j] as f32 * (rows[r].scale * c.scales[j]);
+                            assert_eq!(z.to_bits(), want.to_bits(), "{:?} {:?} {r} {j}", isa.level(), c.shape);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for inputs in [1, 3, 4, 5, 8, 17, 64, 100] {
+            for outputs in [1, 15, 16, 17, 33, 48, 64, 65, 130, 200] {
+                let c = case(inputs, outputs, false);
+                battery::<1>(&c);
+                battery::<2>(&c);
+                battery::<4>(&c);
+            }
+        }
+        battery::<4>(&case(512, 64, true));
+        battery::<1>(&case(512, 80, true));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left() {
+        let c = case(5, 20, false);
+        assert_eq!(Shape { inputs: 0, outputs: 4 }.packed_bytes(), None);
+        assert_eq!(Shape { inputs: 1 << 16, outputs: 1 << 16 }.packed_bytes(), None);
+        with_packed(&c, |bytes| {
+            assert!(Matrix::of(c.shape, bytes, 1).is_none());
+            let m = Matrix::of(c.shape, bytes, 0).unwrap();
+            for isa in Isa::available() {
+                let mut y = [7; 20];
+                integers(isa, &m, &[Row::new(&[0; 5], 5, 1.0, 0)], [&mut y]);
+                integers(isa, &m, &[Row::new(&[0; 8], 5, 1.0, 0)], [&mut y[..19]]);
+                assert_eq!(y, [7; 20]);
+            }
+        });
+        let mut short = [0; 10];
+        let columns = Columns { rows: &c.rows, scales: &c.scales, zero_points: &c.zero_points };
+        assert!(!pack(c.shape, &columns, &mut short));
+    }
+}
