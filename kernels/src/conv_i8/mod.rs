@@ -83,10 +83,11 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
-pub fn layouts(isa: Isa) -> &'static [u32] {
-    match isa.level() {
+pub fn layouts(level: Level) -> &'static [u32] {
+    match level {
         Level::Portable => &[layout::ROWS, layout::O16I4],
-        Level::Avx2 | Level::Avx512Vnni => &[layout::O16I4, layout::ROWS],
+        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
+        Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
 
@@ -145,7 +146,7 @@ mod tests {
     fn battery(p: &Params, o: &Operands<'_>) {
         let want = exact(p, o);
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let p = Params { layout, ..*p };
                 let Some(len) = p.weights() else { continue };
                 let mut packed = std::vec![77; len as usize];
