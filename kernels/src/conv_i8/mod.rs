@@ -12,6 +12,10 @@ mod avx2;
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dots_dsp;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 mod pack;
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -106,8 +110,14 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) ->
         || avx2_rows::run(isa, params, operands, y)
 }
 
+/// Convolves with the DSP variant; false where the core has not its instructions.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, operands, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
     false
 }

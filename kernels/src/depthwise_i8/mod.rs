@@ -10,8 +10,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 mod pack;
 mod portable;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod rows_dsp;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 
@@ -66,8 +70,14 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) ->
     avx512vnni::run(isa, params, operands, y) || avx2::run(isa, params, operands, y)
 }
 
+/// Convolves with the DSP variant; false where the core has not its instructions.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, operands, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
     false
 }
