@@ -18,7 +18,7 @@ pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
         Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
-            conv_i8::layouts(isa).iter().find_map(|&layout| {
+            conv_i8::layouts(isa.level()).iter().find_map(|&layout| {
                 let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
                 conv_i8::pack(&g, layout, rows, &mut packed)
                     .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
@@ -26,7 +26,7 @@ pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
         }
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
-            conv_f32::layouts(isa).iter().find_map(|&layout| {
+            conv_f32::layouts(isa.level()).iter().find_map(|&layout| {
                 let mut packed = vec![0.0; conv_f32::packed_len(&g, layout)? as usize];
                 conv_f32::pack(&g, layout, rows, &mut packed)
                     .then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })

@@ -9,15 +9,62 @@ pub enum Level {
     Avx2,
     /// x86-64 AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
+    /// aarch64 NEON, which every such CPU has.
+    Neon,
+    /// aarch64 NEON with SDOT.
+    Dotprod,
+    /// aarch64 NEON with SDOT and SMMLA.
+    I8mm,
+    /// The SIMD instructions of Cortex-M4, M7 and M33, and floating point.
+    Dsp,
+    /// The vector instructions of Cortex-M55 and M85.
+    Helium,
 }
 
 impl Level {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::Dotprod, Self::I8mm, Self::Dsp, Self::Helium];
+
     /// Its name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512Vnni => "avx512vnni",
+            Self::Neon => "neon",
+            Self::Dotprod => "dotprod",
+            Self::I8mm => "i8mm",
+            Self::Dsp => "dsp",
+            Self::Helium => "helium",
+        }
+    }
+
+    /// Whether this CPU has it: asked at run time where there is an operating system to ask, else known when compiling.
+    fn is_here(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            Self::Avx512Vnni => {
+                Self::Avx2.is_here()
+                    && std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && std::arch::is_x86_feature_detected!("avx512vnni")
+            }
+            Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
+            #[cfg(all(target_arch = "aarch64", feature = "std"))]
+            Self::Dotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(all(target_arch = "aarch64", feature = "std"))]
+            Self::I8mm => Self::Dotprod.is_here() && std::arch::is_aarch64_feature_detected!("i8mm"),
+            Self::Dsp => cfg!(all(target_arch = "arm", feature = "dsp")),
+            Self::Helium => cfg!(all(target_arch = "arm", feature = "helium")),
+            #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
+            Self::Avx2 | Self::Avx512Vnni => false,
+            #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
+            Self::Dotprod | Self::I8mm => false,
         }
     }
 }
@@ -32,32 +79,17 @@ impl Isa {
 
     /// The best that this CPU has.
     pub fn best() -> Self {
-        [Level::Avx512Vnni, Level::Avx2].into_iter().find_map(Self::of).unwrap_or(Self::PORTABLE)
+        Self::available().last().unwrap_or(Self::PORTABLE)
     }
 
     /// This instruction set, where the CPU has it.
     pub fn of(level: Level) -> Option<Self> {
-        let has = match level {
-            Level::Portable => true,
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Level::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Level::Avx512Vnni => {
-                Self::of(Level::Avx2).is_some()
-                    && std::arch::is_x86_feature_detected!("avx512f")
-                    && std::arch::is_x86_feature_detected!("avx512bw")
-                    && std::arch::is_x86_feature_detected!("avx512vl")
-                    && std::arch::is_x86_feature_detected!("avx512vnni")
-            }
-            #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Level::Avx2 | Level::Avx512Vnni => false,
-        };
-        has.then_some(Self(level))
+        level.is_here().then_some(Self(level))
     }
 
-    /// Every instruction set that this CPU has, portable first.
+    /// Every instruction set that this CPU has, portable first, the best last.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Level::Portable, Level::Avx2, Level::Avx512Vnni].into_iter().filter_map(Self::of)
+        Level::ALL.into_iter().filter_map(Self::of)
     }
 
     /// Which one it is.

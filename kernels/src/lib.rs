@@ -59,6 +59,8 @@ pub mod resize_f32;
 pub mod resize_i8;
 pub mod rnn;
 pub mod round;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod round_dsp;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod runs;
@@ -71,7 +73,7 @@ pub mod table_i8;
 pub mod unary;
 mod view;
 mod walk;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp")))]
 mod windows;
 
 pub use isa::{Isa, Level};

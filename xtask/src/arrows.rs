@@ -14,8 +14,8 @@ const USERS: [(&str, &[&str]); 11] = [
     ("quantizer", &["cli"]),
     ("compiler", &["cli"]),
     ("models", &["cli"]),
-    ("plan", &["ops", "compiler", "runtime", "vision", "cli"]),
-    ("kernels", &["compiler", "runtime"]),
+    ("plan", &["ops", "compiler", "runtime", "vision", "cli", "boards"]),
+    ("kernels", &["compiler", "runtime", "boards"]),
     ("runtime", &["cli"]),
     ("vision", &["trainer", "cli"]),
 ];

@@ -56,14 +56,19 @@ fn debian(allowed: bool) -> usize {
     if !python_has_pip() {
         packages.push("python3-pip");
     }
-    if !Path::new("/usr/lib/rustlib/src/rust/library/core").is_dir() && !crate::device_check::rustup_has_target() {
+    if !crate::toolchain::any(crate::device_check::TARGET) {
         packages.extend(["rustc-web", "rust-web-src"]);
     }
+    install_packages(allowed, &packages)
+}
+
+/// Installs packages with apt-get, where that is there and may be used.
+fn install_packages(allowed: bool, packages: &[&str]) -> usize {
     if packages.is_empty() {
         return 0;
     }
     let mut install = Command::new("apt-get");
-    install.args(["install", "-y", "-q", "--no-install-recommends"]).args(&packages);
+    install.args(["install", "-y", "-q", "--no-install-recommends"]).args(packages);
     install.env("DEBIAN_FRONTEND", "noninteractive");
     if !(is_root() && has("apt-get")) {
         println!("skipped: without root or Debian nothing is installed; as root this would be `{}`", words(&install));
@@ -77,6 +82,30 @@ fn debian(allowed: bool) -> usize {
         return attempt(true, &mut install, |()| Ok(()));
     }
     missing
+}
+
+/// Emulators and cross compilers, as Debian has them. Returns how many packages are missing afterwards.
+pub fn boards(allowed: bool) -> usize {
+    let mut packages = Vec::new();
+    if !crate::toolchain::any(crate::device_check::TARGET) {
+        packages.extend(["rustc-web", "rust-web-src"]);
+    }
+    if !has("qemu-aarch64") {
+        packages.push("qemu-user");
+    }
+    if !has("qemu-system-arm") {
+        packages.push("qemu-system-arm");
+    }
+    if !has("aarch64-linux-gnu-gcc") {
+        packages.extend(["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]);
+    }
+    if !has("cc") {
+        packages.extend(["gcc", "libc6-dev"]);
+    }
+    if !has("node") {
+        packages.push("nodejs");
+    }
+    install_packages(allowed, &packages)
 }
 
 fn is_root() -> bool {

@@ -1,12 +1,14 @@
 //! `cargo xtask`: the project's own commands. No dependencies, so that it builds in a second.
 
 mod arrows;
+mod boards;
 mod demo;
 mod device_check;
 mod install;
 mod ops_table;
 mod process;
 mod test;
+mod toolchain;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,8 @@ cargo xtask COMMAND
   test           install what the tests need, then run all of them (--no-install: skip what is missing)
   arrows         prove which crate uses which
   device-check   check every device crate alone, also for a bare-metal target where a compiler for one is at hand
+  boards         run what boards run under emulation and compare it with this machine (--full: ten thousand layers;
+                 --json: one object; --no-install: skip what is missing)
   ops-table      write docs/ops.md (--check: fail where it is not up to date)
   gpu-check      compare training steps on CPU and CUDA, where a GPU and ONNX Runtime's GPU library are found
 ";
@@ -37,6 +41,9 @@ fn main() -> ExitCode {
         ("test", ["--no-install"]) => test::test(false),
         ("arrows", []) => arrows::arrows(),
         ("device-check", []) => device_check::device_check().map(|_| ()),
+        ("boards", arguments) if boards::Options::read(arguments).is_some() => {
+            boards::Options::read(arguments).map_or(Ok(()), boards::boards)
+        }
         ("ops-table", []) => ops_table::ops_table(false),
         ("ops-table", ["--check"]) => ops_table::ops_table(true),
         ("gpu-check", arguments) => demo::gpu_check(arguments),

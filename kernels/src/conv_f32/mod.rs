@@ -64,10 +64,11 @@ impl Params {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
-pub fn layouts(isa: Isa) -> &'static [u32] {
-    match isa.level() {
+pub fn layouts(level: Level) -> &'static [u32] {
+    match level {
         Level::Portable => &[layout::ROWS, layout::O16],
-        Level::Avx2 | Level::Avx512Vnni => &[layout::O16, layout::ROWS],
+        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16, layout::ROWS],
+        Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
 
@@ -126,7 +127,7 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &rows, &bias);
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
                 let Some(len) = params.weights() else { continue };
                 let mut packed = std::vec![f32::NAN; len as usize];
@@ -175,7 +176,7 @@ mod tests {
     fn a_nan_is_not_hidden_by_the_clamp() {
         let g = convolutions()[4];
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let params = Params { geometry: g, low: 0.0, high: 6.0, layout };
                 let mut packed = std::vec![0.0; params.weights().unwrap() as usize];
                 assert!(pack(&g, layout, &[1.0; 81], &mut packed));

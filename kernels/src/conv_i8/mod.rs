@@ -12,6 +12,10 @@ mod avx2;
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dots_dsp;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 mod pack;
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -86,10 +90,11 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
-pub fn layouts(isa: Isa) -> &'static [u32] {
-    match isa.level() {
+pub fn layouts(level: Level) -> &'static [u32] {
+    match level {
         Level::Portable => &[layout::ROWS, layout::O16I4],
-        Level::Avx2 | Level::Avx512Vnni => &[layout::O16I4, layout::ROWS],
+        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
+        Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
 
@@ -114,8 +119,15 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
         || avx2_rows::run(isa, params, operands, pixels, y)
 }
 
+/// Convolves with the DSP variant; false where the core has not its instructions.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    // A core of this kind is alone, so that nobody asks for a part.
+    (pixels.start, Some(pixels.end)) == (0, params.geometry.pixels()) && dsp::run(isa, params, operands, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
@@ -154,7 +166,7 @@ mod tests {
     fn battery(p: &Params, o: &Operands<'_>) {
         let want = exact(p, o);
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let p = Params { layout, ..*p };
                 let Some(len) = p.weights() else { continue };
                 let mut packed = std::vec![77; len as usize];

@@ -10,8 +10,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 mod pack;
 mod portable;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod rows_dsp;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 
@@ -75,8 +79,15 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     avx512vnni::run(isa, params, operands, pixels, y) || avx2::run(isa, params, operands, pixels, y)
 }
 
+/// Convolves with the DSP variant; false where the core has not its instructions.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    // A core of this kind is alone, so that nobody asks for a part.
+    (pixels.start, Some(pixels.end)) == (0, params.geometry.pixels()) && dsp::run(isa, params, operands, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

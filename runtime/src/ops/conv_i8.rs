@@ -23,7 +23,7 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let p = params(&c.args()?);
     c.count(1, 4)?;
     c.not_in_place()?;
-    if !conv_i8::layouts(c.isa).contains(&p.layout) {
+    if !conv_i8::layouts(c.isa.level()).contains(&p.layout) {
         return Err(StepFault::Layout(p.layout));
     }
     if !p.check() {

@@ -1,0 +1,249 @@
+//! Cortex-M DSP: one channel times four pixels, or four channels times one pixel.
+//!
+//! The windows of the pixels are widened once to int16 pairs, in the order in which `sxtb16` leaves the bytes of a word of
+//! weights, so that `smlad` multiplies two of them at a time: of every four values 0 and 2, then 1 and 3. Weights stay
+//! int8 in rows and are widened as they are read, which the pixels share.
+#![allow(unsafe_code)] // The calls of functions in assembly.
+
+use core::ops::Range;
+
+use super::dots_dsp::{Rows, four_channels, four_pixels, one};
+use super::{Operands, Params, layout};
+use crate::round_dsp::{Target, pixels};
+use crate::windows::{Window, Windows};
+use crate::{Isa, Level};
+
+/// Values that are widened at a time: a stretch of one window, or of four.
+const ROOM: usize = 1280;
+/// Sums of a block of channels, which wait for the next stretch where a window is longer than one.
+const SUMS: usize = 128;
+
+/// A stretch of `P` windows: for every four values the pair 0, 2 of each window, then the pair 1, 3 of each.
+struct Wide([u32; ROOM / 2]);
+
+/// Convolves with weights in rows; false where the core or the layout is another one, or a multiplier is no number.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    let numbers = operands.multipliers.iter().all(|m| m.is_finite());
+    if isa.level() < Level::Dsp || params.layout != layout::ROWS || !numbers {
+        return false;
+    }
+    let g = &params.geometry;
+    let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+    let mut job = Job { params, o: operands, row, windows, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
+    let channels = g.out_channels as usize;
+    let mut rest = y;
+    loop {
+        let four = channels.wrapping_mul(4);
+        // A single pixel, as in a fully connected layer, has a kernel of its own.
+        rest = match rest.len() {
+            0 => return true,
+            n if n <= channels => job.tile::<1>(rest, channels),
+            n => job.tile::<4>(rest, n.min(four)),
+        };
+    }
+}
+
+/// A convolution whose operands fit, with its working memory.
+struct Job<'a> {
+    params: &'a Params,
+    o: &'a Operands<'a>,
+    /// Length of a row of weights.
+    row: usize,
+    windows: Windows,
+    wide: Wide,
+    /// `[channels][P]`
+    sums: [i32; SUMS],
+}
+
+impl Job<'_> {
+    /// The next `P` pixels, or those of them that the first `len` outputs hold; returns the outputs after them.
+    fn tile<'y, const P: usize>(&mut self, y: &'y mut [i8], len: usize) -> &'y mut [i8] {
+        let Some((here, rest)) = y.split_at_mut_checked(len) else { return &mut [] };
+        let windows = self.windows.take::<P>();
+        let outputs = self.params.geometry.group_outputs() as usize;
+        for group in 0..self.params.geometry.groups as usize {
+            let first = group.wrapping_mul(outputs);
+            let end = first.wrapping_add(outputs);
+            let mut channel = first;
+            while channel < end {
+                let block = channel..end.min(channel.wrapping_add(SUMS >> P.trailing_zeros()));
+                self.block(&windows, group, block.clone(), channel == first);
+                self.finish::<P>(block.clone(), here);
+                channel = block.end;
+            }
+        }
+        rest
+    }
+
+    /// The sums of a block of channels of one group.
+    fn block<const P: usize>(&mut self, windows: &[Window; P], group: usize, block: Range<usize>, first: bool) {
+        let sums = crate::rows::rows_mut(&mut self.sums, P);
+        for (sums, &bias) in sums.zip(self.o.bias.get(block.clone()).unwrap_or_default()) {
+            sums.fill(bias);
+        }
+        let stretch = ROOM >> P.trailing_zeros();
+        let mut start = 0;
+        while start < self.row {
+            let end = self.row.min(start.wrapping_add(stretch));
+            // What one stretch holds whole stays there for the blocks after the first.
+            if first || self.row > stretch {
+                self.widen(windows, group, start..end);
+            }
+            self.multiply::<P>(block.clone(), start..end);
+            start = end;
+        }
+    }
+
+    /// Adds the products of a stretch to the sums.
+    #[inline(always)]
+    fn multiply<const P: usize>(&mut self, block: Range<usize>, stretch: Range<usize>) {
+        let (all, row) = (self.o.weights, self.row);
+        let mut at = block.start.wrapping_mul(row).wrapping_add(stretch.start);
+        // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none.
+        let room = stretch.len().wrapping_add(3) & !3;
+        let last = block.end.wrapping_sub(1).wrapping_mul(row).wrapping_add(stretch.start);
+        let whole = if last.wrapping_add(room) <= all.len() { block.len() } else { block.len().wrapping_sub(1) };
+        let count = if P == 4 { whole } else { whole >> 2 };
+        let (weights, wide) = (all.as_ptr().wrapping_add(at), self.wide.0.as_ptr());
+        let rows = Rows { weights, wide, steps: room >> 2, count, row };
+        let sums = self.sums.as_mut_ptr();
+        match (count, P) {
+            (0, _) => {}
+            // SAFETY: the rows of `count` channels have `room` weights from here on, and as many values are widened.
+            (_, 4) => unsafe { four_pixels(&rows, sums) },
+            // SAFETY: as above, for four times as many channels.
+            _ => unsafe { four_channels(&rows, sums) },
+        }
+        let done = if P == 4 { count } else { count.wrapping_mul(4) };
+        at = at.wrapping_add(done.wrapping_mul(row));
+        let sums = self.sums.get_mut(done.wrapping_mul(P)..).unwrap_or_default();
+        for sums in crate::rows::rows_mut(sums, P).take(block.len().wrapping_sub(done)) {
+            let row_of_weights = all.get(at..at.wrapping_add(stretch.len())).unwrap_or_default();
+            one::<P>(row_of_weights, &self.wide.0, sums);
+            at = at.wrapping_add(row);
+        }
+    }
+
+    /// Turns the sums of a block into outputs of the tile.
+    #[inline(always)]
+    fn finish<const P: usize>(&mut self, block: Range<usize>, y: &mut [i8]) {
+        let (output, channels) = (&self.params.output, self.params.geometry.out_channels as usize);
+        let multipliers = self.o.multipliers.get(block.clone()).unwrap_or_default();
+        let target = Target::new(y.as_mut_ptr().wrapping_add(block.start), channels, output);
+        let (sums, m) = (self.sums.as_ptr(), multipliers.as_ptr());
+        let mut done = 0;
+        if P == 4 && y.len() == channels.wrapping_mul(4) {
+            // SAFETY: the tile has four rows of `channels` outputs, of which the block is a part.
+            unsafe { pixels(sums, m, block.len(), &target) };
+            return;
+        }
+        if P == 1 && block.len() >= 4 {
+            done = block.len() & !3;
+            // SAFETY: the tile has `channels` outputs, of which the block is a part.
+            unsafe { crate::round_dsp::channels(sums, m, done >> 2, &target) };
+        }
+        let sums = crate::rows::rows(&self.sums, P);
+        for ((channel, sums), &multiplier) in block.zip(sums).zip(multipliers).skip(done) {
+            let outputs = crate::rows::every_mut(y.get_mut(channel..).unwrap_or_default(), channels);
+            for (y, &sum) in outputs.zip(sums) {
+                *y = output.of(sum, multiplier);
+            }
+        }
+    }
+
+    /// Widens a stretch of the windows' values for a group; what is missing to a multiple of four is zero.
+    fn widen<const P: usize>(&mut self, windows: &[Window; P], group: usize, stretch: Range<usize>) {
+        let g = &self.params.geometry;
+        let inputs = g.group_inputs() as usize;
+        let channel = group.wrapping_mul(inputs);
+        for (p, window) in windows.iter().enumerate() {
+            let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0 };
+            // Inside the input the taps of a row lie side by side.
+            let whole = window.inner && g.groups == 1 && g.dilation_width == 1;
+            let (run, columns) =
+                if whole { (inputs.wrapping_mul(g.kernel_width as usize), 1) } else { (inputs, g.kernel_width) };
+            let first = stretch.start.checked_div(run).unwrap_or(0);
+            let mut start = first.wrapping_mul(run);
+            let mut kh = (first as u32).checked_div(columns).unwrap_or(0);
+            let mut kw = (first as u32).wrapping_sub(kh.wrapping_mul(columns));
+            while start < stretch.end {
+                let from = start.max(stretch.start).wrapping_sub(start);
+                let end = stretch.end.wrapping_sub(start).min(run);
+                let place = self.windows.tap(window, kh, kw).map(|place| place.wrapping_add(channel));
+                let values = place.and_then(|p| self.o.x.get(p.wrapping_add(from)..p.wrapping_add(end)));
+                match values {
+                    Some(values) => to.put(values),
+                    None => to.fill(self.params.input_zero_point, end.wrapping_sub(from)),
+                }
+                start = start.wrapping_add(run);
+                kw = kw.wrapping_add(1);
+                if kw == columns {
+                    (kw, kh) = (0, kh.wrapping_add(1));
+                }
+            }
+            to.finish();
+        }
+    }
+}
+
+/// Writes the values of one window.
+struct Widener<'a, const P: usize> {
+    wide: &'a mut Wide,
+    window: usize,
+    /// Values written.
+    at: usize,
+}
+
+impl<const P: usize> Widener<'_, P> {
+    /// The words of the next four values.
+    #[inline(always)]
+    fn words(&mut self, at: usize) -> Option<&mut [u32]> {
+        let first = (at >> 2).wrapping_mul(2 * P).wrapping_add(self.window);
+        self.wide.0.get_mut(first..first.wrapping_add(P + 1))
+    }
+
+    #[inline(always)]
+    fn put(&mut self, values: &[i8]) {
+        let (mut values, fours) = (values, values.as_chunks::<4>());
+        if self.at & 3 == 0 {
+            for four in fours.0 {
+                let (even, odd) = super::dots_dsp::widened(u32::from_le_bytes(four.map(i8::cast_unsigned)));
+                let at = self.at;
+                if let Some([first, .., last]) = self.words(at) {
+                    (*first, *last) = (even, odd);
+                }
+                self.at = at.wrapping_add(4);
+            }
+            values = fours.1;
+        }
+        for &value in values {
+            self.one(value.into());
+        }
+    }
+
+    /// One value, at any place.
+    #[inline(always)]
+    fn one(&mut self, value: i32) {
+        let at = self.at;
+        self.at = at.wrapping_add(1);
+        if let Some([first, .., last]) = self.words(at) {
+            let word = if at & 1 == 0 { first } else { last };
+            let value = value.cast_unsigned() & 0xFFFF;
+            *word = if at & 2 == 0 { value } else { (*word & 0xFFFF) | (value << 16) };
+        }
+    }
+
+    fn fill(&mut self, value: i32, count: usize) {
+        for _ in 0..count {
+            self.one(value);
+        }
+    }
+
+    /// Zeros up to a multiple of four.
+    fn finish(&mut self) {
+        while self.at & 3 != 0 {
+            self.one(0);
+        }
+    }
+}

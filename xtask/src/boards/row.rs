@@ -1,0 +1,115 @@
+//! What was found for a target, and how it is printed.
+
+use std::fmt::Write;
+
+/// A line of the table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// The processor, with the network where there is one.
+    pub target: String,
+    /// Layers that were compared, over all instruction sets.
+    pub layers: usize,
+    /// How many of them differ from the workstation's portable result.
+    pub mismatches: usize,
+    /// Bytes of memory that the compiler says.
+    pub ram_predicted: Option<usize>,
+    /// Bytes of memory that were touched.
+    pub ram_measured: Option<usize>,
+    /// Executed instructions over multiply-accumulates.
+    pub instr_per_mac: Option<f64>,
+    /// Why something was not run.
+    pub skipped: Vec<String>,
+}
+
+impl Row {
+    /// A line for a target that could not be run.
+    pub fn skipped(target: &str, why: impl Into<String>) -> Self {
+        Self { target: target.to_owned(), skipped: vec![why.into()], ..Self::default() }
+    }
+
+    /// Whether everything that was run is as on the workstation.
+    pub fn holds(&self) -> bool {
+        self.mismatches == 0 && (self.ram_measured.is_none() || self.ram_measured == self.ram_predicted)
+    }
+}
+
+/// The table, aligned, with the reasons of skips below.
+pub fn table(rows: &[Row]) -> String {
+    let head = ["target", "layers", "mismatches", "ram predicted", "ram measured", "instr/MAC"].map(str::to_owned);
+    let dash = || "-".to_owned();
+    let mut lines = vec![head];
+    for row in rows {
+        let bytes = |n: Option<usize>| n.map_or_else(dash, |n| n.to_string());
+        let ratio = row.instr_per_mac.map_or_else(dash, |n| format!("{n:.3}"));
+        let (layers, mismatches) = (row.layers.to_string(), row.mismatches.to_string());
+        let (predicted, measured) = (bytes(row.ram_predicted), bytes(row.ram_measured));
+        lines.push([row.target.clone(), layers, mismatches, predicted, measured, ratio]);
+    }
+    let width = |k: usize| lines.iter().map(|l| l[k].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        for (k, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let _ = if k == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
+        }
+        text.push('\n');
+    }
+    for row in rows {
+        for why in &row.skipped {
+            let _ = writeln!(text, "skipped: {}: {why}", row.target);
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// One JSON object: `{"rows": [...]}`.
+pub fn json(rows: &[Row]) -> String {
+    let text = |s: &str| format!("\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
+    let number = |n: Option<usize>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
+    let one = |row: &Row| {
+        let skipped: Vec<String> = row.skipped.iter().map(|s| text(s)).collect();
+        format!(
+            "{{\"target\":{},\"layers\":{},\"mismatches\":{},\"ram_predicted\":{},\"ram_measured\":{},\
+             \"instr_per_mac\":{},\"skipped\":[{}]}}",
+            text(&row.target),
+            row.layers,
+            row.mismatches,
+            number(row.ram_predicted),
+            number(row.ram_measured),
+            row.instr_per_mac.map_or_else(|| "null".to_owned(), |n| format!("{n:.4}")),
+            skipped.join(",")
+        )
+    };
+    format!("{{\"rows\":[{}]}}", rows.iter().map(one).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_printed_both_ways() {
+        let rows = [
+            Row { target: "m4".to_owned(), layers: 1000, instr_per_mac: Some(1.25), ..Row::default() },
+            Row::skipped("wasm32", "no \"node\""),
+        ];
+        assert_eq!(
+            json(&rows),
+            "{\"rows\":[{\"target\":\"m4\",\"layers\":1000,\"mismatches\":0,\"ram_predicted\":null,\
+             \"ram_measured\":null,\"instr_per_mac\":1.2500,\"skipped\":[]},{\"target\":\"wasm32\",\"layers\":0,\
+             \"mismatches\":0,\"ram_predicted\":null,\"ram_measured\":null,\"instr_per_mac\":null,\
+             \"skipped\":[\"no \\\"node\\\"\"]}]}"
+        );
+        let text = table(&rows);
+        assert!(text.contains("m4        1000           0              -             -      1.250"), "{text}");
+        assert!(text.ends_with("skipped: wasm32: no \"node\""), "{text}");
+    }
+
+    #[test]
+    fn memory_has_to_be_as_predicted() {
+        let row = Row { ram_predicted: Some(100), ram_measured: Some(100), ..Row::default() };
+        assert!(row.holds());
+        assert!(!Row { ram_measured: Some(101), ..row.clone() }.holds());
+        assert!(!Row { mismatches: 1, ..row }.holds());
+    }
+}
