@@ -64,10 +64,47 @@ fn from_training_to_the_plan() {
     );
     let verified = ocellus(&arguments!["verify", &int8, "--json"]).ends(0).json();
     assert_eq!(verified["ok"], true);
+    exported(&run, &data, &at(&dir, "out"));
     assert_eq!(
         ocellus(&arguments!["inspect", run.join("checkpoint.ocellus"), "--json"]).ends(0).json()["kind"],
         "checkpoint"
     );
+}
+
+/// What leaves the workstation: models, plans with self-tests that hold, a card with the figures.
+fn exported(run: &Path, data: &OsString, out: &Path) {
+    let export = arguments![
+        "export",
+        run,
+        "-o",
+        out,
+        "--calibration",
+        data,
+        "--limit",
+        "60",
+        "--target",
+        "portable",
+        "--target",
+        "native",
+        "--json"
+    ];
+    let value = ocellus(&export).ends(0).json();
+    assert_eq!(value["plans"].as_array().map(Vec::len), Some(2), "{value}");
+    for plan in value["plans"].as_array().unwrap() {
+        assert_eq!((plan["self_tests"].as_u64(), plan["accuracy"].as_f64() > Some(0.85)), (Some(4), true), "{plan}");
+        let file = out.join(plan["file"].as_str().unwrap());
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), plan["plan_bytes"].as_u64().unwrap());
+        let verified = ocellus(&arguments!["verify", &file, "--json"]).ends(0).json();
+        assert_eq!((verified["ok"].as_bool(), verified["self_tests"].as_u64()), (Some(true), Some(4)));
+        ocellus(&arguments!["verify", &file, "--shape", "input=1,1,28,28"]).ends(2);
+    }
+    let card = std::fs::read_to_string(out.join("card.md")).unwrap();
+    assert!(card.contains("bit-equal on every CPU") && card.contains("lenet5.portable.plan"), "{card}");
+    let float = ocellus(&arguments!["export", run, "-o", out.join("float"), "--json"]).ends(0).json();
+    assert_eq!(float["plans"][0]["self_tests"], 0, "the last bits of float sums are a CPU's own");
+    let plan = out.join("float").join(float["plans"][0]["file"].as_str().unwrap());
+    let said = ocellus(&arguments!["verify", plan]).ends(1);
+    assert!(said.err.contains("ocellus export"), "{}", said.err);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ocellus_graph::{DataType, Graph, ValueId};
 use ocellus_kernels::Isa;
 use ocellus_ops::lower::{DeviceTensor, Program, TensorId, host_type};
+use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
 use crate::CompileError;
@@ -61,8 +62,10 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let mut emitter = Emitter { program, memory: &memory, placement: &placement, options, weights, packed, layouts: 0 };
     let writer = emitter.writer(&model.graph, &lowered)?;
     let macs: u64 = lowered.program.steps.iter().map(|s| s.macs).sum();
+    let float_step = float_step(&lowered.program);
     let metadata = serde_json::json!({
-        "name": model.graph.name, "producer": model.producer, "metadata": model.metadata, "figures": { "macs": macs },
+        "name": model.graph.name, "producer": model.producer, "metadata": model.metadata,
+        "figures": { "macs": macs, "float_step": float_step },
     });
     let writer = Writer { metadata: metadata.to_string(), ..writer };
     let bytes = writer.finish();
@@ -192,6 +195,12 @@ fn axes_differ(tensor: &DeviceTensor) -> bool {
     tensor.shape.len() == 4 && !tensor.plain && !tensor.in_model_order()
 }
 
+/// The first step that writes floats.
+fn float_step(program: &Program) -> Option<String> {
+    let floats = |&t: &TensorId| program.tensors[t].element == element::F32;
+    program.steps.iter().find(|s| s.writes.iter().any(floats)).map(|s| s.name.clone())
+}
+
 fn report(
     program: &Program,
     memory: &Memory,
@@ -212,6 +221,7 @@ fn report(
         step_words: Plan::parse(bytes).map_or(0, |p| p.step_words()),
         plan_bytes: bytes.len(),
         macs: program.steps.iter().map(|s| s.macs).sum(),
+        float_step: float_step(program),
         steps: steps
             .map(|(i, s)| StepReport { name: s.name.clone(), live_bytes: alive(i + 1), macs: s.macs })
             .collect(),

@@ -28,6 +28,8 @@ pub struct Report {
     pub plan_bytes: usize,
     /// Multiply-accumulate operations of a run.
     pub macs: u64,
+    /// The first step that makes floats; without one, every CPU gives the same bits.
+    pub float_step: Option<String>,
     /// Every step, in order.
     pub steps: Vec<StepReport>,
 }
@@ -49,6 +51,10 @@ impl fmt::Display for Report {
         writeln!(f, "step table   {:>12} bytes in the caller's memory", self.step_words * 4)?;
         writeln!(f, "plan         {:>12} bytes", self.plan_bytes)?;
         writeln!(f, "work         {:>12} multiply-accumulates in {} steps", self.macs, self.steps.len())?;
+        match &self.float_step {
+            None => writeln!(f, "answers      the same bits on every CPU")?,
+            Some(step) => writeln!(f, "answers      within float bounds from {step} on")?,
+        }
         for step in self.peak() {
             writeln!(f, "peak         {:>12} bytes alive in {}", step.live_bytes, step.name)?;
         }

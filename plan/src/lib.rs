@@ -24,6 +24,7 @@ pub mod args;
 mod crc;
 mod port;
 mod read;
+mod self_test;
 mod step;
 mod words;
 #[cfg(feature = "std")]
@@ -32,10 +33,11 @@ mod write;
 pub use crc::crc32;
 pub use port::{Axes, DeviceType, HostType, Port};
 pub use read::{Plan, PlanError, Section};
+pub use self_test::{SelfTest, Values};
 pub use step::{MAX_READS, MAX_WRITES, Operand, Space, Step, StepError, Steps};
 pub use words::{Arguments, Reader, Word};
 #[cfg(feature = "std")]
-pub use write::{PortSpec, StepSpec, Writer};
+pub use write::{PortSpec, StepSpec, Writer, with_self_tests};
 
 /// The version of the format that this crate reads and writes.
 pub const VERSION: u16 = 1;

@@ -31,7 +31,7 @@ pub enum Section {
     Metadata = 4,
     /// Reserved: a signature over all other sections.
     Signature = 5,
-    /// Reserved: inputs and expected CRCs.
+    /// Self-test vectors: seeds of inputs and CRCs of the answers.
     SelfTest = 6,
     /// Names of the steps, each a length word and UTF-8 padded to words; for profiles only.
     Names = 7,
@@ -161,8 +161,13 @@ impl<'a> Plan<'a> {
 
     /// The bytes of a section; empty where it is not there.
     pub fn section(&self, section: Section) -> &'a [u8] {
-        let found = (0..self.sections).filter_map(|i| self.entry(i)).find(|e| e.0 == section as u32);
-        found.and_then(|(_, offset, len)| self.bytes.get(offset..offset.checked_add(len)?)).unwrap_or(&[])
+        self.sections().find(|(kind, _)| *kind == section as u32).map_or(&[], |(_, bytes)| bytes)
+    }
+
+    /// Kind and bytes of every section, in file order.
+    pub fn sections(&self) -> impl Iterator<Item = (u32, &'a [u8])> + '_ {
+        let entries = (0..self.sections).filter_map(|i| self.entry(i));
+        entries.filter_map(|(kind, offset, len)| Some((kind, self.bytes.get(offset..offset.checked_add(len)?)?)))
     }
 
     /// Every byte of the plan.

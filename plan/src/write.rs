@@ -4,7 +4,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use crate::read::{ALIGN, CHECKED_FROM, ENTRY, HEADER, MAGIC};
-use crate::{Arguments, Axes, DeviceType, HostType, Operand, Section, VERSION, Word, crc32};
+use crate::{Arguments, Axes, DeviceType, HostType, Operand, Plan, Section, SelfTest, VERSION, Word, crc32};
 
 /// One device operation to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,20 +86,7 @@ impl Writer {
             (Section::Names, self.name_bytes()),
             (Section::Weights, self.weights.clone()),
         ];
-        let mut out = self.header(sections.len() as u32);
-        let mut offset = (HEADER + sections.len() * ENTRY).next_multiple_of(ALIGN);
-        for (section, bytes) in &sections {
-            for word in [*section as u32, offset as u32, bytes.len() as u32, 0] {
-                out.extend(word.to_le_bytes());
-            }
-            offset = (offset + bytes.len()).next_multiple_of(ALIGN);
-        }
-        for (_, bytes) in &sections {
-            out.resize(out.len().next_multiple_of(ALIGN), 0);
-            out.extend(bytes);
-        }
-        seal(&mut out);
-        out
+        laid_out(self.header(sections.len() as u32), &sections.map(|(kind, bytes)| (kind as u32, bytes)))
     }
 
     fn header(&self, sections: u32) -> Vec<u8> {
@@ -162,6 +149,35 @@ impl Writer {
     }
 }
 
+/// Header, section table and sections, with length and checksum.
+fn laid_out(mut out: Vec<u8>, sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let mut offset = (HEADER + sections.len() * ENTRY).next_multiple_of(ALIGN);
+    for (kind, bytes) in sections {
+        for word in [*kind, offset as u32, bytes.len() as u32, 0] {
+            out.extend(word.to_le_bytes());
+        }
+        offset = (offset + bytes.len()).next_multiple_of(ALIGN);
+    }
+    for (_, bytes) in sections {
+        out.resize(out.len().next_multiple_of(ALIGN), 0);
+        out.extend(bytes);
+    }
+    seal(&mut out);
+    out
+}
+
+/// A plan with these self-test vectors in place of any that it had.
+pub fn with_self_tests(plan: &Plan<'_>, tests: &[SelfTest]) -> Vec<u8> {
+    let vectors = (Section::SelfTest as u32, tests.iter().flat_map(|t| t.to_bytes()).collect());
+    let kept = plan.sections().filter(|(kind, _)| *kind != vectors.0).map(|(kind, bytes)| (kind, bytes.to_vec()));
+    let sections: Vec<(u32, Vec<u8>)> = core::iter::once(vectors.clone()).chain(kept).collect();
+    let mut header = plan.bytes().get(..HEADER).unwrap_or(&[]).to_vec();
+    if let Some(slot) = header.get_mut(40..44) {
+        slot.copy_from_slice(&(sections.len() as u32).to_le_bytes());
+    }
+    laid_out(header, &sections)
+}
+
 /// Writes length and checksum into a finished plan.
 fn seal(out: &mut [u8]) {
     let len = (out.len() as u32).to_le_bytes();
@@ -178,7 +194,7 @@ fn seal(out: &mut [u8]) {
 mod tests {
     use super::*;
     use crate::args::TableI8;
-    use crate::{Plan, PlanError, Space, Steps};
+    use crate::{PlanError, Space, Steps};
 
     fn sample() -> Vec<u8> {
         let port = |name: &str, offset| PortSpec {
@@ -278,5 +294,20 @@ mod tests {
         let mut bytes = sample();
         bytes[8] = 9;
         assert_eq!(Plan::parse(&bytes).unwrap_err(), PlanError::Version(9));
+    }
+
+    #[test]
+    fn self_tests_are_added_and_replaced() {
+        let plain = sample();
+        let plan = Plan::parse(&plain).unwrap();
+        assert_eq!(plan.self_tests().count(), 0);
+        let tests = [SelfTest { seed: 1, crc: 2 }, SelfTest { seed: 3, crc: 4 }];
+        let tested = with_self_tests(&plan, &tests);
+        let found = Plan::parse(&tested).unwrap();
+        assert!(found.self_tests().eq(tests));
+        assert_eq!((found.weights(), found.step_words()), (plan.weights(), plan.step_words()));
+        let again = with_self_tests(&found, &tests[1..]);
+        assert!(Plan::parse(&again).unwrap().self_tests().eq([tests[1]]));
+        assert_eq!(again.len(), tested.len());
     }
 }

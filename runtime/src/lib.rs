@@ -37,6 +37,7 @@ mod operands;
 pub mod ops;
 #[cfg(feature = "std")]
 mod owned;
+mod self_test;
 mod session;
 
 pub use error::{LoadError, PortError, StepFault};
@@ -47,4 +48,5 @@ pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
 pub use owned::{AlignedBytes, OwnedError, with_session};
+pub use self_test::SelfTestError;
 pub use session::Session;

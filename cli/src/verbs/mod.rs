@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod demo;
 mod eval;
+mod export;
 pub mod fetch;
 mod gpu_check;
 mod inspect;
@@ -38,6 +39,8 @@ pub enum Verb {
     Train(Box<train::Train>),
     /// Measure the accuracy of a model or a plan.
     Eval(eval::Eval),
+    /// Write everything that leaves the workstation: models, plans, card, self-tests.
+    Export(Box<export::Export>),
     /// Show what is in a file.
     Inspect(inspect::Inspect),
     /// List the operators with their rules.
@@ -67,6 +70,7 @@ impl Verb {
             Self::Quantize(verb) => verb.run(output),
             Self::Train(verb) => verb.run(output),
             Self::Eval(verb) => verb.run(output),
+            Self::Export(verb) => verb.run(output),
             Self::Inspect(verb) => verb.run(output),
             Self::Ops(verb) => verb.run(output),
             Self::Fetch(verb) => verb.run(output),

@@ -31,6 +31,16 @@ pub struct Quantize {
     /// The integer ONNX file to write.
     #[arg(short, long)]
     output: PathBuf,
+    /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
+    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
+    shapes: Vec<(String, Vec<usize>)>,
+    #[command(flatten)]
+    quantization: Quantization,
+}
+
+/// How a float model becomes an 8-bit model.
+#[derive(Args)]
+pub struct Quantization {
     /// How ranges are chosen: mse, minmax, entropy, or percentile:99.99.
     #[arg(long, default_value = "mse", value_parser = method)]
     method: Method,
@@ -52,9 +62,6 @@ pub struct Quantize {
     /// Fail, and write nothing, where the accuracy drops by more than this many percentage points.
     #[arg(long, value_name = "POINTS")]
     max_drop: Option<f64>,
-    /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
-    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
-    shapes: Vec<(String, Vec<usize>)>,
     /// Sizes of the input where pictures come from folders.
     #[arg(long, value_name = "HEIGHTxWIDTHxCHANNELS", value_parser = dataset::size)]
     size: Option<[usize; 3]>,
@@ -80,15 +87,33 @@ impl Quantize {
     /// # Errors
     /// A model or data that cannot be used, or an accuracy that drops too far.
     pub fn run(&self, output: &Output) -> Result<Ending> {
-        let source = if Path::new(&self.calibration).exists() { None } else { dataset::parse(&self.calibration).ok() };
-        let judged = self.data.as_ref().or(source.as_ref());
+        let prepared = load_prepared(&self.model, &self.shapes, output)?;
+        let (integer, report) = self.quantization.apply(&self.calibration, &prepared.model)?;
+        integer.save(&self.output)?;
+        let mut value: Value = serde_json::to_value(&report)?;
+        value["model"] = json!(self.output);
+        output.answer(format!("{report}wrote {}", self.output.display()), &value);
+        Ok(Ending::Fine)
+    }
+}
+
+impl Quantization {
+    /// The set that accuracy is measured on: the one that was given, else that of the calibration.
+    fn judged(&self, calibration: &str) -> Option<Source> {
+        self.data.clone().or_else(|| source(calibration))
+    }
+
+    /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so.
+    ///
+    /// # Errors
+    /// Data that cannot be used, or an accuracy that drops too far.
+    pub fn apply(&self, calibration: &str, float: &Model) -> Result<(Model, Report)> {
+        let judged = self.judged(calibration);
         if self.max_drop.is_some() && judged.is_none() {
             return usage("--max-drop needs --data, a data set to measure the accuracy on");
         }
-        let prepared = load_prepared(&self.model, &self.shapes, output)?;
-        let float = &prepared.model;
         let backend = self.engine.open()?;
-        let batches = self.batches(source.as_ref(), float)?;
+        let batches = self.batches(calibration, float)?;
         let options = Options {
             method: self.method,
             activations: if self.symmetric { Activations::Symmetric } else { Activations::Asymmetric },
@@ -96,18 +121,23 @@ impl Quantize {
             ..Options::default()
         };
         let (integer, mut report) = quantize_over(float, &options, backend.as_ref(), batches)?;
-        if let Some(source) = judged {
-            let set = head(dataset::open(source, IdxPart::Test, self.size)?, self.test_limit);
-            let normalization = self.normalization(float, &set)?;
+        if let Some((set, normalization)) = self.test_set(calibration, float)? {
             let of = |model| model_accuracy(backend.as_ref(), model, &set, &normalization).map(|m| m.accuracy());
             report.accuracy = Some(Accuracy { float: of(float)?, int8: of(&integer)? });
         }
         self.judge(report.accuracy)?;
-        integer.save(&self.output)?;
-        let mut value: Value = serde_json::to_value(&report)?;
-        value["model"] = json!(self.output);
-        output.answer(format!("{report}wrote {}", self.output.display()), &value);
-        Ok(Ending::Fine)
+        Ok((integer, report))
+    }
+
+    /// The pictures that accuracy is measured on, and how the model wants them.
+    ///
+    /// # Errors
+    /// A set that cannot be opened, or a model that does not say how its pictures are prepared.
+    pub fn test_set(&self, calibration: &str, model: &Model) -> Result<Option<(Arc<dyn Dataset>, Normalization)>> {
+        let Some(source) = self.judged(calibration) else { return Ok(None) };
+        let set = head(dataset::open(&source, IdxPart::Test, self.size)?, self.test_limit);
+        let normalization = self.normalization(model, &set)?;
+        Ok(Some((set, normalization)))
     }
 
     fn judge(&self, accuracy: Option<Accuracy>) -> Result<()> {
@@ -127,14 +157,19 @@ impl Quantize {
         preprocess::normalization(&model.metadata, &self.mean, &self.std, set.shape()[2])
     }
 
-    fn batches(&self, source: Option<&Source>, model: &Model) -> Result<Batches> {
+    fn batches(&self, calibration: &str, model: &Model) -> Result<Batches> {
         let inputs = calibration::inputs_of(model)?;
-        let Some(source) = source else {
-            return calibration::from_path(Path::new(&self.calibration), inputs);
+        let Some(source) = source(calibration) else {
+            return calibration::from_path(Path::new(calibration), inputs);
         };
-        let set = head(dataset::open(source, IdxPart::Train, self.size)?, Some(self.limit));
+        let set = head(dataset::open(&source, IdxPart::Train, self.size)?, Some(self.limit));
         calibration::from_dataset(Arc::clone(&set), &self.normalization(model, &set)?, &inputs)
     }
+}
+
+/// The data set that a calibration names, where it is no file or folder.
+fn source(calibration: &str) -> Option<Source> {
+    if Path::new(calibration).exists() { None } else { dataset::parse(calibration).ok() }
 }
 
 /// Quantizes on a backend.

@@ -2,11 +2,11 @@
 //!
 //! Every layer is compiled by itself and fed the reference's own values, so that one layer's rounding does not hide
 //! another layer's mistake. Integer layers have to agree within one step, and on 99.9 % of the values exactly; float
-//! layers within a bound that stands for another order of summation.
+//! layers within a bound that stands for another order of summation. A plan by itself runs its self-test vectors.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use ocellus_compiler::{Options, Prepared, compile};
 use ocellus_graph::{DataType, Shape, Tensor};
@@ -14,9 +14,9 @@ use ocellus_ops::{Values, check::numbers, evaluate_values};
 use ocellus_runtime::{Isa, with_session};
 use serde_json::{Value, json};
 
-use crate::arguments::{CompileArgs, named_file};
+use crate::arguments::{CompileArgs, named_file, usage};
 use crate::layers::{Layer, layers};
-use crate::model_file::load_prepared;
+use crate::model_file::{is_plan, load_prepared, open_plan};
 use crate::output::{Ending, Output};
 use crate::{npy, tensors};
 
@@ -28,7 +28,7 @@ const FLOAT_BOUND: f64 = 1e-4;
 /// `ocellus verify MODEL.onnx`
 #[derive(Args)]
 pub struct Verify {
-    /// The ONNX file.
+    /// The ONNX file; or a plan that `export` wrote, whose self-test vectors are run.
     model: PathBuf,
     /// An input as a .npy file; inputs that are not given are filled with numbers between -1 and 1 by the seed.
     #[arg(long = "input", value_name = "NAME=FILE.npy", value_parser = named_file)]
@@ -93,6 +93,9 @@ impl Verify {
     /// # Errors
     /// A model that cannot be compiled or evaluated.
     pub fn run(&self, output: &Output) -> Result<Ending> {
+        if is_plan(&self.model)? {
+            return self.self_test(output);
+        }
         let prepared = load_prepared(&self.model, &self.args.shapes, output)?;
         let inputs = self.inputs(&prepared)?;
         let given: Vec<(&str, Tensor)> = inputs.iter().map(|(n, t)| (n.as_str(), t.clone())).collect();
@@ -126,16 +129,27 @@ impl Verify {
         Ok(if bad == 0 { Ending::Fine } else { Ending::Failed })
     }
 
+    fn self_test(&self, output: &Output) -> Result<Ending> {
+        if !(self.inputs.is_empty() && self.args.shapes.is_empty()) {
+            return usage("a plan brings its own inputs: --input and --shape belong to ONNX files");
+        }
+        let plan = open_plan(&self.model, &self.args, output)?;
+        let isa = self.args.target;
+        let name = isa.level().name();
+        let (tests, ending) = with_session(&plan, isa, |s| (s.plan().self_tests().count(), s.self_test()))?;
+        ensure!(tests > 0, "{} has no self-test vectors; `ocellus export` writes them", self.model.display());
+        let problem = ending.err().map(|e| e.to_string());
+        let value = json!({ "ok": problem.is_none(), "isa": name, "self_tests": tests, "problem": problem });
+        output.answer(problem.clone().unwrap_or_else(|| format!("{tests} self-tests are right on {name}")), &value);
+        Ok(if problem.is_none() { Ending::Fine } else { Ending::Failed })
+    }
+
     fn inputs(&self, prepared: &Prepared) -> Result<Vec<(String, Tensor)>> {
         let graph = &prepared.model.graph;
         let ports: Vec<_> = graph.inputs.iter().map(|&v| graph.value(v)).collect();
         for (name, _) in &self.inputs {
             let known = || ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
-            anyhow::ensure!(
-                ports.iter().any(|p| p.name == *name),
-                "there is no input {name:?}; the inputs are {}",
-                known()
-            );
+            ensure!(ports.iter().any(|p| p.name == *name), "there is no input {name:?}; the inputs are {}", known());
         }
         let tensor = |(index, port): (usize, &&ocellus_graph::Value)| {
             if let Some((_, file)) = self.inputs.iter().find(|(n, _)| *n == port.name) {
