@@ -16,9 +16,13 @@ mod avx512vnni;
 mod dots_dsp;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
 pub use pack::{pack, packed_len};
@@ -110,14 +114,24 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) ->
         || avx2_rows::run(isa, params, operands, y)
 }
 
+/// Convolves with a NEON variant; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    neon::run(isa, params, operands, y)
+}
+
 /// Convolves with the DSP variant; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    #[cfg(feature = "helium")]
+    if helium::run(isa, params, operands, y) {
+        return true;
+    }
     dsp::run(isa, params, operands, y)
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
     false
 }

@@ -12,11 +12,13 @@ mod avx2;
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod rows_dsp;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
 pub use pack::pack;
@@ -70,6 +72,12 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) ->
     avx512vnni::run(isa, params, operands, y) || avx2::run(isa, params, operands, y)
 }
 
+/// Convolves with a NEON variant; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    neon::run(isa, params, operands, y)
+}
+
 /// Convolves with the DSP variant; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
@@ -77,7 +85,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) ->
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &mut [i8]) -> bool {
     false
 }
