@@ -106,6 +106,6 @@ pub fn open_plan(path: &Path, args: &CompileArgs, output: &Output) -> Result<Pla
         return Ok(PlanBytes::Mapped(map));
     }
     let prepared = load_prepared(path, &args.shapes, output)?;
-    let compiled = compile(&prepared, &Options { isa: args.target, ..Options::default() })?;
+    let compiled = compile(&prepared, &Options { level: args.target.level(), ..Options::default() })?;
     Ok(PlanBytes::Compiled(compiled.bytes, Box::new(compiled.report)))
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use ocellus_graph::{DataType, Graph, ValueId};
-use ocellus_kernels::Isa;
+use ocellus_kernels::{Isa, Level};
 use ocellus_ops::lower::{DeviceTensor, Program, TensorId, host_type};
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
 use crate::CompileError;
 use crate::arena::{Placement, overlaps, place};
+use crate::bands::cut;
 use crate::liveness::{Memory, memory};
 use crate::pack::pack;
 use crate::prepare::{Prepared, check};
@@ -19,17 +20,19 @@ use crate::walk::{Lowered, lower};
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Whose layouts the weights get; any instruction set runs the plan, this one best.
-    pub isa: Isa,
+    /// Whose layouts the weights get, which need not be an instruction set of this machine.
+    pub level: Level,
     /// Alignment of every tensor in the arena in bytes, a power of two from 8.
     pub align: usize,
+    /// Whether pairs of steps may run band by band, which saves memory and makes some rows twice.
+    pub bands: bool,
     /// The largest arena allowed, in bytes.
     pub max_ram: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { isa: Isa::best(), align: 64, max_ram: None }
+        Self { level: Isa::best().level(), align: 64, bands: false, max_ram: None }
     }
 }
 
@@ -52,9 +55,7 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     if !unsupported.is_empty() {
         return Err(CompileError::Unsupported(unsupported));
     }
-    let lowered = lower(&model.graph)?;
-    let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
-    let placement = place(&memory.buffers, options.align);
+    let (lowered, memory, placement) = best(&model.graph, options)?;
     if let Some((a, b)) = overlaps(&memory.buffers, &placement.offsets) {
         return Err(CompileError::Internal(format!("buffers {a} and {b} overlap in the arena")));
     }
@@ -77,6 +78,29 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let plan = Plan::parse(&bytes).map_err(|e| CompileError::Internal(e.to_string()))?;
     debug_assert_eq!(plan.arena_bytes(), report.arena_bytes);
     Ok(Compiled { bytes, report })
+}
+
+/// The lowering that needs less memory, or else fewer steps: with inputs in the device's axis order or in the model's. A
+/// model that takes pixels with channels last and turns them itself is better off with its own.
+fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement), CompileError> {
+    let placed = |plain: bool| -> Result<_, CompileError> {
+        let mut lowered = lower(graph, plain)?;
+        let (memory, placement) = if options.bands {
+            cut(&mut lowered, options.align)
+        } else {
+            let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
+            let placement = place(&memory.buffers, options.align);
+            (memory, placement)
+        };
+        Ok((lowered, memory, placement))
+    };
+    let own = placed(false)?;
+    if own.0.inputs.iter().all(|&t| own.0.program.tensors[t].orders_agree()) {
+        return Ok(own);
+    }
+    let plain = placed(true)?;
+    let cost = |made: &(Lowered, Memory, Placement)| (made.2.bytes, made.0.program.steps.len());
+    Ok(if cost(&plain) < cost(&own) { plain } else { own })
 }
 
 struct Emitter<'a> {
@@ -142,7 +166,7 @@ impl Emitter<'_> {
         }
         let missing = || CompileError::Internal(format!("tensor {tensor} has no memory"));
         let buffer = self.memory.buffer_of[tensor].ok_or_else(missing)?;
-        let offset = small(self.placement.offsets[buffer], "arena")?;
+        let offset = small(self.placement.offsets[buffer] + self.program.tensors[tensor].start, "arena")?;
         let len = small(self.program.tensors[tensor].bytes(), "tensors")?;
         Ok(Operand { space: Space::Arena, offset, len })
     }
@@ -154,7 +178,7 @@ impl Emitter<'_> {
         if let Some(&done) = self.packed.get(&root) {
             return Ok(done);
         }
-        let packed = pack(constant, self.options.isa)
+        let packed = pack(constant, self.options.level)
             .ok_or_else(|| CompileError::Internal(format!("no layout holds the weights of tensor {tensor}")))?;
         self.weights.resize(self.weights.len().next_multiple_of(64), 0);
         let offset = small(self.weights.len(), "weights")?;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+mod bands;
 mod emit;
 mod error;
 mod liveness;

@@ -1,7 +1,7 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
-use ocellus_kernels::{Isa, conv_f32, conv_i8, product_i8};
+use ocellus_kernels::{Level, conv_f32, conv_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::ConvGeometry;
 
@@ -12,13 +12,13 @@ pub(crate) struct Packed {
 }
 
 /// Packs a constant for an instruction set: the first layout of the kernel's list that holds these weights.
-pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
+pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
     match constant {
         Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
         Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
-            conv_i8::layouts(isa.level()).iter().find_map(|&layout| {
+            conv_i8::layouts(level).iter().find_map(|&layout| {
                 let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
                 conv_i8::pack(&g, layout, rows, &mut packed)
                     .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
@@ -26,7 +26,7 @@ pub(crate) fn pack(constant: &Constant, isa: Isa) -> Option<Packed> {
         }
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
-            conv_f32::layouts(isa.level()).iter().find_map(|&layout| {
+            conv_f32::layouts(level).iter().find_map(|&layout| {
                 let mut packed = vec![0.0; conv_f32::packed_len(&g, layout)? as usize];
                 conv_f32::pack(&g, layout, rows, &mut packed)
                     .then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })

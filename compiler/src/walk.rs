@@ -14,9 +14,11 @@ pub(crate) struct Lowered {
     pub outputs: Vec<TensorId>,
 }
 
-/// Lowers every node of a prepared graph.
-pub(crate) fn lower(graph: &Graph) -> Result<Lowered, OpError> {
+/// Lowers every node of a prepared graph. Inputs of rank 4 lie in the arena with channels last, or, if `plain`, in the
+/// model's order.
+pub(crate) fn lower(graph: &Graph, plain: bool) -> Result<Lowered, OpError> {
     let mut walk = Walk::new(graph);
+    walk.plain = plain;
     let inputs = graph.inputs.iter().map(|&id| walk.input(id)).collect::<Result<_, _>>()?;
     for index in 0..graph.nodes.len() {
         if !walk.done[index] {
@@ -33,6 +35,7 @@ struct Walk<'a> {
     program: Program,
     bindings: HashMap<ValueId, LowerInput>,
     done: Vec<bool>,
+    plain: bool,
 }
 
 fn def_of(node: &Node) -> Result<&'static OpDef, OpError> {
@@ -61,6 +64,7 @@ impl<'a> Walk<'a> {
             program: Program::default(),
             bindings: graph.initializers.iter().map(constant).collect(),
             done: vec![false; graph.nodes.len()],
+            plain: false,
         }
     }
 
@@ -87,6 +91,7 @@ impl<'a> Walk<'a> {
         let unheld =
             || OpError::graph(&self.graph.name, format!("input {name:?} is {dtype}, which the device does not hold"));
         let mut tensor = DeviceTensor::new(device_element(dtype).ok_or_else(unheld)?, &shape, None);
+        tensor.plain = self.plain && shape.len() == 4;
         let readers = self.readers(id).to_vec();
         let wanted = if dtype == DataType::F32 { Role::Quantize } else { Role::Dequantize };
         let quants: Vec<Option<Quant>> = readers.iter().map(|&r| self.quant_of(r, wanted)).collect();

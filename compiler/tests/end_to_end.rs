@@ -13,7 +13,7 @@ fn agree(model: &Model, inputs: &[(&str, Tensor)], bound: f32) -> BTreeMap<Strin
     let prepared = prepare(model.clone(), &[]).expect("prepares");
     let expected = evaluate(&prepared.model, inputs).expect("evaluates");
     for isa in Isa::available() {
-        let compiled = compile(&prepared, &Options { isa, ..Options::default() }).expect("compiles");
+        let compiled = compile(&prepared, &Options { level: isa.level(), ..Options::default() }).expect("compiles");
         let found = run(&compiled.bytes, isa, inputs);
         for ((name, want), got) in expected.iter().zip(outputs_in_order(&prepared.model, &found, &expected)) {
             for (k, (&w, &g)) in want.to_f32().iter().zip(&got).enumerate() {

@@ -15,7 +15,7 @@ pub enum Level {
     Dotprod,
     /// aarch64 NEON with SDOT and SMMLA.
     I8mm,
-    /// The SIMD instructions of Cortex-M4, M7 and M33, and floating point.
+    /// The SIMD instructions of Cortex-M4 and M7, and floating point.
     Dsp,
     /// The vector instructions of Cortex-M55 and M85.
     Helium,

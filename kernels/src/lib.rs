@@ -15,6 +15,8 @@ extern crate std;
 
 pub mod add_i8;
 pub mod arg_max;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod assembly;
 pub mod average_pool_f32;
 pub mod average_pool_i8;
 pub mod binary;
@@ -61,6 +63,10 @@ pub mod rnn;
 pub mod round;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod round_dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod round_helium;
+#[cfg(target_arch = "aarch64")]
+mod round_neon;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod runs;
@@ -73,7 +79,7 @@ pub mod table_i8;
 pub mod unary;
 mod view;
 mod walk;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp")))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod windows;
 
 pub use isa::{Isa, Level};

@@ -7,6 +7,8 @@
 
 use core::arch::naked_asm;
 
+use crate::assembly::core_instructions;
+
 use crate::round::Output;
 
 /// The rest of a call of [`pixels`] and [`channels`].
@@ -159,7 +161,7 @@ macro_rules! start {
 /// The operands have these sizes, and multipliers are numbers.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn pixels(sums: *const i32, multipliers: *const f32, count: usize, target: &Target) {
-    naked_asm!(".fpu fpv4-sp-d16", start!(), pixels_loop!("2", bounds!()), pixels_loop!("3", int8!()))
+    naked_asm!(core_instructions!(), start!(), pixels_loop!("2", bounds!()), pixels_loop!("3", int8!()))
 }
 
 /// Outputs of one pixel and `4 * fours` channels (at least four), side by side: `sums` and `multipliers` `[4 * fours]`.
@@ -168,5 +170,5 @@ pub(crate) unsafe extern "C" fn pixels(sums: *const i32, multipliers: *const f32
 /// The operands have these sizes, and multipliers are numbers.
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn channels(sums: *const i32, multipliers: *const f32, fours: usize, target: &Target) {
-    naked_asm!(".fpu fpv4-sp-d16", start!(), channels_loop!("2", bounds!()), channels_loop!("3", int8!()))
+    naked_asm!(core_instructions!(), start!(), channels_loop!("2", bounds!()), channels_loop!("3", int8!()))
 }

@@ -30,6 +30,8 @@ pub struct OpDef {
     /// For operators that are linear in a weight: the new weight and bias (inputs 1 and 2) that have `y * scale +
     /// shift` per output channel built in. `None` where the weights are not constant.
     pub absorb: Option<fn(&FoldContext, &Affine) -> Option<(Tensor, Tensor)>>,
+    /// For products of matrices: the operator that also adds a vector, its input 2, to every row.
+    pub with_bias: Option<&'static str>,
     /// Whether this operator is one of the two between floats and integers.
     pub role: Role,
 }
@@ -49,6 +51,7 @@ impl OpDef {
             upgrade: None,
             fold: Fold::No,
             absorb: None,
+            with_bias: None,
             role: Role::Compute,
         }
     }

@@ -1,5 +1,7 @@
 //! Simplification before quantizing and compiling: what is linear per channel goes into the weights before it.
 
+mod bias;
+
 use ocellus_graph::{DataType, Graph, Model, Node, Tensor, ValueId};
 
 use crate::infer::value_type;
@@ -7,7 +9,8 @@ use crate::{Affine, Fold, FoldContext, OpDef, OpError, ValueType, find, infer};
 
 /// Gives every value its type, drops nodes that only pass their input on, merges every operator that is
 /// `x * scale + shift` per channel (batch normalization, products and sums with constants) into the weights of the
-/// operator before it where that one is read by nobody else, and drops what no output needs.
+/// operator before it where that one is read by nobody else, joins products of matrices with the sums after them, and
+/// drops what no output needs.
 ///
 /// Inputs and outputs of the model keep their names and order. The model has to be at opset 21 (see
 /// [`upgrade`](crate::upgrade())), and is meant for inference: a `Dropout` goes too.
@@ -21,6 +24,7 @@ pub fn simplify(model: &mut Model) -> Result<(), OpError> {
     while let Some(step) = next_absorption(graph) {
         step.apply(graph);
     }
+    bias::join(graph);
     graph.remove_dead();
     Ok(())
 }

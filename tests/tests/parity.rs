@@ -2,7 +2,7 @@
 
 use ocellus_compiler::{Options, compile, prepare};
 use ocellus_ops::evaluate;
-use ocellus_runtime::Isa;
+use ocellus_runtime::{Isa, Level};
 use ocellus_tests::device::{output_bytes, outputs};
 use ocellus_tests::networks::{Activations, INTEGER_LAYERS, integer_layer, integer_network, random};
 
@@ -10,12 +10,12 @@ use ocellus_tests::networks::{Activations, INTEGER_LAYERS, integer_layer, intege
 fn every_variant_gives_the_portable_bytes() {
     for kind in [Activations::Unsigned, Activations::Signed] {
         let prepared = prepare(integer_network(kind).unwrap(), &[]).unwrap();
-        let portable = compile(&prepared, &Options { isa: Isa::PORTABLE, ..Options::default() }).unwrap();
+        let portable = compile(&prepared, &Options { level: Level::Portable, ..Options::default() }).unwrap();
         for seed in 0..5 {
             let inputs = [("x", random(&[2, 3, 17, 13], seed))];
             let expected = output_bytes(&portable.bytes, Isa::PORTABLE, &inputs).unwrap();
             for isa in Isa::available() {
-                let compiled = compile(&prepared, &Options { isa, ..Options::default() }).unwrap();
+                let compiled = compile(&prepared, &Options { level: isa.level(), ..Options::default() }).unwrap();
                 let found = output_bytes(&compiled.bytes, isa, &inputs).unwrap();
                 assert_eq!(found, expected, "{kind:?}, {}", isa.level().name());
                 // A plan packed for one instruction set runs on the portable kernels too.
@@ -35,7 +35,7 @@ fn every_integer_layer_follows_the_contract() {
             let inputs = [("x", random(&[2, 12, 9, 7], 3))];
             let expected = evaluate(&prepared.model, &inputs).unwrap()["y"].to_f32();
             for isa in Isa::available() {
-                let compiled = compile(&prepared, &Options { isa, ..Options::default() }).unwrap();
+                let compiled = compile(&prepared, &Options { level: isa.level(), ..Options::default() }).unwrap();
                 let found = outputs(&compiled.bytes, isa, &inputs).unwrap().remove(0);
                 let off = |(a, b): (&f32, &f32)| ((a - b) / 0.05).abs().round() as i32;
                 let errors: Vec<i32> = expected.iter().zip(&found).map(off).collect();

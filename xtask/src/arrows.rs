@@ -16,7 +16,7 @@ const USERS: [(&str, &[&str]); 11] = [
     ("models", &["cli"]),
     ("plan", &["ops", "compiler", "runtime", "vision", "cli", "boards"]),
     ("kernels", &["compiler", "runtime", "boards"]),
-    ("runtime", &["cli"]),
+    ("runtime", &["cli", "boards"]),
     ("vision", &["trainer", "cli"]),
 ];
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::Outcome;
+use crate::boards;
 use crate::device_check::device_check;
 use crate::install::install;
 use crate::process::{cargo, say_first_build, words};
@@ -52,12 +53,17 @@ impl Counts {
     }
 }
 
-/// Installs what is missing, checks the device crates, and runs `cargo test`.
+/// Installs what is missing, checks the device crates, runs what boards run under emulation, and runs `cargo test`.
 pub fn test(may_install: bool) -> Outcome {
     say_first_build();
     let missing = install(may_install);
     let mut counts = Counts { skipped: missing, ..Counts::default() };
     counts.skipped += device_check()?;
+    let rows = boards::rows(boards::Options { full: false, json: false, install: may_install })?;
+    println!("{}", boards::table(&rows));
+    counts.skipped += rows.iter().map(|r| r.skipped.len()).sum::<usize>();
+    counts.passed += rows.iter().filter(|r| r.holds() && r.skipped.is_empty()).count();
+    counts.failed += rows.iter().filter(|r| !r.holds()).count();
     let arguments = ["test", "--release", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"];
     let mut command = cargo(&arguments);
     let mut child =

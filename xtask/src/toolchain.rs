@@ -111,7 +111,7 @@ fn sysroot(compiler: &Path, target: &str, library: Library) -> Result<PathBuf, S
     if has_core(&libraries) {
         return Ok(sysroot);
     }
-    println!("building the libraries of {target}, once, into {}", sysroot.display());
+    eprintln!("building the libraries of {target}, once, into {}", sysroot.display());
     let work = sysroot.with_extension(target);
     let said = |e: std::io::Error| format!("{}: {e}", work.display());
     fs::create_dir_all(work.join("src")).map_err(said)?;

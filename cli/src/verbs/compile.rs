@@ -8,7 +8,7 @@ use ocellus_compiler::{Options, Report, compile, rust_source};
 use ocellus_graph::onnx::write_atomic;
 use serde_json::{Value, json};
 
-use crate::arguments::{CompileArgs, bytes};
+use crate::arguments::{Processor, bytes, named_shape, processor};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 
@@ -26,8 +26,13 @@ pub struct Compile {
     /// The largest arena allowed, such as 64k or 1M; a larger one is an error that names the peak.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_ram: Option<usize>,
-    #[command(flatten)]
-    args: CompileArgs,
+    /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
+    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
+    shapes: Vec<(String, Vec<usize>)>,
+    /// What the plan is for: native, portable, avx2, avx512vnni, or a processor that need not be this one: x86-64-v3,
+    /// x86-64-v4, aarch64, cortex-m4, cortex-m7, cortex-m55.
+    #[arg(long, default_value = "native", value_parser = processor)]
+    target: Processor,
 }
 
 impl Compile {
@@ -36,8 +41,9 @@ impl Compile {
     /// # Errors
     /// A model that cannot be compiled or needs too much memory, or a file that cannot be written.
     pub fn run(&self, output: &Output) -> Result<Ending> {
-        let prepared = load_prepared(&self.model, &self.args.shapes, output)?;
-        let options = Options { isa: self.args.target, max_ram: self.max_ram, ..Options::default() };
+        let prepared = load_prepared(&self.model, &self.shapes, output)?;
+        let Processor { level, align, bands, stack, .. } = self.target;
+        let options = Options { level, align, bands, max_ram: self.max_ram };
         let compiled = compile(&prepared, &options)?;
         let save = |path: &PathBuf, content: &[u8]| {
             write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))
@@ -50,7 +56,9 @@ impl Compile {
         let mut value = report_json(&compiled.report);
         value["plan"] = json!(self.output);
         value["assumed"] = json!(prepared.assumed);
-        output.answer(format!("{}wrote {}", compiled.report, self.output.display()), &value);
+        value["stack_bytes"] = json!(stack);
+        let stack = stack.map_or_else(String::new, |n| format!("stack        {n:>12} bytes at most\n"));
+        output.answer(format!("{}{stack}wrote {}", compiled.report, self.output.display()), &value);
         Ok(Ending::Fine)
     }
 }

@@ -81,7 +81,7 @@ impl Demo {
 
         output.note("compiling, and running the plan in the device's runtime");
         let isa = Isa::best();
-        let compiled = compile(&prepare(int8.clone(), &[])?, &Options { isa, ..Options::default() })?;
+        let compiled = compile(&prepare(int8.clone(), &[])?, &Options { level: isa.level(), ..Options::default() })?;
         let plan_path = folder.join("model.plan");
         write_atomic(&plan_path, &compiled.bytes)
             .with_context(|| format!("{} cannot be written", plan_path.display()))?;

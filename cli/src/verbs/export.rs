@@ -14,7 +14,7 @@ use ocellus_quantizer::Report;
 use ocellus_runtime::{Isa, with_session};
 use serde_json::{Value, json};
 
-use crate::arguments::{bytes, named_shape, target};
+use crate::arguments::{Processor, bytes, named_shape, processor};
 use crate::model_file::{load_model, say_assumed};
 use crate::output::{Ending, Output};
 use crate::plan_accuracy::evaluate_plan;
@@ -32,9 +32,9 @@ pub struct Export {
     /// The folder to fill.
     #[arg(short, long, value_name = "DIR")]
     output_dir: PathBuf,
-    /// What plans are made for: native, portable, avx2, avx512vnni; once for each.
-    #[arg(long = "target", default_value = "native", value_parser = named_target)]
-    targets: Vec<(String, Isa)>,
+    /// What a plan is made for, as `compile` takes it; once for each plan.
+    #[arg(long = "target", default_value = "native", value_parser = processor)]
+    targets: Vec<Processor>,
     /// The largest arena allowed, such as 64k or 1M.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_ram: Option<usize>,
@@ -49,13 +49,9 @@ pub struct Export {
     quantization: Quantization,
 }
 
-fn named_target(text: &str) -> Result<(String, Isa), String> {
-    target(text).map(|isa| (text.to_owned(), isa))
-}
-
 /// A plan that was written.
 struct Exported {
-    target: String,
+    target: &'static str,
     file: String,
     report: compiler::Report,
     bytes: Vec<u8>,
@@ -116,20 +112,23 @@ impl Export {
     }
 
     /// Compiles for one target, and measures what the plan answers.
-    fn plan(&self, name: &str, (target, isa): &(String, Isa), model: &Prepared) -> Result<Exported> {
-        let compiled = compile(model, &Options { isa: *isa, max_ram: self.max_ram, ..Options::default() })?;
+    fn plan(&self, name: &str, target: &Processor, model: &Prepared) -> Result<Exported> {
+        let &Processor { name: target, level, align, bands, .. } = target;
+        let compiled = compile(model, &Options { level, align, bands, max_ram: self.max_ram })?;
+        // The portable kernels answer for a CPU that is not this one: the bits are the same.
+        let isa = Isa::of(level).unwrap_or(Isa::PORTABLE);
         let bytes =
-            if compiled.report.float_step.is_none() { tested(&compiled.bytes, *isa)? } else { compiled.bytes.clone() };
+            if compiled.report.float_step.is_none() { tested(&compiled.bytes, isa)? } else { compiled.bytes.clone() };
         let set = self.quantization.test_set(self.calibration.as_deref().unwrap_or_default(), &model.model)?;
         let accuracy = match set {
             Some((set, normalization)) => {
-                Some(evaluate_plan(&bytes, *isa, &set, &normalization, |_| {})?.metrics.accuracy())
+                Some(evaluate_plan(&bytes, isa, &set, &normalization, |_| {})?.metrics.accuracy())
             }
             None => None,
         };
         let self_tests = Plan::parse(&bytes)?.self_tests().count();
         let file = format!("{name}.{target}.plan");
-        Ok(Exported { target: target.clone(), file, report: compiled.report, bytes, self_tests, accuracy })
+        Ok(Exported { target, file, report: compiled.report, bytes, self_tests, accuracy })
     }
 }
 

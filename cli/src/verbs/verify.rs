@@ -181,7 +181,7 @@ fn compare(layer: Layer, values: &Values, isa: Isa) -> Result<Row> {
 }
 
 fn run_model(prepared: &Prepared, inputs: &[(String, Tensor)], isa: Isa) -> Result<Vec<(String, Tensor)>> {
-    let compiled = compile(prepared, &Options { isa, ..Options::default() })?;
+    let compiled = compile(prepared, &Options { level: isa.level(), ..Options::default() })?;
     with_session(&compiled.bytes, isa, |session| {
         tensors::set_inputs(session, inputs)?;
         session.run();

@@ -4,6 +4,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 mod portable;
 
 use crate::Isa;
@@ -54,8 +56,14 @@ fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &m
     avx2::run(isa, params, a, b, y)
 }
 
+/// Adds with the variant for Cortex-M; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, a, b, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: Option<&[i8]>, _: Option<&[i8]>, _: &mut [i8]) -> bool {
     false
 }

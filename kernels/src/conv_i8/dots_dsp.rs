@@ -3,9 +3,11 @@
 
 use core::arch::{asm, naked_asm};
 
+use crate::assembly::core_instructions;
+
 /// The pairs 0, 2 and 1, 3 of four bytes, as int16.
 #[inline(always)]
-pub(super) fn widened(word: u32) -> (u32, u32) {
+fn widened(word: u32) -> (u32, u32) {
     let (even, odd): (u32, u32);
     // SAFETY: reads and writes registers only.
     unsafe {
@@ -44,6 +46,44 @@ pub(super) fn one<const P: usize>(row: &[i8], wide: &[u32], sums: &mut [i32]) {
         }
         wide = tail;
     }
+}
+
+/// Widens `fours` words (at least one) of `from`: the pairs 0, 2 of each go to `to`, the pairs 1, 3 `step` bytes further, the
+/// next word's two `step` bytes further each.
+///
+/// # Safety
+/// There are so many bytes, and words for them.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn widen(from: *const i8, fours: usize, to: *mut u32, step: usize) {
+    naked_asm!(
+        core_instructions!(),
+        "push {{r4, lr}}",
+        "lsrs r1, r1, #1",
+        "bcc 2f",
+        "ldr r12, [r0], #4",
+        "sxtb16 r4, r12",
+        "sxtb16 r12, r12, ror #8",
+        "str r4, [r2]",
+        "str r12, [r2, r3]",
+        "add r2, r2, r3, lsl #1",
+        "2: beq 4f",
+        "3:",
+        "ldr r12, [r0], #4",
+        "ldr lr, [r0], #4",
+        "sxtb16 r4, r12",
+        "sxtb16 r12, r12, ror #8",
+        "str r4, [r2]",
+        "str r12, [r2, r3]",
+        "add r2, r2, r3, lsl #1",
+        "sxtb16 r4, lr",
+        "sxtb16 lr, lr, ror #8",
+        "str r4, [r2]",
+        "str lr, [r2, r3]",
+        "add r2, r2, r3, lsl #1",
+        "subs r1, r1, #1",
+        "bne 3b",
+        "4: pop {{r4, pc}}",
+    )
 }
 
 /// What several channels are multiplied with.
@@ -88,6 +128,7 @@ macro_rules! step {
 pub(super) unsafe extern "C" fn four_pixels(rows: &Rows, sums: *mut i32) {
     // On the stack: the widened values, the steps, the channels left, the bytes from the end of a row to the next one.
     naked_asm!(
+        core_instructions!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r0, r4, r5, r6, r7}}",
         "mov r3, r1",
@@ -163,6 +204,7 @@ macro_rules! channels {
 pub(super) unsafe extern "C" fn four_channels(rows: &Rows, sums: *mut i32) {
     // On the stack: the widened values, the steps, the channels left, the bytes from the end of a row to the fourth next.
     naked_asm!(
+        core_instructions!(),
         "push {{r4-r11, lr}}",
         "mov r3, r1",
         "ldm r0, {{r0, r4, r5, r8, r9}}",

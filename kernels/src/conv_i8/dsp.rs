@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 
-use super::dots_dsp::{Rows, four_channels, four_pixels, one};
+use super::dots_dsp::{Rows, four_channels, four_pixels, one, widen};
 use super::{Operands, Params, layout};
 use crate::round_dsp::{Target, pixels};
 use crate::windows::{Window, Windows};
@@ -158,7 +158,7 @@ impl Job<'_> {
         let inputs = g.group_inputs() as usize;
         let channel = group.wrapping_mul(inputs);
         for (p, window) in windows.iter().enumerate() {
-            let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0 };
+            let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0, waiting: [0; 4], count: 0 };
             // Inside the input the taps of a row lie side by side.
             let whole = window.inner && g.groups == 1 && g.dilation_width == 1;
             let (run, columns) =
@@ -174,7 +174,7 @@ impl Job<'_> {
                 let values = place.and_then(|p| self.o.x.get(p.wrapping_add(from)..p.wrapping_add(end)));
                 match values {
                     Some(values) => to.put(values),
-                    None => to.fill(self.params.input_zero_point, end.wrapping_sub(from)),
+                    None => to.fill(self.params.input_zero_point as i8, end.wrapping_sub(from)),
                 }
                 start = start.wrapping_add(run);
                 kw = kw.wrapping_add(1);
@@ -191,58 +191,69 @@ impl Job<'_> {
 struct Widener<'a, const P: usize> {
     wide: &'a mut Wide,
     window: usize,
-    /// Values written.
+    /// Values written, in whole fours.
     at: usize,
+    /// Values that wait for the rest of their four.
+    waiting: [i8; 4],
+    count: usize,
 }
 
 impl<const P: usize> Widener<'_, P> {
-    /// The words of the next four values.
-    #[inline(always)]
-    fn words(&mut self, at: usize) -> Option<&mut [u32]> {
-        let first = (at >> 2).wrapping_mul(2 * P).wrapping_add(self.window);
-        self.wide.0.get_mut(first..first.wrapping_add(P + 1))
-    }
-
     #[inline(always)]
     fn put(&mut self, values: &[i8]) {
-        let (mut values, fours) = (values, values.as_chunks::<4>());
-        if self.at & 3 == 0 {
-            for four in fours.0 {
-                let (even, odd) = super::dots_dsp::widened(u32::from_le_bytes(four.map(i8::cast_unsigned)));
-                let at = self.at;
-                if let Some([first, .., last]) = self.words(at) {
-                    (*first, *last) = (even, odd);
-                }
-                self.at = at.wrapping_add(4);
-            }
-            values = fours.1;
+        let mut values = values;
+        while self.count != 0 {
+            let Some((&first, rest)) = values.split_first() else { return };
+            self.one(first);
+            values = rest;
         }
-        for &value in values {
-            self.one(value.into());
+        let (fours, rest) = values.as_chunks::<4>();
+        self.fours(fours);
+        for &value in rest {
+            self.one(value);
+        }
+    }
+
+    /// Whole fours, where none waits.
+    #[inline(always)]
+    fn fours(&mut self, fours: &[[i8; 4]]) {
+        let first = (self.at >> 2).wrapping_mul(2 * P).wrapping_add(self.window);
+        let words = fours.len().wrapping_mul(2 * P);
+        let room = self.wide.0.get_mut(first..).unwrap_or_default();
+        if !fours.is_empty() && words.wrapping_sub(self.window) <= room.len() {
+            // SAFETY: the words of these fours lie within the room: those of other windows end with it.
+            unsafe { widen(fours.as_ptr().cast(), fours.len(), room.as_mut_ptr(), 4 * P) };
+            self.at = self.at.wrapping_add(fours.len().wrapping_mul(4));
         }
     }
 
     /// One value, at any place.
     #[inline(always)]
-    fn one(&mut self, value: i32) {
-        let at = self.at;
-        self.at = at.wrapping_add(1);
-        if let Some([first, .., last]) = self.words(at) {
-            let word = if at & 1 == 0 { first } else { last };
-            let value = value.cast_unsigned() & 0xFFFF;
-            *word = if at & 2 == 0 { value } else { (*word & 0xFFFF) | (value << 16) };
+    fn one(&mut self, value: i8) {
+        if let Some(place) = self.waiting.get_mut(self.count) {
+            *place = value;
+        }
+        self.count = self.count.wrapping_add(1);
+        if self.count == 4 {
+            self.count = 0;
+            self.fours(&[self.waiting]);
         }
     }
 
-    fn fill(&mut self, value: i32, count: usize) {
-        for _ in 0..count {
-            self.one(value);
+    /// The same value several times.
+    fn fill(&mut self, value: i8, count: usize) {
+        let some = [value; 32];
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(some.len());
+            self.put(some.get(..now).unwrap_or_default());
+            left = left.wrapping_sub(now);
         }
     }
 
     /// Zeros up to a multiple of four.
     fn finish(&mut self) {
-        while self.at & 3 != 0 {
+        while self.count != 0 {
             self.one(0);
         }
     }

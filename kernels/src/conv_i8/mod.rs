@@ -16,9 +16,13 @@ mod avx512vnni;
 mod dots_dsp;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
 use core::ops::Range;
@@ -119,15 +123,28 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
         || avx2_rows::run(isa, params, operands, pixels, y)
 }
 
+/// Convolves with a NEON variant; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, params, operands, pixels, y)
+}
+
 /// Convolves with the DSP variant; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     // A core of this kind is alone, so that nobody asks for a part.
-    (pixels.start, Some(pixels.end)) == (0, params.geometry.pixels()) && dsp::run(isa, params, operands, y)
+    if (pixels.start, Some(pixels.end)) != (0, params.geometry.pixels()) {
+        return false;
+    }
+    #[cfg(feature = "helium")]
+    if helium::run(isa, params, operands, y) {
+        return true;
+    }
+    dsp::run(isa, params, operands, y)
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

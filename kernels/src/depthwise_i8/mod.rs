@@ -12,11 +12,13 @@ mod avx2;
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod rows_dsp;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
 use core::ops::Range;
@@ -79,6 +81,12 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     avx512vnni::run(isa, params, operands, pixels, y) || avx2::run(isa, params, operands, pixels, y)
 }
 
+/// Convolves with a NEON variant; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, params, operands, pixels, y)
+}
+
 /// Convolves with the DSP variant; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
@@ -87,7 +95,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", feature = "dsp"))))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

@@ -7,6 +7,8 @@
 
 use core::arch::naked_asm;
 
+use crate::assembly::core_instructions;
+
 /// Some rows of one channel.
 #[repr(C)]
 pub(super) struct Rows {
@@ -207,7 +209,7 @@ macro_rules! start {
 /// Every row of windows has three rows of input with at least one byte more than its last window; the outputs exist.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn near(rows: &mut Rows) {
-    naked_asm!(".fpu fpv4-sp-d16", start!(), body!("2", near_sums!(), bounds!()), body!("3", near_sums!(), int8!()))
+    naked_asm!(core_instructions!(), start!(), body!("2", near_sums!(), bounds!()), body!("3", near_sums!(), int8!()))
 }
 
 /// Rows of outputs whose windows are two apart.
@@ -216,7 +218,7 @@ pub(super) unsafe extern "C" fn near(rows: &mut Rows) {
 /// Every row of windows has three rows of input with at least three bytes more than its last window; the outputs exist.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn far(rows: &mut Rows) {
-    naked_asm!(".fpu fpv4-sp-d16", start!(), body!("2", far_sums!(), bounds!()), body!("3", far_sums!(), int8!()))
+    naked_asm!(core_instructions!(), start!(), body!("2", far_sums!(), bounds!()), body!("3", far_sums!(), int8!()))
 }
 
 /// Copies `count` bytes that lie `step` apart to neighbours.
@@ -226,6 +228,7 @@ pub(super) unsafe extern "C" fn far(rows: &mut Rows) {
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn gather(from: *const i8, step: usize, to: *mut i8, count: usize) {
     naked_asm!(
+        core_instructions!(),
         "push {{r4-r7, lr}}",
         "add r12, r1, r1, lsl #1",
         "subs r3, r3, #4",

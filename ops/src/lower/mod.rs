@@ -4,11 +4,13 @@
 //! decides between int8 and float by what it finds, and emits steps. It never sees another node: what follows it
 //! (a clamp, a QuantizeLinear) is offered as a [`Fusion`] that it may take.
 
+mod bands;
 mod context;
 pub(crate) mod moves;
 mod program;
 pub(crate) mod unary;
 
+pub use bands::{Band, band, heights};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use program::{
     Constant, DeviceStep, DeviceTensor, ProductWeights, Program, Quant, TensorId, element_bytes, f32_bytes, host_type,

@@ -52,8 +52,10 @@ pub struct DeviceTensor {
     pub plain: bool,
     /// Its bytes in device order, where it is a constant.
     pub constant: Option<Constant>,
-    /// The tensor whose memory this one is (same bytes under another shape).
+    /// The tensor whose memory this one is (same bytes under another shape, or a part of them).
     pub alias: Option<TensorId>,
+    /// Its first byte within that memory.
+    pub start: usize,
 }
 
 /// The content of a constant.
@@ -108,7 +110,7 @@ pub fn host_type(e: u32) -> HostType {
 impl DeviceTensor {
     /// A tensor in the arena.
     pub fn new(element: u32, shape: &[usize], quant: Option<Quant>) -> Self {
-        Self { shape: shape.to_vec(), element, quant, plain: false, constant: None, alias: None }
+        Self { shape: shape.to_vec(), element, quant, plain: false, constant: None, alias: None, start: 0 }
     }
 
     /// Elements.

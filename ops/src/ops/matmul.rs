@@ -24,6 +24,7 @@ pub(crate) const OP: OpDef = OpDef {
         output: OutputScale::Calibrated,
     }),
     lower: Some(lower),
+    with_bias: Some("Gemm"),
     ..OpDef::new("MatMul", infer)
 };
 

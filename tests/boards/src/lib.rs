@@ -19,7 +19,9 @@ extern crate std;
 
 mod draw;
 pub mod layers;
+mod plans;
 mod scratch;
 
 pub use draw::Draw;
+pub use plans::answer;
 pub use scratch::Scratch;

@@ -1,8 +1,10 @@
 //! One arithmetic everywhere: the checksums of generated layers, against the portable ones of this machine.
 
+use std::process::Command;
+
 use super::emulate::{self, output};
 use super::row::Row;
-use super::targets::{AARCH64, BOARDS, Board, LINUX};
+use super::targets::{AARCH64, BOARDS, Board, LINUX, WASM};
 use crate::process::{cargo, has, root, run};
 use crate::toolchain::{Library, Toolchain, advice, linker};
 
@@ -64,6 +66,9 @@ pub fn rows(count: usize) -> Result<Vec<Row>, String> {
     for board in &BOARDS {
         rows.push(bare(board, &count_text, want)?);
     }
+    for (name, flags) in WASM {
+        rows.push(wasm(name, flags, &count_text, want)?);
+    }
     Ok(rows)
 }
 
@@ -91,6 +96,23 @@ fn bare(board: &Board, count: &str, want: &[u32]) -> Result<Row, String> {
     run(build.args(["--features", board.machine]).current_dir(root().join("firmware")))?;
     let text = output(&mut emulate::board(board, &toolchain.program("layers"), &[count]))?;
     compare(board.name, want, &text)
+}
+
+fn wasm(name: &str, flags: &[&str], count: &str, want: &[u32]) -> Result<Row, String> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    if !has("node") {
+        return Ok(Row::skipped(name, "needs node"));
+    }
+    let Some(toolchain) = Toolchain::find(TARGET, Library::Core)? else {
+        return Ok(Row::skipped(name, advice(TARGET)));
+    };
+    let linker = linker().map(|l| format!("-Clinker={}", l.display()));
+    let flags: Vec<&str> = flags.iter().copied().chain(linker.as_deref()).collect();
+    let mut build = toolchain.cargo(&["build", "--quiet", "--release", "--locked"], &flags);
+    run(build.current_dir(root().join("tests/wasm")))?;
+    let mut node = Command::new("node");
+    node.arg(root().join("tests/wasm/run.mjs")).arg(toolchain.program("ocellus_wasm_layers.wasm"));
+    compare(name, want, &output(node.args([name, count]))?)
 }
 
 #[cfg(test)]

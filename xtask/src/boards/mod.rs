@@ -1,18 +1,23 @@
 //! Builds what runs on boards, runs it under emulation, compares it with the workstation, and prints one table.
 
+mod count;
 mod emulate;
 mod layers;
+mod nets;
+mod peer;
 mod row;
+mod suite;
 mod targets;
 
 use crate::Outcome;
 use crate::install;
-use row::{Row, json, table};
+use row::json;
+pub use row::{Row, table};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Ten thousand generated layers instead of one thousand.
+    /// Ten thousand generated layers instead of one thousand, and the tests of the device crates on emulated processors.
     pub full: bool,
     /// One JSON object instead of a table.
     pub json: bool,
@@ -42,7 +47,11 @@ impl Options {
 /// Something does not build, or differs from the workstation.
 pub fn boards(options: Options) -> Outcome {
     let rows = rows(options)?;
-    println!("{}", if options.json { json(&rows) } else { table(&rows) });
+    if options.json {
+        println!("{}", json(&rows));
+    } else {
+        println!("{}\n\n{}", table(&rows), peer::compared(&rows));
+    }
     let wrong: Vec<&str> = rows.iter().filter(|r| !r.holds()).map(|r| r.target.as_str()).collect();
     if wrong.is_empty() { Ok(()) } else { Err(format!("not as on the workstation: {}", wrong.join(", "))) }
 }
@@ -53,5 +62,10 @@ pub fn boards(options: Options) -> Outcome {
 /// Something does not build.
 pub fn rows(options: Options) -> Result<Vec<Row>, String> {
     install::boards(options.install);
-    layers::rows(if options.full { 10_000 } else { 1_000 })
+    let mut rows = layers::rows(if options.full { 10_000 } else { 1_000 })?;
+    rows.extend(nets::rows()?);
+    if options.full {
+        rows.extend(suite::rows()?);
+    }
+    Ok(rows)
 }

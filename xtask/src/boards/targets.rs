@@ -53,3 +53,6 @@ pub const LINUX: [Linux; 3] = [
     Linux { name: "aarch64 cortex-a72", cpu: "cortex-a72" },
     Linux { name: "aarch64 cortex-a53", cpu: "cortex-a53" },
 ];
+
+/// WebAssembly, without and with vectors (which the compiler makes of the portable code).
+pub const WASM: [(&str, &[&str]); 2] = [("wasm32", &[]), ("wasm32 simd128", &["-Ctarget-feature=+simd128"])];

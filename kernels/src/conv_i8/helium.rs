@@ -1,0 +1,211 @@
+//! Helium: two pixels times two channels, 16 products by an instruction. Tail-predicated loops need no rest.
+#![allow(unsafe_code)] // Instructions that no intrinsic gives, in functions of the C calling convention.
+
+use core::arch::naked_asm;
+use core::ops::Range;
+
+use super::{Operands, Params, layout};
+use crate::assembly::core_instructions;
+use crate::round_helium::outputs;
+use crate::windows::{Window, Windows};
+use crate::{Isa, Level};
+
+/// The longest window that is gathered; longer ones, unless they lie side by side in the input, are left to DSP.
+const LONGEST: usize = 1024;
+/// Channels at a time.
+const BLOCK: usize = 64;
+
+/// Convolves with weights in rows; false where the core or the layout is another one, a window is too long, or a
+/// multiplier is no number.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+    let g = &params.geometry;
+    let numbers = operands.multipliers.iter().all(|m| m.is_finite());
+    let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
+    // A single tap that never lies in the padding needs no gathering.
+    let inside = g.rows().inner() == (0..g.out_height) && g.columns().inner() == (0..g.out_width);
+    let direct = g.groups == 1 && g.kernel_height == 1 && g.kernel_width == 1 && inside;
+    if isa.level() < Level::Helium || params.layout != layout::ROWS || !numbers || (row > LONGEST && !direct) {
+        return false;
+    }
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+    let zero = params.input_zero_point as i8;
+    let mut job =
+        Job { params, o: operands, row, direct, windows, patches: [[zero; LONGEST]; 2], sums: [[0; BLOCK]; 2] };
+    let channels = g.out_channels as usize;
+    let mut rest = y;
+    while !rest.is_empty() {
+        let Some((here, tail)) = rest.split_at_mut_checked(rest.len().min(channels.wrapping_mul(2))) else {
+            return true;
+        };
+        job.tile(here);
+        rest = tail;
+    }
+    true
+}
+
+/// A convolution whose operands fit, with its working memory.
+struct Job<'a> {
+    params: &'a Params,
+    o: &'a Operands<'a>,
+    /// Length of a row of weights.
+    row: usize,
+    /// Whether windows are read where they lie.
+    direct: bool,
+    windows: Windows,
+    patches: [[i8; LONGEST]; 2],
+    sums: [[i32; BLOCK]; 2],
+}
+
+impl Job<'_> {
+    /// The next two pixels, or the one that is left.
+    fn tile(&mut self, y: &mut [i8]) {
+        let g = self.params.geometry;
+        let channels = g.out_channels as usize;
+        let windows = self.windows.take::<2>();
+        for group in 0..g.groups as usize {
+            let x = self.pixels(&windows, group);
+            let first = group.wrapping_mul(g.group_outputs() as usize);
+            let end = first.wrapping_add(g.group_outputs() as usize);
+            let mut channel = first;
+            while channel < end {
+                let block = channel..end.min(channel.wrapping_add(BLOCK));
+                self.multiply(block.clone(), x);
+                for (sums, y) in self.sums.iter().zip(crate::rows::rows_mut(y, channels)) {
+                    let multipliers = self.o.multipliers.get(block.clone()).unwrap_or_default();
+                    outputs(&self.params.output, sums, multipliers, y.get_mut(block.clone()).unwrap_or_default());
+                }
+                channel = block.end;
+            }
+        }
+    }
+
+    /// Where the values of two windows lie; the first one twice where there is no second.
+    fn pixels(&mut self, windows: &[Window; 2], group: usize) -> [*const i8; 2] {
+        if self.direct {
+            let place = |w: &Window| {
+                let start = self.windows.tap(w, 0, 0)?;
+                self.o.x.get(start..start.wrapping_add(self.row)).map(<[i8]>::as_ptr)
+            };
+            let [a, b] = windows.each_ref().map(place);
+            let a = a.unwrap_or(self.patches.as_ptr().cast());
+            return [a, b.unwrap_or(a)];
+        }
+        let g = &self.params.geometry;
+        let inputs = g.group_inputs() as usize;
+        for (patch, window) in self.patches.iter_mut().zip(windows) {
+            let whole = window.inner && g.groups == 1 && g.dilation_width == 1;
+            let (run, columns) =
+                if whole { (inputs.wrapping_mul(g.kernel_width as usize), 1) } else { (inputs, g.kernel_width) };
+            let mut taps = crate::rows::rows_mut(patch.get_mut(..self.row).unwrap_or_default(), run);
+            for kh in 0..g.kernel_height {
+                for kw in 0..columns {
+                    let Some(to) = taps.next() else { break };
+                    let start = self.windows.tap(window, kh, kw).map(|s| s.wrapping_add(group.wrapping_mul(inputs)));
+                    match start.and_then(|s| self.o.x.get(s..s.wrapping_add(run))) {
+                        Some(from) => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+                        None => to.fill(self.params.input_zero_point as i8),
+                    }
+                }
+            }
+        }
+        self.patches.each_ref().map(|p| p.as_ptr())
+    }
+
+    /// The sums of a block of channels for two windows.
+    fn multiply(&mut self, block: Range<usize>, x: [*const i8; 2]) {
+        let bias = self.o.bias.get(block.clone()).unwrap_or_default();
+        for sums in &mut self.sums {
+            for (sum, &bias) in sums.iter_mut().zip(bias) {
+                *sum = bias;
+            }
+        }
+        let at = block.start.wrapping_mul(self.row);
+        let [first, second] = x;
+        let mut rows = Rows {
+            first,
+            second,
+            len: self.row,
+            weights: self.o.weights.as_ptr().wrapping_add(at),
+            sums: self.sums.as_mut_ptr().cast(),
+            row: self.row,
+            pairs: block.len() >> 1,
+        };
+        if rows.pairs > 0 {
+            // SAFETY: the windows have `row` values, the channels rows of as many weights, and sums for both windows.
+            unsafe { two_by_two(&mut rows) };
+        }
+        if block.len() & 1 == 1 {
+            let last = block.len().wrapping_sub(1);
+            let weights = rows.weights.wrapping_add(self.row.wrapping_mul(last));
+            let mut both = [[bias.last().copied().unwrap_or(0); BLOCK]; 2];
+            let mut rows = Rows { weights, sums: both.as_mut_ptr().cast(), row: 0, pairs: 1, ..rows };
+            // SAFETY: as above, with the last channel in the place of both.
+            unsafe { two_by_two(&mut rows) };
+            for (sums, [one, ..]) in self.sums.iter_mut().zip(both) {
+                if let Some(sum) = sums.get_mut(last) {
+                    *sum = one;
+                }
+            }
+        }
+    }
+}
+
+/// What [`two_by_two`] works on.
+#[repr(C)]
+struct Rows {
+    first: *const i8,
+    second: *const i8,
+    /// Values of a window, at least one.
+    len: usize,
+    weights: *const i8,
+    /// `[2][BLOCK]`
+    sums: *mut i32,
+    /// Bytes from a row of weights to the next.
+    row: usize,
+    /// Pairs of channels, at least one.
+    pairs: usize,
+}
+
+/// Adds the products of two windows and pairs of channels to the sums, which are [`BLOCK`] apart.
+///
+/// # Safety
+/// Everything that the structure names exists.
+#[unsafe(naked)]
+unsafe extern "C" fn two_by_two(rows: &mut Rows) {
+    naked_asm!(
+        core_instructions!(),
+        "push {{r4-r11, lr}}",
+        "ldrd r4, r5, [r0, #20]",
+        "push {{r4, r5}}",
+        "ldr r11, [r0, #16]",
+        "ldm r0, {{r0, r1, r2, r3}}",
+        "2:",
+        "mov r5, r0",
+        "mov r7, r1",
+        "mov r9, r3",
+        "ldr r12, [sp]",
+        "add r12, r12, r3",
+        "ldrd r4, r6, [r11]",
+        "ldrd r8, r10, [r11, #256]",
+        "dlstp.8 lr, r2",
+        "3:",
+        "vldrb.u8 q0, [r5], #16",
+        "vldrb.u8 q2, [r9], #16",
+        "vmladava.s8 r4, q0, q2",
+        "vldrb.u8 q1, [r7], #16",
+        "vmladava.s8 r8, q1, q2",
+        "vldrb.u8 q3, [r12], #16",
+        "vmladava.s8 r6, q0, q3",
+        "vmladava.s8 r10, q1, q3",
+        "letp lr, 3b",
+        "strd r8, r10, [r11, #256]",
+        "strd r4, r6, [r11], #8",
+        "ldrd r4, r5, [sp]",
+        "add r3, r3, r4, lsl #1",
+        "subs r5, r5, #1",
+        "str r5, [sp, #4]",
+        "bne 2b",
+        "add sp, sp, #8",
+        "pop {{r4-r11, pc}}",
+    )
+}

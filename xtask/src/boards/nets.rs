@@ -1,0 +1,133 @@
+//! Whole networks as firmware: answers, memory and instructions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::count::Counter;
+use super::emulate::{self, output};
+use super::row::Row;
+use super::targets::{BOARDS, Board};
+use crate::process::{cargo, has, read, root, run};
+use crate::toolchain::{Library, Toolchain, advice, linker};
+
+/// The networks, with their multiply-accumulates.
+pub const NETS: [(&str, u64); 4] = [
+    ("image_classification", 12_501_632),
+    ("visual_wake_words", 7_489_664),
+    ("keyword_spotting", 2_656_768),
+    ("anomaly_detection", 264_192),
+];
+
+/// Inputs on which answers are compared.
+const ANSWERS: &str = "3";
+
+/// A network compiled for a board.
+struct Compiled {
+    plan: PathBuf,
+    module: PathBuf,
+    arena: usize,
+    /// The most bytes of stack.
+    stack: usize,
+}
+
+/// Runs every network on every board.
+///
+/// # Errors
+/// Something does not build, or does not run to its end.
+pub fn rows() -> Result<Vec<Row>, String> {
+    let counter = Counter::build();
+    if let Err(why) = &counter {
+        println!("skipped: instructions are not counted: {why}");
+    }
+    let mut rows = Vec::new();
+    for board in &BOARDS {
+        if !has("qemu-system-arm") {
+            rows.push(Row::skipped(board.name, "needs qemu-system-arm"));
+            continue;
+        }
+        let Some(toolchain) = Toolchain::find(board.target, Library::Core)? else {
+            rows.push(Row::skipped(board.name, advice(board.target)));
+            continue;
+        };
+        for (net, macs) in NETS {
+            rows.push(net_row(board, &toolchain, net, macs, counter.as_ref().ok())?);
+        }
+    }
+    Ok(rows)
+}
+
+fn net_row(
+    board: &Board,
+    toolchain: &Toolchain,
+    net: &str,
+    macs: u64,
+    counter: Option<&Counter>,
+) -> Result<Row, String> {
+    let compiled = compile(board, net)?;
+    let want = expected(&compiled.plan)?;
+    let program = build(board, toolchain, &compiled.module)?;
+    let text = output(&mut emulate::board(board, &program, &[ANSWERS]))?;
+    let number = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<usize>().ok());
+    let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer ")).collect();
+    let mismatches =
+        want.lines().zip(&answers).filter(|(a, b)| a != *b).count() + want.lines().count().abs_diff(answers.len());
+    let mut row = Row {
+        target: format!("{} {net}", board.name),
+        layers: answers.len(),
+        mismatches,
+        ram_predicted: Some(compiled.arena),
+        ram_measured: number("arena "),
+        ..Row::default()
+    };
+    let stack = number("stack ").unwrap_or(usize::MAX);
+    if stack > compiled.stack {
+        eprintln!("{}: {stack} bytes of stack, {} were promised", row.target, compiled.stack);
+        row.mismatches += 1;
+    }
+    match counter {
+        Some(counter) => {
+            let count = |more: &str| counter.count(emulate::board(board, &program, &["1", more]));
+            let instructions = count("1")?.since(&count("0")?);
+            row.instr_per_mac = Some(instructions.total() as f64 / macs as f64);
+            eprintln!("{}: {} instructions, {stack} bytes of stack", row.target, instructions.total());
+            eprint!("{}", instructions.largest(6));
+        }
+        None => row.skipped.push("instructions are not counted".to_owned()),
+    }
+    output(&mut emulate::board(board, &program, &["0", "0", "1"]))?;
+    Ok(row)
+}
+
+/// Compiles a network for a board.
+fn compile(board: &Board, net: &str) -> Result<Compiled, String> {
+    let folder = std::path::absolute(Toolchain::folder().join("nets").join(board.name)).map_err(|e| e.to_string())?;
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let (plan, module) = (folder.join(format!("{net}.plan")), folder.join(format!("{net}.rs")));
+    let mut command =
+        cargo(&["run", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--", "compile", "--json"]);
+    command.arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
+    command.args(["--target", board.name, "-o"]).arg(&plan).arg("--rust").arg(&module);
+    let said = read(&mut command)?;
+    let number = |key: &str| -> Result<usize, String> {
+        let digits = said.split(&format!("\"{key}\":")).nth(1).map(str::trim_start).unwrap_or_default();
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        digits[..end].parse().map_err(|_| format!("the compiler does not say its {key}"))
+    };
+    Ok(Compiled { plan, module, arena: number("arena_bytes")?, stack: number("stack_bytes")? })
+}
+
+/// The workstation's answers, with portable kernels.
+fn expected(plan: &Path) -> Result<String, String> {
+    let package = ["run", "--quiet", "--release", "--locked", "-p", "ocellus-boards", "--features", "std"];
+    read(cargo(&package).args(["--bin", "plan", "--"]).arg(plan).arg(ANSWERS))
+}
+
+/// Builds the firmware around a module.
+fn build(board: &Board, toolchain: &Toolchain, module: &Path) -> Result<PathBuf, String> {
+    let linker = linker().map(|l| format!("-Clinker={}", l.display()));
+    let flags: Vec<&str> = board.flags.iter().copied().chain(linker.as_deref()).collect();
+    let mut command = toolchain.cargo(&["build", "--quiet", "--release", "--locked", "--bin", "net"], &flags);
+    command.args(["--features", board.machine]).current_dir(root().join("firmware"));
+    run(command.env("OCELLUS_MODULE", module))?;
+    Ok(toolchain.program("net"))
+}
