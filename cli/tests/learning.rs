@@ -72,7 +72,7 @@ fn from_training_to_the_plan() {
 }
 
 /// What leaves the workstation: models, plans with self-tests that hold, a card with the figures.
-fn exported(run: &Path, data: &OsString, out: &Path) {
+fn exported(run: &Path, data: &str, out: &Path) {
     let export = arguments![
         "export",
         run,
@@ -85,7 +85,7 @@ fn exported(run: &Path, data: &OsString, out: &Path) {
         "--target",
         "portable",
         "--target",
-        "native",
+        "cortex-m4",
         "--json"
     ];
     let value = ocellus(&export).ends(0).json();
