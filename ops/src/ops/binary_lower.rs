@@ -149,7 +149,7 @@ fn origins(ctx: &LowerContext, x: TensorId) -> Vec<(TensorId, Vec<i8>)> {
 fn one_table(ctx: &mut LowerContext, a: TensorId, b: TensorId, y: TensorId, f: impl Fn(i8, i8) -> i8) -> bool {
     let (of_a, of_b) = (origins(ctx, a), origins(ctx, b));
     let pairs = of_a.iter().flat_map(|a| of_b.iter().map(move |b| (a, b)));
-    let Some((a, b)) = pairs.filter(|(a, b)| a.0 == b.0).last() else { return false };
+    let Some((a, b)) = pairs.rev().find(|(a, b)| a.0 == b.0) else { return false };
     let (x, table): (_, Vec<i8>) = (a.0, a.1.iter().zip(&b.1).map(|(&a, &b)| f(a, b)).collect());
     let (from, to) = (&ctx.program.tensors[x], &ctx.program.tensors[y]);
     if from.shape != to.shape || from.plain {
