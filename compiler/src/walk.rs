@@ -25,8 +25,10 @@ pub(crate) fn lower(graph: &Graph, plain: bool) -> Result<Lowered, OpError> {
             walk.node(index)?;
         }
     }
-    let outputs = graph.outputs.iter().map(|&id| walk.output(id)).collect::<Result<_, _>>()?;
-    Ok(Lowered { program: walk.program, inputs, outputs })
+    let outputs = graph.outputs.iter().map(|&id| walk.output(id)).collect::<Result<Vec<_>, _>>()?;
+    let Walk { mut program, .. } = walk;
+    program.remove_dead(&outputs);
+    Ok(Lowered { program, inputs, outputs })
 }
 
 struct Walk<'a> {

@@ -52,6 +52,8 @@ pub mod mul_i8;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
 mod pixels;
+#[cfg(feature = "std")]
+pub mod pool;
 pub mod product_i8;
 pub mod quantize;
 pub mod quantize_dynamic;

@@ -15,9 +15,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::vec::Vec;
 
-/// Rounds of waiting before a worker sleeps (some ten microseconds), so that it is awake for the next step of a run and
-/// costs nothing between runs.
-const PATIENCE: usize = 20_000;
+/// Rounds of waiting before a worker sleeps (about a tenth of a millisecond), so that it is awake for the next step of a
+/// run and costs nothing between runs.
+const PATIENCE: usize = 8_000;
 /// Bits of the count of items, and of the count of claimed ones.
 const BITS: u32 = 16;
 const MASK: u64 = (1 << BITS) - 1;
@@ -38,6 +38,8 @@ struct Shared {
     /// Items that are not done.
     left: AtomicUsize,
     job: UnsafeCell<Job>,
+    /// Workers that have started.
+    started: AtomicUsize,
     sleeping: AtomicUsize,
     bed: Mutex<()>,
     bell: Condvar,
@@ -108,6 +110,7 @@ impl Shared {
 
     fn work(&self) {
         let guard = Guard;
+        self.started.fetch_add(1, Ordering::Release);
         loop {
             let seen = self.help();
             if seen >> (2 * BITS) == END {
@@ -145,7 +148,8 @@ impl Shared {
 }
 
 impl Pool {
-    /// A pool of `threads` threads, the caller's own counted.
+    /// A pool of `threads` threads, the caller's own counted. All of them have started when it returns, so that none
+    /// allocates later.
     ///
     /// # Errors
     /// The operating system gives no more threads.
@@ -156,6 +160,7 @@ impl Pool {
             state: AtomicU64::new(0),
             left: AtomicUsize::new(0),
             job: UnsafeCell::new(job),
+            started: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
             bed: Mutex::new(()),
             bell: Condvar::new(),
@@ -165,6 +170,9 @@ impl Pool {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new().name("ocellus".into()).spawn(move || shared.work())?;
             pool.workers.push(worker);
+        }
+        while pool.shared.started.load(Ordering::Acquire) < pool.workers.len() {
+            std::thread::yield_now();
         }
         Ok(pool)
     }
@@ -188,7 +196,10 @@ impl Pool {
             // The number of a job comes again after 2^32 of them: a worker does not sleep between reading and claiming.
             *turn = (*turn + 1) % END;
             // SAFETY: no item is claimable and none is being done, so nobody reads the job.
-            unsafe { *self.shared.job.get() = Job { call: one::<T>, function: f as *const (), items: items.as_mut_ptr().cast() } };
+            unsafe {
+                *self.shared.job.get() =
+                    Job { call: one::<T>, function: f as *const (), items: items.as_mut_ptr().cast() }
+            };
             self.shared.left.store(items.len(), Ordering::Release);
             self.shared.publish(word(*turn, items.len()));
             self.shared.help();

@@ -84,6 +84,7 @@ pub struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
+    #[inline]
     fn split(words: &'a [u32]) -> Result<(Self, &'a [u32]), StepError> {
         let [head, total, ..] = *words else { return Err(StepError::Truncated) };
         let (writes, reads) = ((head >> 16 & 255) as usize, (head >> 24) as usize);
@@ -93,11 +94,7 @@ impl<'a> Step<'a> {
         let (record, rest) = words.split_at_checked(total as usize).ok_or(StepError::Truncated)?;
         let body = record.get(2..).ok_or(StepError::Truncated)?;
         let (operands, args) = body.split_at_checked((writes + reads) * Operand::WORDS).ok_or(StepError::Truncated)?;
-        let step = Step { code: head as u16, writes, operands, args };
-        if step.all().any(|o| o.is_none()) {
-            return Err(StepError::Space);
-        }
-        Ok((step, rest))
+        Ok((Step { code: head as u16, writes, operands, args }, rest))
     }
 
     fn all(self) -> impl Iterator<Item = Option<Operand>> + 'a {
@@ -120,23 +117,34 @@ impl<'a> Step<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Steps<'a> {
     words: &'a [u32],
+    checked: bool,
 }
 
 impl<'a> Steps<'a> {
     /// A walk over these words.
     pub fn new(words: &'a [u32]) -> Self {
-        Self { words }
+        Self { words, checked: false }
+    }
+
+    /// A walk over words of which [`Steps::new`] gave no error: operands are not looked at.
+    pub fn checked(words: &'a [u32]) -> Self {
+        Self { words, checked: true }
     }
 }
 
 impl<'a> Iterator for Steps<'a> {
     type Item = Result<Step<'a>, StepError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.words.is_empty() {
             return None;
         }
         match Step::split(self.words) {
+            Ok((step, _)) if !self.checked && step.all().any(|o| o.is_none()) => {
+                self.words = &[];
+                Some(Err(StepError::Space))
+            }
             Ok((step, rest)) => {
                 self.words = rest;
                 Some(Ok(step))

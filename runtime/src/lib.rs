@@ -5,6 +5,8 @@
 //! - [`Session::load`] copies and checks the step table; afterwards a run cannot go wrong.
 //! - [`Session::set_input`] and [`Session::output`] are the host side (ONNX type and axis order);
 //!   [`Session::input_bytes`] and [`Session::output_bytes`] the device side.
+//! - [`Session::run_on`] shares the steps among the caller's threads ([`Parallel`]; a pool comes with `std`): the outputs are
+//!   the same whatever their number.
 //! - [`ops::ALL`] names every operation; a firmware passes a list of its own, and the linker drops the rest.
 //!
 //! ```no_run
@@ -37,16 +39,20 @@ mod operands;
 pub mod ops;
 #[cfg(feature = "std")]
 mod owned;
+mod parallel;
 mod self_test;
 mod session;
 
 pub use error::{LoadError, PortError, StepFault};
 pub use host::{Host, HostMut};
+#[cfg(feature = "std")]
+pub use ocellus_kernels::pool::Pool;
 pub use ocellus_kernels::{Isa, Level};
 pub use ocellus_plan::{Plan, PlanError, Port};
 pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
 pub use owned::{AlignedBytes, OwnedError, with_session};
+pub use parallel::{MAX_PARTS, Parallel, Part, Split, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

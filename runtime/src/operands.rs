@@ -82,7 +82,40 @@ pub struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     /// Cuts the operands of a step out of arena and weights; `None` where they do not fit or overlap.
+    #[inline]
     pub(crate) fn cut(step: Step<'a>, isa: Isa, arena: &'a mut [u8], weights: &'a [u8]) -> Option<Self> {
+        let mut writes = step.writes();
+        match (writes.next(), writes.next()) {
+            (Some(write), None) => Self::cut_one(step, isa, write, arena, weights),
+            _ => Self::cut_many(step, isa, arena, weights),
+        }
+    }
+
+    /// One write, as nearly every step has it: a read lies before or behind it.
+    #[inline(always)]
+    fn cut_one(step: Step<'a>, isa: Isa, write: Operand, arena: &'a mut [u8], weights: &'a [u8]) -> Option<Self> {
+        let (start, end) = (write.offset as usize, write.end()? as usize);
+        let (before, rest) = arena.split_at_mut_checked(start)?;
+        let (y, behind) = rest.split_at_mut_checked(write.len as usize)?;
+        let (before, behind) = (&*before, &*behind);
+        let mut reads = [None; MAX_READS];
+        for (slot, o) in reads.iter_mut().zip(step.reads()) {
+            let (offset, len) = (o.offset as usize, o.len as usize);
+            let (space, offset) = match o.space {
+                Space::Weights => (weights, offset),
+                Space::Arena if offset >= end => (behind, offset.wrapping_sub(end)),
+                Space::Arena => (before, offset),
+                Space::InPlace | Space::Absent => continue,
+            };
+            *slot = Some(space.get(offset..offset.checked_add(len)?)?);
+        }
+        let mut writes: [&mut [u8]; MAX_WRITES] = Default::default();
+        *writes.first_mut()? = y;
+        Some(Self { args: step.args, isa, writes, reads })
+    }
+
+    /// Several writes: the arena is cut at each of them, from the first place to the last.
+    fn cut_many(step: Step<'a>, isa: Isa, arena: &'a mut [u8], weights: &'a [u8]) -> Option<Self> {
         let mut order = [(0usize, 0usize, 0usize); MAX_WRITES];
         let mut count = 0;
         for (slot, (index, o)) in order.iter_mut().zip(step.writes().enumerate()) {

@@ -9,13 +9,17 @@ use crate::{OpEntry, Operands};
 /// The most parts of a step.
 pub const MAX_PARTS: usize = 32;
 
-/// A part is worth a thread from this work on.
+/// A part is worth a thread from these nanoseconds of work on.
 const LEAST_WORK: u64 = 4_000;
 
 /// Who runs the parts of a step: a pool, or what a board has in its place.
 pub trait Parallel {
     /// How many parts can run at once.
     fn threads(&self) -> usize;
+    /// Nanoseconds of work from which a part is worth a thread: a step with less for every thread gets fewer parts.
+    fn least_work(&self) -> u64 {
+        LEAST_WORK
+    }
     /// Calls [`Part::run`] on every part and returns when all calls have; they may run at once, in any order.
     fn run(&self, parts: &mut [Part<'_>]);
 }
@@ -42,8 +46,9 @@ pub struct Units {
 
 impl Units {
     /// How many parts a step is cut into for this number of threads: the same for the same plan.
-    fn parts(&self, threads: usize) -> usize {
-        let most = (self.work / LEAST_WORK).min(u64::from(self.count)).min(MAX_PARTS as u64) as usize;
+    fn parts(&self, threads: usize, least_work: u64) -> usize {
+        let worth = self.work.checked_div(least_work).unwrap_or(u64::MAX);
+        let most = worth.min(u64::from(self.count)).min(MAX_PARTS as u64) as usize;
         most.min(threads)
     }
 }
@@ -57,8 +62,6 @@ pub struct Part<'a> {
 }
 
 impl Part<'_> {
-    const NOTHING: Self = Self { run: |_, _, _| Some(()), operands: None, units: 0..0, y: &mut [] };
-
     /// Computes it.
     pub fn run(&mut self) {
         if let Some(operands) = self.operands {
@@ -72,10 +75,11 @@ impl Part<'_> {
 pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> bool {
     let Some(split) = op.split.filter(|_| step.writes().count() == 1) else { return false };
     let Some(units) = (split.units)(operands) else { return false };
-    let count = units.parts(parallel.threads());
+    let count = units.parts(parallel.threads(), parallel.least_work());
     let Some(y) = operands.write::<u8>(0).filter(|_| count > 1) else { return false };
     let operands = &*operands;
-    let mut parts = [const { Part::NOTHING }; MAX_PARTS];
+    let mut parts: [Part<'_>; MAX_PARTS] =
+        core::array::from_fn(|_| Part { run: split.run, operands: None, units: 0..0, y: Default::default() });
     let (mut rest, mut start) = (y, 0u32);
     for (k, part) in parts.iter_mut().enumerate().take(count) {
         // Part k ends where k + 1 of `count` equal parts do.

@@ -4,7 +4,7 @@ use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
-use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, PortError, StepFault};
+use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, parallel};
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
 pub struct Session<'a> {
@@ -63,19 +63,35 @@ impl<'a> Session<'a> {
         self.plan
     }
 
-    /// Runs every step.
+    /// Runs every step on this thread.
     pub fn run(&mut self) {
         self.run_each(|_, _| {});
     }
 
+    /// Runs every step, the large ones on the caller's threads: with the same outputs, bit for bit.
+    pub fn run_on(&mut self, parallel: &dyn Parallel) {
+        self.run_each_on(parallel, |_, _| {});
+    }
+
     /// Runs every step and calls `after` with its index and its operation's name, for profiles.
-    pub fn run_each(&mut self, mut after: impl FnMut(usize, &'static str)) {
+    pub fn run_each(&mut self, after: impl FnMut(usize, &'static str)) {
+        self.each(None, after);
+    }
+
+    /// As [`Session::run_each`], on the caller's threads.
+    pub fn run_each_on(&mut self, parallel: &dyn Parallel, after: impl FnMut(usize, &'static str)) {
+        self.each(Some(parallel).filter(|p| p.threads() > 1), after);
+    }
+
+    fn each(&mut self, threads: Option<&dyn Parallel>, mut after: impl FnMut(usize, &'static str)) {
         let weights = self.plan.weights();
-        for (index, step) in Steps::new(self.steps).flatten().enumerate() {
+        for (index, step) in Steps::checked(self.steps).flatten().enumerate() {
             // Both were found at loading.
             let Some(op) = self.ops.get(usize::from(step.code)) else { return };
             let Some(mut operands) = Operands::cut(step, self.isa, self.arena, weights) else { return };
-            (op.run)(&mut operands);
+            if !threads.is_some_and(|threads| parallel::run(op, step, &mut operands, threads)) {
+                (op.run)(&mut operands);
+            }
             after(index, op.name);
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use ocellus_plan::Plan;
-use ocellus_runtime::{Session, with_session};
+use ocellus_runtime::{Pool, Session, with_session};
 use serde_json::json;
 
 use crate::arguments::CompileArgs;
@@ -18,7 +18,7 @@ use crate::output::{Ending, Output};
 pub struct Bench {
     /// The ONNX file, which is compiled first, or the plan.
     model: PathBuf,
-    /// Threads.
+    /// Threads; the answers do not depend on it.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
     /// How long to measure.
@@ -42,12 +42,12 @@ pub struct Times(Vec<f64>);
 
 impl Times {
     /// Measures single runs for about this long, after one run that is not counted.
-    pub fn of(session: &mut Session<'_>, long: Duration) -> Self {
-        session.run();
+    pub fn of(session: &mut Session<'_>, pool: &Pool, long: Duration) -> Self {
+        session.run_on(pool);
         let (start, mut times) = (Instant::now(), Vec::new());
         while times.is_empty() || start.elapsed() < long && times.len() < 1_000_000 {
             let one = Instant::now();
-            session.run();
+            session.run_on(pool);
             times.push(one.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);
@@ -65,13 +65,6 @@ impl Times {
     }
 }
 
-/// Says that more threads than one do not help yet.
-pub fn say_threads(threads: u16, output: &Output) {
-    if threads > 1 {
-        output.note("note: the runtime runs every operation on one thread; --threads changes nothing yet");
-    }
-}
-
 impl Bench {
     /// Measures.
     ///
@@ -79,12 +72,12 @@ impl Bench {
     /// A model or plan that cannot be used.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let bytes = open_plan(&self.model, &self.args, output)?;
-        say_threads(self.threads, output);
+        let pool = Pool::new(self.threads.into())?;
         let isa = self.args.target;
         let long = Duration::from_secs_f64(self.seconds);
         let (times, steps) = with_session(&bytes, isa, |session| {
-            let times = Times::of(session, long);
-            (times, if self.profile { profile(session) } else { Vec::new() })
+            let times = Times::of(session, &pool, long);
+            (times, if self.profile { profile(session, &pool) } else { Vec::new() })
         })?;
         let plan = Plan::parse(&bytes)?;
         let (arena, weights, macs) = (plan.arena_bytes(), plan.weights().len(), bytes.macs());
@@ -107,7 +100,7 @@ impl Bench {
         let mut value = json!({
             "min_ms": times.min(), "median_ms": times.quantile(0.5), "p95_ms": times.quantile(0.95),
             "runs": times.0.len(), "arena_bytes": arena, "weights_bytes": weights, "macs": macs,
-            "isa": isa.level().name(), "threads": 1,
+            "isa": isa.level().name(), "threads": self.threads,
         });
         if self.profile {
             value["steps"] = json!(list);
@@ -118,11 +111,11 @@ impl Bench {
 }
 
 /// The shortest time of every step over some runs, in milliseconds.
-fn profile(session: &mut Session<'_>) -> Vec<f64> {
+fn profile(session: &mut Session<'_>, pool: &Pool) -> Vec<f64> {
     let mut best: Vec<f64> = Vec::new();
     for _ in 0..20 {
         let mut last = Instant::now();
-        session.run_each(|index, _| {
+        session.run_each_on(pool, |index, _| {
             let ms = last.elapsed().as_secs_f64() * 1e3;
             if index == best.len() {
                 best.push(ms);

@@ -11,7 +11,7 @@ use ocellus_graph::Model;
 use ocellus_graph::onnx::write_atomic;
 use ocellus_models::{lenet5, samples};
 use ocellus_quantizer::Options as QuantizeOptions;
-use ocellus_runtime::{Isa, with_session};
+use ocellus_runtime::{Isa, Pool, with_session};
 use ocellus_trainer::curve::write_learning_curve;
 use ocellus_trainer::data::{Dataset, IdxPart, Normalization};
 use ocellus_trainer::{Classification, History, Trainer, TrainerConfig};
@@ -86,7 +86,8 @@ impl Demo {
         write_atomic(&plan_path, &compiled.bytes)
             .with_context(|| format!("{} cannot be written", plan_path.display()))?;
         let answers = evaluate_plan(&compiled.bytes, isa, &data.test, &data.normalization, |_| {})?;
-        let times = with_session(&compiled.bytes, isa, |s| Times::of(s, Duration::from_millis(500)))?;
+        let pool = Pool::new(1)?;
+        let times = with_session(&compiled.bytes, isa, |s| Times::of(s, &pool, Duration::from_millis(500)))?;
         write_png(&folder.join("answers.png"), &picture(&data, &answers)?)?;
 
         let of = |model| model_accuracy(backend.as_ref(), model, &data.test, &data.normalization);

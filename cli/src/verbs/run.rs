@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ocellus_graph::Tensor;
 use ocellus_plan::Plan;
-use ocellus_runtime::with_session;
+use ocellus_runtime::{Pool, with_session};
 use serde_json::{Value, json};
 
 use crate::arguments::{CompileArgs, named_file};
@@ -43,10 +43,10 @@ impl Run {
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let plan = open_plan(&self.model, &self.args, output)?;
         let inputs = self.tensors(&Plan::parse(&plan)?)?;
-        super::bench::say_threads(self.threads, output);
+        let pool = Pool::new(self.threads.into())?;
         let made = with_session(&plan, self.args.target, |session| {
             tensors::set_inputs(session, &inputs)?;
-            session.run();
+            session.run_on(&pool);
             tensors::outputs(session)
         })??;
         let (mut text, list) = match &self.output_dir {

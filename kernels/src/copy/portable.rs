@@ -1,4 +1,5 @@
-//! The reference: the axes that are dense on both sides become one run of bytes, the rest is walked.
+//! The reference: the axes that are dense on both sides become one run of bytes, the axis around them a loop, and the rest
+//! is walked.
 
 use super::Params;
 use crate::walk::Walk;
@@ -12,17 +13,21 @@ pub(super) fn run(params: &Params, x: &[u8], y: &mut [u8]) {
     }
 }
 
-/// The box without its innermost rows, and the row: its length and the strides along it.
+/// The box without its innermost rows and the axis around them: lengths and strides along both.
 struct Rows {
     outer: [u32; 6],
+    count: u32,
+    x_line: u32,
+    y_line: u32,
     len: u32,
     x_stride: u32,
     y_stride: u32,
 }
 
-/// Cuts off the innermost axes, as many as together have one stride on either side.
+/// Cuts off the innermost axes, as many as together have one stride on either side, and the next one.
 fn rows(params: &Params) -> Rows {
-    let mut rows = Rows { outer: params.sizes, len: 1, x_stride: 1, y_stride: 1 };
+    let outer = params.sizes;
+    let mut rows = Rows { outer, count: 1, x_line: 0, y_line: 0, len: 1, x_stride: 1, y_stride: 1 };
     for k in (0..6).rev() {
         // By index from the back: the reversed zip of three arrays keeps a panic path.
         let at = (rows.outer.get_mut(k), params.x_strides.get(k), params.y_strides.get(k));
@@ -34,6 +39,8 @@ fn rows(params: &Params) -> Rows {
         if rows.len == 1 {
             (rows.x_stride, rows.y_stride) = (x, y);
         } else if x != rows.x_stride.wrapping_mul(rows.len) || y != rows.y_stride.wrapping_mul(rows.len) {
+            (rows.count, rows.x_line, rows.y_line) = (*size, x, y);
+            *size = 1;
             break;
         }
         rows.len = rows.len.wrapping_mul(*size);
@@ -45,23 +52,32 @@ fn rows(params: &Params) -> Rows {
 fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
     let (x, y) = (x.as_chunks::<N>().0, y.as_chunks_mut::<N>().0);
     let rows = rows(params);
-    let len = rows.len as usize;
     // Negative strides are added modulo 2^32, as the walk does it.
     for [from, to] in Walk::new(rows.outer, [params.x_strides.map(i32::cast_unsigned), params.y_strides]) {
         let (mut from, mut to) = (params.x_offset.wrapping_add(from), params.y_offset.wrapping_add(to));
-        if (rows.x_stride, rows.y_stride) == (1, 1) {
-            let (from, to) = (from as usize, to as usize);
-            let source = x.get(from..from.wrapping_add(len)).unwrap_or(&[]);
-            for (y, x) in y.get_mut(to..to.wrapping_add(len)).unwrap_or(&mut []).iter_mut().zip(source) {
-                *y = *x;
-            }
-            continue;
+        for _ in 0..rows.count {
+            row(&rows, x, from, y, to);
+            (from, to) = (from.wrapping_add(rows.x_line), to.wrapping_add(rows.y_line));
         }
-        for _ in 0..len {
-            if let (Some(y), Some(x)) = (y.get_mut(to as usize), x.get(from as usize)) {
-                *y = *x;
-            }
-            (from, to) = (from.wrapping_add(rows.x_stride), to.wrapping_add(rows.y_stride));
+    }
+}
+
+/// One row from element `from` on to element `to`.
+#[inline]
+fn row<T: Copy>(rows: &Rows, x: &[T], mut from: u32, y: &mut [T], mut to: u32) {
+    let len = rows.len as usize;
+    if (rows.x_stride, rows.y_stride) == (1, 1) {
+        let (from, to) = (from as usize, to as usize);
+        let source = x.get(from..from.wrapping_add(len)).unwrap_or(&[]);
+        for (y, x) in y.get_mut(to..to.wrapping_add(len)).unwrap_or(&mut []).iter_mut().zip(source) {
+            *y = *x;
         }
+        return;
+    }
+    for _ in 0..len {
+        if let (Some(y), Some(x)) = (y.get_mut(to as usize), x.get(from as usize)) {
+            *y = *x;
+        }
+        (from, to) = (from.wrapping_add(rows.x_stride), to.wrapping_add(rows.y_stride));
     }
 }

@@ -1,6 +1,7 @@
 //! Movement of elements by strided copies, and reshapes that move nothing.
 
 use ocellus_plan::args::Copy;
+use ocellus_plan::{Arguments, Word};
 
 use super::{DeviceTensor, LowerContext, TensorId, element_bytes};
 use crate::OpError;
@@ -59,22 +60,27 @@ pub(crate) fn copy(ctx: &mut LowerContext, x: TensorId, y: TensorId, area: Box6)
     if area.sizes.contains(&0) {
         return Ok(()); // Nothing moves, and a step moves something.
     }
-    let area = area.simplified();
+    let whole = area.sizes.iter().product::<usize>() == ctx.program.tensors[y].len();
     let too_many = || OpError::at(ctx.node, format!("moves along more than {AXES} axes on the device"));
+    let args = arguments(ctx.program.tensors[x].element, area).ok_or_else(too_many)?;
+    ctx.emit(args, &[y], &[x]).partial = !whole;
+    Ok(())
+}
+
+/// The arguments of a copy; `None` where it has too many axes.
+fn arguments(element: u32, area: Box6) -> Option<Copy> {
+    let area = area.simplified();
     let x_strides: Vec<i32> = area.x_strides.iter().map(|&s| s as i32).collect();
     let y_strides: Vec<u32> = area.y_strides.iter().map(|&s| s as u32).collect();
     let sizes: Vec<u32> = area.sizes.iter().map(|&s| s as u32).collect();
-    let args = Copy {
-        element_bytes: element_bytes(ctx.program.tensors[x].element) as u32,
-        sizes: six(&sizes, 1).ok_or_else(too_many)?,
-        x_strides: six(&x_strides, 0).ok_or_else(too_many)?,
-        y_strides: six(&y_strides, 0).ok_or_else(too_many)?,
+    Some(Copy {
+        element_bytes: element_bytes(element) as u32,
+        sizes: six(&sizes, 1)?,
+        x_strides: six(&x_strides, 0)?,
+        y_strides: six(&y_strides, 0)?,
         x_offset: area.x_offset as u32,
         y_offset: area.y_offset as u32,
-    };
-    let whole = area.sizes.iter().product::<usize>() == ctx.program.tensors[y].len();
-    ctx.emit(args, &[y], &[x]).partial = !whole;
-    Ok(())
+    })
 }
 
 /// Copies all of `x` into a tensor of the same shape in another storage order.
@@ -89,18 +95,39 @@ pub(crate) fn reorder(ctx: &mut LowerContext, x: TensorId, plain: bool) -> Resul
     }
     let mut to = DeviceTensor::new(from.element, &from.shape.clone(), from.quant);
     to.plain = plain;
+    let area = between_orders(from, &to);
+    let y = ctx.program.add(to);
+    copy(ctx, x, y, area)?;
+    Ok(y)
+}
+
+/// All of a tensor in another storage order.
+fn between_orders(from: &DeviceTensor, to: &DeviceTensor) -> Box6 {
     let order = to.order();
     let (xs, ys) = (from.strides(), to.strides());
-    let area = Box6 {
+    Box6 {
         sizes: order.iter().map(|&a| to.shape[a]).collect(),
         x_strides: order.iter().map(|&a| xs[a] as i64).collect(),
         y_strides: order.iter().map(|&a| ys[a]).collect(),
         x_offset: 0,
         y_offset: 0,
-    };
-    let y = ctx.program.add(to);
-    copy(ctx, x, y, area)?;
-    Ok(y)
+    }
+}
+
+/// The rank-4 tensor in the device's order of which `x` is a copy in the model's order, under whatever shape: who knows
+/// the order of its weights may read it instead.
+pub(crate) fn before_reorder(ctx: &LowerContext, x: TensorId) -> Option<TensorId> {
+    let y = ctx.program.root(x);
+    let step = ctx.program.producer(y)?;
+    let (from, to) = (step.reads.first().copied().flatten()?, &ctx.program.tensors[y]);
+    let source = &ctx.program.tensors[from];
+    let turned = source.shape == to.shape && source.shape.len() == 4 && !source.plain && to.plain;
+    if !turned || step.code != Copy::CODE {
+        return None;
+    }
+    let mut words = Vec::new();
+    arguments(source.element, between_orders(source, to))?.put(&mut |w| words.push(w));
+    (words == step.args).then_some(from)
 }
 
 /// Input 0 under the shape of output 0: the same memory, but where the storage orders differ.

@@ -225,6 +225,28 @@ impl Program {
         self.steps.last_mut().expect("a step was just pushed")
     }
 
+    /// The step that makes all of tensor `id`, where it is one.
+    pub fn producer(&self, id: TensorId) -> Option<&DeviceStep> {
+        let mut makers = self.steps.iter().filter(|s| s.writes.contains(&id));
+        let step = makers.next().filter(|s| s.writes[0] == id && !s.partial)?;
+        if makers.next().is_some() { None } else { Some(step) }
+    }
+
+    /// Drops the steps whose results nobody reads; `outputs` are read.
+    pub fn remove_dead(&mut self, outputs: &[TensorId]) {
+        let mut read = vec![false; self.tensors.len()];
+        outputs.iter().for_each(|&t| read[self.root(t)] = true);
+        let mut kept = Vec::with_capacity(self.steps.len());
+        for step in std::mem::take(&mut self.steps).into_iter().rev() {
+            if step.writes.iter().any(|&t| read[self.root(t)]) {
+                step.reads.iter().flatten().for_each(|&t| read[self.root(t)] = true);
+                kept.push(step);
+            }
+        }
+        kept.reverse();
+        self.steps = kept;
+    }
+
     /// The tensor whose memory `id` uses.
     pub fn root(&self, mut id: TensorId) -> TensorId {
         while let Some(next) = self.tensors[id].alias {

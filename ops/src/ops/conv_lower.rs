@@ -7,7 +7,7 @@ use ocellus_plan::args::{
 
 use super::window::Axis;
 use crate::OpError;
-use crate::lower::moves::reshaped;
+use crate::lower::moves::{before_reorder, reshaped};
 use crate::lower::{Constant, DeviceTensor, LowerContext, Quant, QuantizedConstant, TensorId};
 
 /// Sizes of weights.
@@ -305,6 +305,24 @@ pub(super) fn conv_transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
     emit_spatial(ctx, &linear)
 }
 
+/// Input 0 as `[rows, inputs]`, with the model's place of every input. Pixels with channels that were flattened stay as
+/// they lie: the weights follow them.
+fn flattened(ctx: &mut LowerContext, rows: usize, inputs: usize) -> Result<(TensorId, Vec<usize>), OpError> {
+    let x = ctx.any(0)?;
+    if let Some(image) = before_reorder(ctx, x) {
+        let source = ctx.program.tensors[image].clone();
+        if let [n, c, h, w] = source.shape[..]
+            && (n, c * h * w) == (rows, inputs)
+        {
+            let mut view = DeviceTensor::new(source.element, &[rows, inputs], source.quant);
+            view.alias = Some(image);
+            let order = (0..h * w).flat_map(|p| (0..c).map(move |c| c * h * w + p)).collect();
+            return Ok((ctx.program.add(view), order));
+        }
+    }
+    Ok((reshaped(ctx, x, &[rows, inputs])?, (0..inputs).collect()))
+}
+
 /// A fully connected layer of `rows` rows: weights `[outputs][inputs]` taken from a constant matrix, which is stored
 /// `[inputs][outputs]` unless `turned`.
 pub(super) fn fully_connected(
@@ -315,8 +333,9 @@ pub(super) fn fully_connected(
     factors: (f32, f32),
 ) -> Result<(), OpError> {
     let (inputs, outputs) = if turned { (w.shape()[1], w.shape()[0]) } else { (w.shape()[0], w.shape()[1]) };
-    let place = move |o: usize, i: usize| if turned { o * inputs + i } else { i * outputs + o };
-    let places: Vec<usize> = (0..outputs).flat_map(|o| (0..inputs).map(move |i| place(o, i))).collect();
+    let (x, order) = flattened(ctx, rows, inputs)?;
+    let place = |o: usize, i: usize| if turned { o * inputs + i } else { i * outputs + o };
+    let places: Vec<usize> = (0..outputs).flat_map(|o| order.iter().map(move |&i| place(o, i))).collect();
     let (alpha, beta) = factors;
     let weights: Vec<f32> = gathered(&w.to_f32(), &places).into_iter().map(|v| v * alpha).collect();
     let line = |input: usize| Axis { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input, output: input };
@@ -329,8 +348,6 @@ pub(super) fn fully_connected(
         bias: bias_of(ctx, 2, outputs, beta)?,
         quantized: quantized.and_then(|c| int8_rows(c, channel_axis, outputs, &places)),
     };
-    let x = ctx.any(0)?;
-    let x = reshaped(ctx, x, &[rows, inputs])?;
     let y = linear.emit(ctx, x, &[rows, outputs])?;
     let y = reshaped(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);

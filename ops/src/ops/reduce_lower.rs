@@ -46,6 +46,9 @@ pub(super) fn reduced(
     axes: &[usize],
 ) -> Result<TensorId, OpError> {
     let tensor = ctx.program.tensors[x].clone();
+    if tensor.is_empty() {
+        return Err(ctx.error("reduces a tensor without elements, which the device does not hold"));
+    }
     let strides = tensor.strides();
     // The output with every reduced axis kept as 1: its storage order is that of the input's rank.
     let kept_shape: Vec<usize> =

@@ -109,7 +109,8 @@ fn table(taps: &[Taps]) -> (u32, Vec<u32>, Vec<f32>) {
     for tap in taps {
         let (mut rest, last) = match tap.split_last() {
             Some((&(i, w), before)) => {
-                before.iter().for_each(|&(i, w)| (indices.push(i as u32), weights.push(w as f32)).1);
+                indices.extend(before.iter().map(|tap| tap.0 as u32));
+                weights.extend(before.iter().map(|tap| tap.1 as f32));
                 (w as f32, i as u32)
             }
             None => (0.0, 0),

@@ -1,13 +1,17 @@
 //! int8 average pooling.
 
+use core::ops::Range;
+
 use ocellus_kernels::average_pool_i8::{self, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::AveragePoolI8;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `average_pool_i8`.
-pub const AVERAGE_POOL_I8: OpEntry = OpEntry::new::<AveragePoolI8>(check, run);
+pub const AVERAGE_POOL_I8: OpEntry =
+    OpEntry::new::<AveragePoolI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &AveragePoolI8) -> Params {
     Params {
@@ -34,5 +38,17 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     average_pool_i8::run(o.isa, &p, o.read(0)?, o.read(1)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
+    units::pixels(g.pixels(), g.channels, 1, terms, 16)
+}
+
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    average_pool_i8::run_pixels(o.isa, &p, o.read(0)?, o.read(1)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -1,13 +1,16 @@
 //! Elementwise functions of two operands.
 
+use core::ops::Range;
+
 use ocellus_kernels::binary::{self, Element, Function, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::{Binary, element};
 
-use super::{OpEntry, broadcast};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, broadcast, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `binary`.
-pub const BINARY: OpEntry = OpEntry::new::<Binary>(check, run);
+pub const BINARY: OpEntry = OpEntry::new::<Binary>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &Binary) -> Option<Params> {
     Some(Params {
@@ -43,5 +46,19 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 fn run_operands<T: Element>(o: &mut Operands<'_>, p: &Params) -> Option<()> {
     let y = o.write::<T>(0)?;
     binary::run(o.isa, p, o.read(0), o.read(1), y);
+    Some(())
+}
+
+/// Floats alone are worth it.
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let args: Binary = o.args()?;
+    if args.element == element::F32 { units::slices(&broadcast::of(&args.broadcast), 4, 2) } else { None }
+}
+
+fn part(o: &Operands<'_>, slices: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?)?;
+    let (broadcast, [a, b]) = units::of_slices(&p.broadcast, &slices)?;
+    let (a, b) = (units::within(o.read(0), a)?, units::within(o.read(1), b)?);
+    binary::run::<f32>(o.isa, &Params { broadcast, ..p }, a, b, view_mut(y)?);
     Some(())
 }

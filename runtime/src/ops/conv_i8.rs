@@ -1,14 +1,18 @@
 //! int8 convolution.
 
+use core::ops::Range;
+
 use ocellus_kernels::conv_i8::{self, Params};
+use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::round::Output;
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvI8;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_i8`.
-pub const CONV_I8: OpEntry = OpEntry::new::<ConvI8>(check, run);
+pub const CONV_I8: OpEntry = OpEntry::new::<ConvI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &ConvI8) -> Params {
     Params {
@@ -36,9 +40,49 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
+fn operands<'a>(o: &Operands<'a>) -> Option<conv_i8::Operands<'a>> {
+    Some(conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
+}
+
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    let operands = conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
-    conv_i8::run(o.isa, &p, &operands, o.write(0)?);
+    conv_i8::run(o.isa, &p, &operands(o)?, o.write(0)?);
+    Some(())
+}
+
+/// Output channels that a fully connected layer's weights keep together.
+const BLOCK: u32 = 16;
+
+/// Pixels; of a layer with one pixel blocks of output channels.
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    let (pixels, macs) = (g.pixels(), units::macs(&g));
+    if pixels == Some(1) && g.groups == 1 {
+        // Bound by the weights: a byte each.
+        return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 1, macs, 16);
+    }
+    units::pixels(pixels, g.out_channels, 1, macs, 64)
+}
+
+fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let (p, all) = (params(&o.args()?), operands(o)?);
+    let y = view_mut(y)?;
+    if p.geometry.pixels() != Some(1) || p.geometry.groups != 1 {
+        conv_i8::run_pixels(o.isa, &p, &all, units, y);
+        return Some(());
+    }
+    let channels = units.start.checked_mul(BLOCK)?..units.end.checked_mul(BLOCK)?.min(p.geometry.out_channels);
+    let of = |out_channels: u32| Params { geometry: Geometry { out_channels, ..p.geometry }, ..p };
+    // Whole blocks lie one behind the other in every layout.
+    let start = if channels.start == 0 { 0 } else { of(channels.start).weights()? as usize };
+    let part = of(channels.end.checked_sub(channels.start)?);
+    let range = channels.start as usize..channels.end as usize;
+    let operands = conv_i8::Operands {
+        x: all.x,
+        weights: all.weights.get(start..start.checked_add(part.weights()? as usize)?)?,
+        bias: all.bias.get(range.clone())?,
+        multipliers: all.multipliers.get(range)?,
+    };
+    conv_i8::run(o.isa, &part, &operands, y);
     Some(())
 }

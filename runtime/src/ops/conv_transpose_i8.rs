@@ -1,14 +1,18 @@
 //! int8 transposed convolution.
 
+use core::ops::Range;
+
 use ocellus_kernels::conv_transpose_i8::{self, Params};
 use ocellus_kernels::round::Output;
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvTransposeI8;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_transpose_i8`.
-pub const CONV_TRANSPOSE_I8: OpEntry = OpEntry::new::<ConvTransposeI8>(check, run);
+pub const CONV_TRANSPOSE_I8: OpEntry =
+    OpEntry::new::<ConvTransposeI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &ConvTransposeI8) -> Params {
     Params {
@@ -32,10 +36,23 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
+fn operands<'a>(o: &Operands<'a>) -> Option<conv_transpose_i8::Operands<'a>> {
+    Some(conv_transpose_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
+}
+
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    let operands =
-        conv_transpose_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
-    conv_transpose_i8::run(o.isa, &p, &operands, o.write(0)?);
+    conv_transpose_i8::run(o.isa, &p, &operands(o)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    units::pixels(g.pixels(), g.out_channels, 1, units::macs(&g), 8)
+}
+
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    conv_transpose_i8::run_pixels(o.isa, &p, &operands(o)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -1,13 +1,16 @@
 //! f32 depthwise convolution.
 
+use core::ops::Range;
+
 use ocellus_kernels::depthwise_f32::{self, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseF32;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `depthwise_f32`.
-pub const DEPTHWISE_F32: OpEntry = OpEntry::new::<DepthwiseF32>(check, run);
+pub const DEPTHWISE_F32: OpEntry = OpEntry::new::<DepthwiseF32>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &DepthwiseF32) -> Params {
     Params { geometry: geometry::conv(&args.geometry), low: args.low, high: args.high }
@@ -29,5 +32,17 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     depthwise_f32::run(o.isa, &p, o.read(0)?, o.read(1)?, o.read(2)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    units::rows(&params(&o.args()?).geometry, 4, 4)
+}
+
+fn part(o: &Operands<'_>, rows: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    let (geometry, seen) = units::of_rows(&p.geometry, &rows)?;
+    let x = o.read::<f32>(0)?.get(seen)?;
+    depthwise_f32::run(o.isa, &Params { geometry, ..p }, x, o.read(1)?, o.read(2)?, view_mut(y)?);
     Some(())
 }

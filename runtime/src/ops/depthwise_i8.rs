@@ -1,14 +1,17 @@
 //! int8 depthwise convolution.
 
+use core::ops::Range;
+
 use ocellus_kernels::depthwise_i8::{self, Params};
 use ocellus_kernels::round::Output;
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseI8;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `depthwise_i8`.
-pub const DEPTHWISE_I8: OpEntry = OpEntry::new::<DepthwiseI8>(check, run);
+pub const DEPTHWISE_I8: OpEntry = OpEntry::new::<DepthwiseI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &DepthwiseI8) -> Params {
     Params {
@@ -32,10 +35,23 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
+fn operands<'a>(o: &Operands<'a>) -> Option<depthwise_i8::Operands<'a>> {
+    Some(depthwise_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
+}
+
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    let operands =
-        depthwise_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? };
-    depthwise_i8::run(o.isa, &p, &operands, o.write(0)?);
+    depthwise_i8::run(o.isa, &p, &operands(o)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    units::pixels(g.pixels(), g.out_channels, 1, units::macs(&g), 8)
+}
+
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    depthwise_i8::run_pixels(o.isa, &p, &operands(o)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -1,13 +1,16 @@
 //! int8 maximum pooling.
 
+use core::ops::Range;
+
 use ocellus_kernels::max_pool_i8::{self, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::MaxPoolI8;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `max_pool_i8`.
-pub const MAX_POOL_I8: OpEntry = OpEntry::new::<MaxPoolI8>(check, run);
+pub const MAX_POOL_I8: OpEntry = OpEntry::new::<MaxPoolI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &MaxPoolI8) -> Params {
     Params { geometry: geometry::pool(&args.geometry) }
@@ -27,5 +30,17 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     max_pool_i8::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
+    units::pixels(g.pixels(), g.channels, 1, terms, 16)
+}
+
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    max_pool_i8::run_pixels(o.isa, &p, o.read(0)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -1,5 +1,6 @@
 //! One file per device operation: its check at loading and its call of the kernel.
 
+use crate::parallel::Split;
 use crate::{Check, Operands, StepFault};
 
 /// A device operation: how its steps are checked and run.
@@ -13,6 +14,8 @@ pub struct OpEntry {
     pub check: fn(&Check<'_>) -> Result<(), StepFault>,
     /// Runs a checked step. `None` only where the step was not checked.
     pub run: fn(&mut Operands<'_>) -> Option<()>,
+    /// How threads can share a step; `None` where one thread runs all of it.
+    pub split: Option<Split>,
 }
 
 impl OpEntry {
@@ -21,7 +24,12 @@ impl OpEntry {
         check: fn(&Check<'_>) -> Result<(), StepFault>,
         run: fn(&mut Operands<'_>) -> Option<()>,
     ) -> Self {
-        Self { code: A::CODE, name: A::NAME, check, run }
+        Self { code: A::CODE, name: A::NAME, check, run, split: None }
+    }
+
+    /// The entry, with a way to share its steps among threads.
+    pub const fn shared(self, split: Split) -> Self {
+        Self { split: Some(split), ..self }
     }
 }
 
@@ -67,6 +75,7 @@ mod softmax_f32;
 mod softmax_i8;
 mod table_i8;
 mod unary;
+mod units;
 
 pub use add_i8::ADD_I8;
 pub use arg_max::ARG_MAX;

@@ -1,14 +1,17 @@
 //! Product of two int8 tensors.
 
+use core::ops::Range;
+
 use ocellus_kernels::mul_i8::{self, Params};
 use ocellus_kernels::round::Output;
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::MulI8;
 
-use super::{OpEntry, broadcast};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, broadcast, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `mul_i8`.
-pub const MUL_I8: OpEntry = OpEntry::new::<MulI8>(check, run);
+pub const MUL_I8: OpEntry = OpEntry::new::<MulI8>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &MulI8) -> Params {
     Params {
@@ -32,5 +35,17 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     let y = o.write(0)?;
     mul_i8::run(o.isa, &p, o.read(0), o.read(1), y);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    units::slices(&params(&o.args()?).broadcast, 1, 4)
+}
+
+fn part(o: &Operands<'_>, slices: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    let (broadcast, [a, b]) = units::of_slices(&p.broadcast, &slices)?;
+    let (a, b) = (units::within(o.read(0), a)?, units::within(o.read(1), b)?);
+    mul_i8::run(o.isa, &Params { broadcast, ..p }, a, b, view_mut(y)?);
     Some(())
 }

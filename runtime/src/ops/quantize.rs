@@ -1,13 +1,16 @@
 //! Float to int8.
 
+use core::ops::Range;
+
 use ocellus_kernels::quantize::{self, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::Quantize;
 
-use super::OpEntry;
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `quantize`.
-pub const QUANTIZE: OpEntry = OpEntry::new::<Quantize>(check, run);
+pub const QUANTIZE: OpEntry = OpEntry::new::<Quantize>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &Quantize) -> Params {
     Params { scale: args.scale, zero_point: args.zero_point }
@@ -27,5 +30,14 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     quantize::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    units::blocks(o.args::<Quantize>()?.len as usize, 1, 4)
+}
+
+fn part(o: &Operands<'_>, blocks: Range<u32>, y: &mut [u8]) -> Option<()> {
+    quantize::run(o.isa, &params(&o.args()?), units::elements(o.read(0)?, &blocks)?, view_mut(y)?);
     Some(())
 }

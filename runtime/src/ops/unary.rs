@@ -1,13 +1,16 @@
 //! Elementwise functions of one float.
 
+use core::ops::Range;
+
 use ocellus_kernels::unary::{self, Function, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::Unary;
 
-use super::OpEntry;
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `unary`.
-pub const UNARY: OpEntry = OpEntry::new::<Unary>(check, run);
+pub const UNARY: OpEntry = OpEntry::new::<Unary>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &Unary) -> Option<Params> {
     Some(Params { function: Function::from_number(args.function)?, alpha: args.alpha, beta: args.beta })
@@ -26,6 +29,19 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     let y = o.write(0)?;
     match o.read(0) {
         Some(x) => unary::run(o.isa, &p, x, y),
+        None => unary::run_in_place(o.isa, &p, y),
+    }
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    units::blocks(o.args::<Unary>()?.len as usize, 4, 1)
+}
+
+fn part(o: &Operands<'_>, blocks: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let (p, y) = (params(&o.args()?)?, view_mut(y)?);
+    match o.read(0) {
+        Some(x) => unary::run(o.isa, &p, units::elements(x, &blocks)?, y),
         None => unary::run_in_place(o.isa, &p, y),
     }
     Some(())

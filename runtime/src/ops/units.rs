@@ -1,0 +1,131 @@
+//! Units of steps that threads share.
+
+use core::ops::Range;
+
+use ocellus_kernels::broadcast::Broadcast;
+use ocellus_kernels::geometry::Geometry;
+
+use crate::Units;
+
+/// Elements of an elementwise step that stay together, so that parts begin at the same places in a cache line.
+pub(super) const BLOCK: u32 = 256;
+
+/// Blocks of `len` elements of `bytes` bytes, of which `per_nanosecond` take a nanosecond.
+pub(super) fn blocks(len: usize, bytes: usize, per_nanosecond: u64) -> Option<Units> {
+    let count = u32::try_from(len.div_ceil(BLOCK as usize)).ok()?;
+    Some(Units { count, bytes: bytes.wrapping_mul(BLOCK as usize), work: (len as u64).checked_div(per_nanosecond)? })
+}
+
+/// The elements of blocks.
+pub(super) fn elements<'a, T>(x: &'a [T], blocks: &Range<u32>) -> Option<&'a [T]> {
+    let place = |block: u32| (block as usize).wrapping_mul(BLOCK as usize).min(x.len());
+    x.get(place(blocks.start)..place(blocks.end))
+}
+
+/// Output pixels of a window operation with `macs` per nanosecond; `element` bytes for every one of `channels`.
+pub(super) fn pixels(
+    pixels: Option<u32>,
+    channels: u32,
+    element: usize,
+    macs: Option<u64>,
+    per_ns: u64,
+) -> Option<Units> {
+    Some(Units { count: pixels?, bytes: (channels as usize).wrapping_mul(element), work: macs?.checked_div(per_ns)? })
+}
+
+/// Multiply-accumulates of a convolution, padded taps included.
+pub(super) fn macs(g: &Geometry) -> Option<u64> {
+    let per_output = u64::from(g.kernel_height) * u64::from(g.kernel_width) * u64::from(g.group_inputs());
+    u64::from(g.outputs()?).checked_mul(per_output)
+}
+
+/// Rows of the output of a convolution of one image, `element` bytes for every element.
+pub(super) fn rows(g: &Geometry, element: usize, per_ns: u64) -> Option<Units> {
+    let row = (g.out_width as usize).wrapping_mul(g.out_channels as usize);
+    (g.batch == 1).then_some(())?;
+    Some(Units { count: g.out_height, bytes: row.wrapping_mul(element), work: macs(g)?.checked_div(per_ns)? })
+}
+
+/// The geometry of some output rows of one image, and the elements of x that it sees.
+pub(super) fn of_rows(g: &Geometry, rows: &Range<u32>) -> Option<(Geometry, Range<usize>)> {
+    let first = rows.start.checked_mul(g.stride_height)?;
+    let (skipped, pad_top) = (first.saturating_sub(g.pad_top), g.pad_top.saturating_sub(first));
+    let in_height = g.in_height.checked_sub(skipped).filter(|&n| n > 0)?;
+    let row = (g.in_width as usize).checked_mul(g.in_channels as usize)?;
+    let part = Geometry { in_height, out_height: rows.end.checked_sub(rows.start)?, pad_top, ..*g };
+    let start = row.checked_mul(skipped as usize)?;
+    Some((part, start..row.checked_mul(g.in_height as usize)?))
+}
+
+/// The outermost axis of a broadcast that has more than one element: its place.
+fn outermost(b: &Broadcast) -> usize {
+    b.sizes.iter().position(|&n| n > 1).unwrap_or(0)
+}
+
+/// Slices along the outermost axis of an elementwise step of two operands.
+pub(super) fn slices(b: &Broadcast, element: usize, per_ns: u64) -> Option<Units> {
+    let (outputs, count) = (b.outputs()?, *b.sizes.get(outermost(b))?);
+    let bytes = (outputs.checked_div(count)? as usize).wrapping_mul(element);
+    Some(Units { count, bytes, work: u64::from(outputs).checked_div(per_ns)? })
+}
+
+/// The broadcast of some of these slices, with the elements of both operands that they read.
+pub(super) fn of_slices(b: &Broadcast, slices: &Range<u32>) -> Option<(Broadcast, [Range<usize>; 2])> {
+    let axis = outermost(b);
+    let mut part = *b;
+    *part.sizes.get_mut(axis)? = slices.end.checked_sub(slices.start)?;
+    let range = |strides: &[u32; 6], len: Option<u32>| -> Option<Range<usize>> {
+        let start = slices.start.checked_mul(*strides.get(axis)?)? as usize;
+        Some(start..start.checked_add(len? as usize)?)
+    };
+    let (a, b) = (range(&b.a_strides, part.a_len())?, range(&b.b_strides, part.b_len())?);
+    Some((part, [a, b]))
+}
+
+/// A part of an operand; `Some(None)` where it is the output itself.
+pub(super) fn within<T>(operand: Option<&[T]>, range: Range<usize>) -> Option<Option<&[T]>> {
+    match operand {
+        Some(x) => x.get(range).map(Some),
+        None => Some(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_see_their_part_of_the_input() {
+        let g = Geometry {
+            batch: 1,
+            in_height: 9,
+            in_width: 4,
+            in_channels: 2,
+            out_height: 5,
+            out_width: 2,
+            out_channels: 3,
+            kernel_height: 3,
+            kernel_width: 3,
+            stride_height: 2,
+            stride_width: 2,
+            dilation_height: 1,
+            dilation_width: 1,
+            pad_top: 1,
+            pad_left: 1,
+            groups: 1,
+        };
+        let of = |rows: Range<u32>| of_rows(&g, &rows).map(|(g, x)| (g.out_height, g.pad_top, g.in_height, x));
+        assert_eq!(of(0..2), Some((2, 1, 9, 0..72)));
+        assert_eq!(of(2..5), Some((3, 0, 6, 24..72)));
+        assert_eq!(macs(&g), Some(5 * 2 * 3 * 9 * 2));
+    }
+
+    #[test]
+    fn slices_keep_what_is_broadcast() {
+        let (a_strides, b_strides) = ([0, 0, 0, 20, 5, 1], [0, 0, 0, 0, 0, 1]);
+        let b = Broadcast { sizes: [1, 1, 1, 3, 4, 5], a_strides, b_strides };
+        assert_eq!(slices(&b, 4, 1).map(|u| (u.count, u.bytes)), Some((3, 80)));
+        let (part, [x, y]) = of_slices(&b, &(1..3)).unwrap();
+        assert_eq!((part.sizes, x, y), ([1, 1, 1, 2, 4, 5], 20..60, 0..5));
+    }
+}
