@@ -17,6 +17,7 @@ use crate::dataset::{self, Source};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 use crate::preprocess;
+use crate::scenes::ScenePart;
 use crate::verbs::eval::model_accuracy;
 use crate::verbs::train::{Engine, head};
 
@@ -82,8 +83,10 @@ impl Quantize {
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let source = if Path::new(&self.calibration).exists() { None } else { dataset::parse(&self.calibration).ok() };
         let judged = self.data.as_ref().or(source.as_ref());
-        if self.max_drop.is_some() && judged.is_none() {
-            return usage("--max-drop needs --data, a data set to measure the accuracy on");
+        // Of scenes the task's own figures count, which `eval` prints; only those of classes are judged here.
+        let classes = judged.filter(|source| !matches!(source, Source::Scenes(_)));
+        if self.max_drop.is_some() && classes.is_none() {
+            return usage("--max-drop needs --data, a data set of classes to measure the accuracy on");
         }
         let prepared = load_prepared(&self.model, &self.shapes, output)?;
         let float = &prepared.model;
@@ -96,7 +99,7 @@ impl Quantize {
             ..Options::default()
         };
         let (integer, mut report) = quantize_over(float, &options, backend.as_ref(), batches)?;
-        if let Some(source) = judged {
+        if let Some(source) = classes {
             let set = head(dataset::open(source, IdxPart::Test, self.size)?, self.test_limit);
             let normalization = self.normalization(float, &set)?;
             let of = |model| model_accuracy(backend.as_ref(), model, &set, &normalization).map(|m| m.accuracy());
@@ -132,6 +135,10 @@ impl Quantize {
         let Some(source) = source else {
             return calibration::from_path(Path::new(&self.calibration), inputs);
         };
+        if let Source::Scenes(scenes) = source {
+            let set = scenes.open(ScenePart::Train, self.limit, 0)?;
+            return calibration::from_scenes(set, self.limit, &preprocess::preprocess(&model.metadata)?, &inputs);
+        }
         let set = head(dataset::open(source, IdxPart::Train, self.size)?, Some(self.limit));
         calibration::from_dataset(Arc::clone(&set), &self.normalization(model, &set)?, &inputs)
     }
