@@ -8,10 +8,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use ocellus_graph::{Model, Shape, Tensor};
 use ocellus_quantizer::Batch;
-use ocellus_trainer::data::{Dataset, Loader, LoaderConfig, Normalization};
+use ocellus_trainer::data::{Dataset, Loader, LoaderConfig, Normalization, Scenes};
+use ocellus_vision::metadata::Preprocess;
 use zip::ZipArchive;
 
 use crate::npy;
+use crate::preprocess::input_of;
 
 /// One run's inputs after another.
 pub type Batches = Box<dyn Iterator<Item = Result<Batch>>>;
@@ -60,6 +62,22 @@ pub fn from_dataset(set: Arc<dyn Dataset>, normalization: &Normalization, inputs
     // The last batch may be filled up with zeros, which are no data.
     let batches = loader.epoch(0, 0).take(whole);
     Ok(Box::new(batches.map(move |batch| Ok(vec![(name.clone(), batch?.images)]))))
+}
+
+/// The first `limit` scenes, prepared as the model says.
+///
+/// # Errors
+/// A model that does not take one picture of the sizes that it says.
+pub fn from_scenes(set: Arc<dyn Scenes>, limit: usize, preprocess: &Preprocess, inputs: &Inputs) -> Result<Batches> {
+    let wanted = [1, preprocess.channels, preprocess.height, preprocess.width];
+    let (name, preprocess) = match inputs.as_slice() {
+        [(name, shape)] if shape[..] == wanted => (name.clone(), preprocess.clone()),
+        other => bail!("the model says that it takes one picture {wanted:?}; its inputs are {other:?}"),
+    };
+    ensure!(!set.is_empty(), "the set has no scene");
+    let count = limit.min(set.len());
+    let one = move |index| Ok(vec![(name.clone(), input_of(&preprocess, &set.get(index)?.picture)?.0)]);
+    Ok(Box::new((0..count).map(one)))
 }
 
 /// An .npz file, or a folder of .npy or .npz files in the order of their names.

@@ -8,6 +8,7 @@ use ocellus_models::samples;
 use ocellus_trainer::data::{Cifar, CifarKind, Dataset, IdxDataset, IdxPart, ImageFolder};
 
 use crate::output::Usage;
+use crate::scenes::{self, SceneSource};
 use crate::{cache, verbs};
 
 /// What `--data` may say, for help texts.
@@ -28,6 +29,8 @@ pub enum Source {
     Cifar(PathBuf, bool),
     /// A folder with pictures.
     Folder(PathBuf),
+    /// Pictures with boxes, masks or sentences.
+    Scenes(SceneSource),
 }
 
 /// Reads what `--data` says.
@@ -35,6 +38,9 @@ pub enum Source {
 /// # Errors
 /// Another word; the message names the known ones.
 pub fn parse(text: &str) -> Result<Source, String> {
+    if let Some(scenes) = scenes::parse(text) {
+        return Ok(Source::Scenes(scenes));
+    }
     let path = |p: &str| if p.is_empty() { Err(format!("{text:?} names no folder")) } else { Ok(PathBuf::from(p)) };
     match text.split_once(':') {
         Some(("idx", p)) => Ok(Source::Idx(path(p)?)),
@@ -42,8 +48,8 @@ pub fn parse(text: &str) -> Result<Source, String> {
         Some(("cifar100", p)) => Ok(Source::Cifar(path(p)?, true)),
         Some(("folder", p)) => Ok(Source::Folder(path(p)?)),
         None if text == "samples" => Ok(Source::Samples),
-        None if verbs::fetch::is_known(text) => Ok(Source::Fetched(text.to_owned())),
-        _ => Err(format!("no data set is called {text:?}. {HELP}")),
+        None if text == "fashion-mnist" && verbs::fetch::is_known(text) => Ok(Source::Fetched(text.to_owned())),
+        _ => Err(format!("no data set is called {text:?}. {HELP}. Scenes: {}", scenes::HELP)),
     }
 }
 
@@ -72,6 +78,9 @@ pub fn open(source: &Source, part: IdxPart, shape: Option<[usize; 3]>) -> Result
                 Usage("pictures in folders have sizes of their own: say with --size HEIGHTxWIDTHxCHANNELS".to_owned())
             })?;
             Arc::new(ImageFolder::open(&folder.join(if train { "train" } else { "test" }), shape)?)
+        }
+        Source::Scenes(_) => {
+            return Err(Usage("scenes are for detectors and segmenters, not for classifiers".to_owned()).into());
         }
     })
 }

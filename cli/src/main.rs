@@ -6,8 +6,11 @@
 mod arguments;
 mod cache;
 mod calibration;
+mod captioning;
 mod dataset;
+mod draw;
 mod layers;
+mod look;
 mod map;
 mod model_file;
 mod npy;
@@ -16,6 +19,8 @@ mod picture;
 mod plan_accuracy;
 mod preprocess;
 mod progress;
+mod scene_accuracy;
+mod scenes;
 mod tensors;
 mod verbs;
 

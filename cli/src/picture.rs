@@ -24,9 +24,9 @@ const LETTER: u32 = 2;
 /// Space around everything, in pixels.
 const GAP: u32 = 8;
 /// Rows of a letter, in dots.
-const ROWS: u32 = 7;
+pub const ROWS: u32 = 7;
 /// Columns of a letter, in dots.
-const COLUMNS: u32 = 5;
+pub const COLUMNS: u32 = 5;
 
 const PAPER: Rgb<u8> = Rgb([250, 250, 247]);
 const RIGHT: Rgb<u8> = Rgb([20, 110, 50]);
@@ -132,16 +132,22 @@ fn draw_picture(image: &mut RgbImage, x: u32, y: u32, picture: &Picture) {
     }
 }
 
+/// Row and column of every dot of a letter.
+pub fn letter_dots(letter: char) -> impl Iterator<Item = (u32, u32)> {
+    let letter = letter.to_ascii_uppercase();
+    let unknown = FONT[FONT.len() - 2].1;
+    let dots = FONT.iter().find(|(c, _)| *c == letter).map_or(unknown, |(_, dots)| *dots);
+    let row = |(row, bits): (usize, u8)| {
+        (0..COLUMNS).filter(move |c| bits >> (COLUMNS - 1 - c) & 1 == 1).map(move |column| (row as u32, column))
+    };
+    dots.into_iter().enumerate().flat_map(row)
+}
+
 fn draw_text(image: &mut RgbImage, x: u32, y: u32, text: &str, color: Rgb<u8>) {
     for (index, letter) in text.chars().enumerate() {
-        let letter = letter.to_ascii_uppercase();
-        let unknown = FONT[FONT.len() - 2].1;
-        let dots = FONT.iter().find(|(c, _)| *c == letter).map_or(unknown, |(_, dots)| *dots);
         let left = x + index as u32 * (COLUMNS + 1) * LETTER;
-        for (row, bits) in dots.iter().enumerate() {
-            for column in (0..COLUMNS).filter(|c| bits >> (COLUMNS - 1 - c) & 1 == 1) {
-                fill(image, left + column * LETTER, y + row as u32 * LETTER, LETTER, color);
-            }
+        for (row, column) in letter_dots(letter) {
+            fill(image, left + column * LETTER, y + row * LETTER, LETTER, color);
         }
     }
 }

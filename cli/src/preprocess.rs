@@ -1,75 +1,41 @@
-//! What a model says of its pictures and its answers: JSON under the metadata keys `ocellus.preprocess` and
-//! `ocellus.decode`, in the ONNX file and in the plan.
+//! What a model says of its pictures and its answers, as the verbs use it; `ocellus_vision::metadata` defines it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use image::imageops::FilterType;
 use ocellus_graph::{Model, Tensor};
 use ocellus_plan::Plan;
-use ocellus_trainer::data::Normalization;
-use serde::{Deserialize, Serialize};
+use ocellus_trainer::data::{Normalization, Picture};
+use ocellus_vision::Placement;
+use ocellus_vision::metadata::{Decode, Preprocess};
 use serde_json::Value;
 
-const PREPROCESS: &str = "ocellus.preprocess";
-const DECODE: &str = "ocellus.decode";
-
-/// From a picture to the network's input: `(pixel / 255 - mean) / std` per channel, after the picture has this size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Preprocess {
-    /// Rows of the input.
-    pub height: usize,
-    /// Columns of the input.
-    pub width: usize,
-    /// Channels: 1 (grey) or 3 (red, green, blue).
-    pub channels: usize,
-    /// From bytes to numbers.
-    #[serde(flatten)]
-    pub normalization: Normalization,
+/// A picture as a network's input `[1, C, H, W]`, and where it came to lie.
+///
+/// # Errors
+/// Metadata that contradict themselves.
+pub fn input_of(preprocess: &Preprocess, picture: &Picture) -> Result<(Tensor, Placement)> {
+    let (prepared, placement) = picture.prepared(&preprocess.target()?)?;
+    let tables = preprocess.normalization.tables();
+    let [height, width, channels] = prepared.shape();
+    let plane = |c: usize| prepared.pixels.iter().skip(c).step_by(channels).map(move |&p| (c, p));
+    let values: Vec<f32> = (0..channels).flat_map(plane).map(|(c, p)| tables[c][usize::from(p)]).collect();
+    Ok((Tensor::of(&[1, channels, height, width], values), placement))
 }
 
-impl Preprocess {
-    /// Reads a PNG or JPEG file and makes the network's input of it, `[1, C, H, W]`.
-    ///
-    /// # Errors
-    /// A file that is no picture, or metadata that contradict themselves.
-    pub fn read_picture(&self, path: &Path) -> Result<Tensor> {
-        let picture =
-            image::open(path).with_context(|| format!("{} is no picture that can be read", path.display()))?;
-        let (width, height) = (u32::try_from(self.width)?, u32::try_from(self.height)?);
-        let picture = picture.resize_exact(width, height, FilterType::Triangle);
-        let pixels = match self.channels {
-            1 => picture.into_luma8().into_raw(),
-            _ => picture.into_rgb8().into_raw(),
-        };
-        ensure!(self.normalization.fits(self.channels), "the model's metadata do not fit {} channels", self.channels);
-        let tables = self.normalization.tables();
-        let plane = |c: usize| pixels.iter().skip(c).step_by(self.channels).map(move |&p| (c, p));
-        let values: Vec<f32> = (0..self.channels).flat_map(plane).map(|(c, p)| tables[c][usize::from(p)]).collect();
-        ensure!(values.len() == self.channels * self.height * self.width, "the model's pictures have 1 or 3 channels");
-        Ok(Tensor::of(&[1, self.channels, self.height, self.width], values))
-    }
-}
-
-/// From the network's output to an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decode {
-    /// What the output means; `classify`: one score per class.
-    pub kind: String,
-    /// The names of the classes, in the order of the scores.
-    pub classes: Vec<String>,
+/// Reads a PNG or JPEG file and makes the network's input of it, `[1, C, H, W]`.
+///
+/// # Errors
+/// A file that is no picture, or metadata that contradict themselves.
+pub fn read_picture(preprocess: &Preprocess, path: &Path) -> Result<Tensor> {
+    Ok(input_of(preprocess, &Picture::open(path)?)?.0)
 }
 
 /// Writes both into a model's metadata.
-///
-/// # Errors
-/// None; JSON text can always be made of them.
-pub fn describe(model: &mut Model, preprocess: &Preprocess, classes: &[String]) -> Result<()> {
-    let decode = Decode { kind: "classify".to_owned(), classes: classes.to_vec() };
-    model.metadata.insert(PREPROCESS.to_owned(), serde_json::to_string(preprocess)?);
-    model.metadata.insert(DECODE.to_owned(), serde_json::to_string(&decode)?);
-    Ok(())
+pub fn describe(model: &mut Model, preprocess: &Preprocess, decode: &Decode) {
+    preprocess.describe(&mut model.metadata);
+    decode.describe(&mut model.metadata);
 }
 
 /// The metadata of a plan: what its ONNX file had.
@@ -84,16 +50,18 @@ pub fn plan_metadata(plan: &Plan<'_>) -> BTreeMap<String, String> {
 /// # Errors
 /// Metadata that are not there or are damaged.
 pub fn preprocess(metadata: &BTreeMap<String, String>) -> Result<Preprocess> {
-    let text = metadata.get(PREPROCESS).with_context(|| {
-        format!("the model does not say how its pictures are prepared (metadata {PREPROCESS:?}); give --mean and --std")
-    })?;
-    serde_json::from_str(text).with_context(|| format!("metadata {PREPROCESS:?} cannot be read: {text}"))
+    Preprocess::of(metadata)?.with_context(|| {
+        format!(
+            "the model does not say how its pictures are prepared (metadata {:?}); give --mean and --std",
+            Preprocess::KEY
+        )
+    })
 }
 
 /// The names of the classes, where the metadata have them.
 pub fn classes(metadata: &BTreeMap<String, String>) -> Option<Vec<String>> {
-    let decode: Decode = serde_json::from_str(metadata.get(DECODE)?).ok()?;
-    Some(decode.classes)
+    let decode = Decode::of(metadata).ok()??;
+    Some(decode.classes().to_vec())
 }
 
 /// How the pictures of a set are turned into numbers: as the command line says, else as the model says.
@@ -129,12 +97,19 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut model = Model::default();
-        let normalization = Normalization::uniform(1, 0.25, 0.5);
-        let written = Preprocess { height: 28, width: 28, channels: 1, normalization };
-        describe(&mut model, &written, &["cat".to_owned(), "dog".to_owned()]).unwrap();
+        let written = Preprocess::new([28, 28, 1], Normalization::uniform(1, 0.25, 0.5));
+        let classes_of = vec!["cat".to_owned(), "dog".to_owned()];
+        describe(&mut model, &written, &Decode::Classify { classes: classes_of.clone() });
         assert_eq!(preprocess(&model.metadata).unwrap(), written);
-        assert_eq!(classes(&model.metadata).unwrap(), ["cat", "dog"]);
-        assert!(model.metadata[PREPROCESS].contains("\"mean\":[0.25]"), "{}", model.metadata[PREPROCESS]);
+        assert_eq!(classes(&model.metadata).unwrap(), classes_of);
+    }
+
+    #[test]
+    fn an_input_is_the_devices_own_preparation() {
+        let picture = Picture { height: 1, width: 2, channels: 3, pixels: vec![0, 51, 102, 153, 204, 255] };
+        let preprocess = Preprocess::new([1, 2, 3], Normalization::uniform(3, 0.0, 1.0));
+        let (input, _) = input_of(&preprocess, &picture).unwrap();
+        assert_eq!(input, Tensor::of(&[1, 3, 1, 2], vec![0.0f32, 0.6, 0.2, 0.8, 0.4, 1.0]));
     }
 
     #[test]

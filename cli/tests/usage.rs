@@ -8,7 +8,7 @@ use common::*;
 
 #[test]
 fn wrong_usage_is_status_2() {
-    let cases: [&[&str]; 19] = [
+    let cases: [&[&str]; 22] = [
         &[],
         &["frobnicate"],
         &["check"],
@@ -28,6 +28,9 @@ fn wrong_usage_is_status_2() {
         &["train", "lenet6"],
         &["train", "lenet5", "--data", "what"],
         &["fetch", "imagenet"],
+        &["train", "detector_micro", "--data", "samples"],
+        &["import", "w.pth", "--arch", "vgg"],
+        &["scenes", "moon", "-o", "out"],
     ];
     for case in cases {
         let said = ocellus(case);
@@ -38,7 +41,10 @@ fn wrong_usage_is_status_2() {
 
 #[test]
 fn every_verb_has_help() {
-    let verbs = ["check", "compile", "run", "bench", "verify", "quantize", "train", "eval", "inspect", "ops", "fetch"];
+    let verbs = [
+        "check", "compile", "run", "bench", "verify", "quantize", "train", "eval", "inspect", "ops", "fetch", "import",
+        "scenes", "detect", "segment", "caption",
+    ];
     let all = ocellus(&["--help"]).ends(0).out;
     for verb in verbs {
         assert!(all.contains(verb), "{verb} in {all}");

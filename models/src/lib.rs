@@ -12,9 +12,16 @@
 
 use ocellus_trainer::{Network, TrainerConfig};
 
+mod blocks;
+pub mod captioner;
+pub mod detector;
+pub mod import;
 pub mod lenet5;
+pub mod mobilenet_v2;
 pub mod resnet_small;
 pub mod samples;
+pub mod segmenter;
+pub mod stamps;
 
 /// A model of the zoo.
 #[derive(Clone, Copy)]
@@ -32,7 +39,7 @@ pub struct ZooModel {
 }
 
 /// Every model, the smallest first.
-pub const ALL: &[ZooModel] = &[lenet5::MODEL, resnet_small::MODEL];
+pub const ALL: &[ZooModel] = &[lenet5::MODEL, resnet_small::MODEL, mobilenet_v2::MODEL];
 
 /// The model of this name.
 pub fn find(name: &str) -> Option<&'static ZooModel> {

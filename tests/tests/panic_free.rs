@@ -1,5 +1,5 @@
-//! The panic promise: in a release, LTO, `panic=abort` static library of load and run, no symbol of `core::panicking` is
-//! referenced. The library is built, linked as a firmware would be (unreachable code dropped), and its symbols read.
+//! The panic promise: in a release, LTO, `panic=abort` static library of load, run, preparation and decoders, no symbol
+//! of `core::panicking` is referenced. The library is built, linked as a firmware would be (unreachable code dropped), and its symbols read.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,13 +39,15 @@ fn load_and_run_reference_no_panic() {
         .args([
             "-nostdlib",
             "-static",
-            "-Wl,--gc-sections,-e,ocellus_run,-u,ocellus_run,--unresolved-symbols=ignore-all",
+            "-Wl,--gc-sections,-e,ocellus_run,-u,ocellus_run,-u,ocellus_see,--unresolved-symbols=ignore-all",
             "-o",
         ])
         .arg(&elf)
         .arg(target.join("release/libocellus_bare_metal.a")));
     let symbols = run(Command::new("nm").arg("-C").arg(&elf));
-    assert!(symbols.contains("ocellus_run"), "the library's entry is linked:\n{symbols}");
+    for entry in ["ocellus_run", "ocellus_see"] {
+        assert!(symbols.contains(entry), "the library's entry {entry} is linked:\n{symbols}");
+    }
     let panics: Vec<_> = symbols.lines().filter(|l| l.contains("core::panicking") || l.contains("panic_")).collect();
     assert!(panics.is_empty(), "panic paths are linked:\n{}", panics.join("\n"));
     let allocator: Vec<_> = symbols.lines().filter(|l| l.contains("__rust_alloc") || l.contains("malloc")).collect();

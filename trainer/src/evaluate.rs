@@ -47,16 +47,44 @@ pub fn evaluate_network(
     dataset: &Arc<dyn Dataset>,
     config: &EvaluationConfig,
 ) -> Result<Evaluation, TrainError> {
-    let [height, width, channels] = dataset.shape();
+    let model = evaluation_graph(network, objective, store, config.batch, dataset.shape())?;
+    run(backend, &model, dataset, config)
+}
+
+/// Runs a network with the weights in `store` over all batches of a loader, as [`evaluate_network`]; pictures have the
+/// sizes `shape` (`[height, width, channels]`). Only the loss is known.
+///
+/// # Errors
+/// As there.
+pub fn evaluate_batches(
+    backend: &dyn Backend,
+    network: &dyn Network,
+    objective: &dyn Objective,
+    store: &Store,
+    loader: &Loader,
+    shape: [usize; 3],
+) -> Result<Evaluation, TrainError> {
+    let model = evaluation_graph(network, objective, store, loader.batch_size(), shape)?;
+    run_batches(backend, &model, loader, None)
+}
+
+/// Forward pass and losses: inputs as in training, outputs `output` and `losses`.
+fn evaluation_graph(
+    network: &dyn Network,
+    objective: &dyn Objective,
+    store: &Store,
+    batch: usize,
+    [height, width, channels]: [usize; 3],
+) -> Result<Model, TrainError> {
     let mut net = NetworkBuilder::inference("evaluation", store);
-    let x = net.input("input", DataType::F32, &[config.batch, channels, height, width]);
-    let (dtype, shape) = objective.target(config.batch);
+    let x = net.input("input", DataType::F32, &[batch, channels, height, width]);
+    let (dtype, shape) = objective.target(batch);
     let target = net.input("target", dtype, &shape);
     let output = network.build(&mut net, x)?;
     let losses = objective.losses(&mut net, output, target)?;
     net.output(output, "output");
     net.output(losses, "losses");
-    run(backend, &net.finish(), dataset, config)
+    Ok(net.finish())
 }
 
 /// Runs an exported model with one input `[N, C, H, W]` and scores `[N, classes]` as its first output over every
@@ -91,9 +119,6 @@ fn run(
     dataset: &Arc<dyn Dataset>,
     config: &EvaluationConfig,
 ) -> Result<Evaluation, TrainError> {
-    let mut session = backend.prepare(model)?;
-    let names: Vec<String> = session.inputs().iter().map(|p| p.name.clone()).collect();
-    let classes = dataset.classes().len();
     let loader = LoaderConfig {
         batch: config.batch,
         training: false,
@@ -102,14 +127,26 @@ fn run(
         augmentations: Vec::new(),
         normalization: config.normalization.clone(),
     };
-    let loader = Loader::new(Arc::clone(dataset), loader)?;
-    let scored = session.outputs()[0].shape == [config.batch, classes];
-    let mut metrics = scored.then(|| ClassificationMetrics::new(classes, 5));
+    run_batches(backend, model, &Loader::new(Arc::clone(dataset), loader)?, Some(dataset.classes().len()))
+}
+
+/// Runs a model over all batches; answers are judged where they are scores of `classes` classes.
+fn run_batches(
+    backend: &dyn Backend,
+    model: &Model,
+    loader: &Loader,
+    classes: Option<usize>,
+) -> Result<Evaluation, TrainError> {
+    let mut session = backend.prepare(model)?;
+    let names: Vec<String> = session.inputs().iter().map(|p| p.name.clone()).collect();
+    let scored = |c: &usize| session.outputs()[0].shape == [loader.batch_size(), *c];
+    let mut metrics = classes.filter(scored).map(|classes| ClassificationMetrics::new(classes, 5));
     let (mut loss, mut total) = (0.0, 0u64);
     for batch in loader.epoch(0, 0) {
         let batch = batch?;
-        let given: Vec<(&str, &Tensor)> =
-            names.iter().map(String::as_str).zip([&batch.images, &batch.labels]).collect();
+        let main = names.iter().map(String::as_str).filter(|n| batch.more.iter().all(|(m, _)| m != n));
+        let mut given: Vec<(&str, &Tensor)> = main.zip([&batch.images, &batch.labels]).collect();
+        given.extend(batch.more.iter().map(|(name, tensor)| (name.as_str(), tensor)));
         let outputs = session.run(&given)?;
         if let Some(metrics) = &mut metrics {
             let labels = batch.labels.to_i64();

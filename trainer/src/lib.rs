@@ -11,10 +11,13 @@
 #![forbid(unsafe_code)]
 
 pub mod autograd;
+mod build_step;
+pub mod captioning;
 pub mod checkpoint;
 mod config;
 pub mod curve;
 pub mod data;
+pub mod detection;
 mod error;
 mod evaluate;
 pub mod events;
@@ -32,17 +35,19 @@ mod progress;
 pub mod random;
 mod run_state;
 mod schedules;
+pub mod segmentation;
 mod step;
 mod trainer;
+pub mod weights;
 
 pub use config::{EarlyStop, TrainerConfig};
 pub use error::{DataError, TrainError};
-pub use evaluate::{Evaluation, EvaluationConfig, evaluate_model, evaluate_network};
+pub use evaluate::{Evaluation, EvaluationConfig, evaluate_batches, evaluate_model, evaluate_network};
 pub use history::{EvaluationPoint, History, TrainingPoint};
 pub use imported::ImportedNetwork;
 pub use initializers::{Initializer, conv_fans, dense_fans};
 pub use layers::ConvLayer;
-pub use network::{Draw, Network, NetworkBuilder, Parameter, RandomInput, RunningState, inference_model};
+pub use network::{Draw, Network, NetworkBuilder, Parameter, RandomInput, RunningState, inference_model, name_nodes};
 pub use objective::{Classification, Objective};
 pub use progress::{Progress, RunPlan, StepReport};
 pub use schedules::Schedule;

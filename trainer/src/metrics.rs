@@ -1,4 +1,13 @@
-//! How good answers are.
+//! How good answers are: classes here, [boxes](DetectionMetrics), [masks](SegmentationMetrics) and
+//! [sentences](CaptionMetrics) in files of their own.
+
+mod captions;
+mod detection;
+mod segmentation;
+
+pub use captions::{CaptionMetrics, CaptionScores, words};
+pub use detection::{BoxAnswer, DetectionMetrics, DetectionScores};
+pub use segmentation::SegmentationMetrics;
 
 use serde::{Deserialize, Serialize};
 

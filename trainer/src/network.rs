@@ -269,7 +269,7 @@ pub fn inference_model(network: &dyn Network, name: &str, store: &Store, input: 
 
 /// Names every node after the layer whose parameter it reads, or after its operator, so that messages and reports can
 /// name it: `conv1`, `norm1`, `relu`, `relu_2`.
-fn name_nodes(graph: &mut Graph) {
+pub fn name_nodes(graph: &mut Graph) {
     let mut taken: HashMap<String, usize> = HashMap::new();
     for node in &mut graph.nodes {
         let read = node.inputs.iter().flatten().find(|v| graph.initializers.contains_key(v));

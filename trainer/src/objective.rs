@@ -1,9 +1,10 @@
 //! What a network is trained for.
 
 use ocellus_graph::{DataType, ValueId};
-use ocellus_ops::{Builder, OpError};
+use ocellus_ops::OpError;
 use serde::{Deserialize, Serialize};
 
+use crate::NetworkBuilder;
 use crate::losses::{correct_count, hinge, mean_squared_error, multi_class_hinge, softmax_cross_entropy, target_rows};
 
 /// From the network's answer and the batch's target to losses.
@@ -18,13 +19,13 @@ pub trait Objective {
     ///
     /// # Errors
     /// An answer of another shape than the objective takes.
-    fn losses(&self, b: &mut Builder, output: ValueId, target: ValueId) -> Result<ValueId, OpError>;
+    fn losses(&self, b: &mut NetworkBuilder, output: ValueId, target: ValueId) -> Result<ValueId, OpError>;
 
     /// How many answers are right, a scalar f32; `None` where there is no right and wrong.
     ///
     /// # Errors
     /// As [`Objective::losses`].
-    fn correct(&self, b: &mut Builder, output: ValueId, target: ValueId) -> Result<Option<ValueId>, OpError>;
+    fn correct(&self, b: &mut NetworkBuilder, output: ValueId, target: ValueId) -> Result<Option<ValueId>, OpError>;
 }
 
 /// One class per picture, from scores `[N, classes]`.
@@ -58,7 +59,7 @@ impl Objective for Classification {
         (DataType::I64, vec![batch])
     }
 
-    fn losses(&self, b: &mut Builder, output: ValueId, target: ValueId) -> Result<ValueId, OpError> {
+    fn losses(&self, b: &mut NetworkBuilder, output: ValueId, target: ValueId) -> Result<ValueId, OpError> {
         match *self {
             Self::CrossEntropy { smoothing } => softmax_cross_entropy(b, output, target, smoothing),
             Self::Hinge { squared } => hinge(b, output, target, squared),
@@ -70,7 +71,7 @@ impl Objective for Classification {
         }
     }
 
-    fn correct(&self, b: &mut Builder, output: ValueId, target: ValueId) -> Result<Option<ValueId>, OpError> {
+    fn correct(&self, b: &mut NetworkBuilder, output: ValueId, target: ValueId) -> Result<Option<ValueId>, OpError> {
         correct_count(b, output, target).map(Some)
     }
 }

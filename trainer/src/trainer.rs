@@ -5,20 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ocellus_backend::{Backend, Session};
-use ocellus_graph::{DataType, Model, Tensor};
+use ocellus_graph::{Model, Tensor};
 
+use crate::build_step::build_step;
 use crate::checkpoint::{Store, load_checkpoint, save_checkpoint};
 use crate::config::TrainerConfig;
 use crate::data::{Batch, Dataset, Loader, LoaderConfig};
 use crate::error::TrainError;
-use crate::evaluate::{Evaluation, EvaluationConfig, evaluate_network};
+use crate::evaluate::{Evaluation, EvaluationConfig, evaluate_batches, evaluate_network};
 use crate::events::EventWriter;
 use crate::history::{EvaluationPoint, History, TrainingPoint};
-use crate::network::{Network, NetworkBuilder, inference_model};
+use crate::network::{Network, inference_model};
 use crate::objective::Objective;
 use crate::progress::{Progress, RunPlan, StepReport};
 use crate::run_state::{Identity, RunState};
-use crate::step::{StepConfig, TrainingStep};
+use crate::step::TrainingStep;
 
 /// Prefix of the best weights in a checkpoint.
 const BEST: &str = "best/";
@@ -48,6 +49,14 @@ pub struct Outcome {
     pub history: History,
 }
 
+/// What a run is judged by on the way.
+enum Test {
+    /// Labelled pictures: loss and right answers.
+    Pictures(Arc<dyn Dataset>),
+    /// Batches of another task: the loss.
+    Batches(Loader),
+}
+
 /// A network with its data, ready to learn.
 pub struct Trainer<'a> {
     config: TrainerConfig,
@@ -57,7 +66,7 @@ pub struct Trainer<'a> {
     loader: Loader,
     shape: [usize; 3],
     identity: Identity,
-    test: Option<Arc<dyn Dataset>>,
+    test: Option<Test>,
     step: TrainingStep,
     session: Box<dyn Session>,
     state: RunState,
@@ -88,7 +97,6 @@ impl<'a> Trainer<'a> {
                 test.classes().len()
             )));
         }
-        let identity = Identity::new(&config, objective, train.len(), backend.name());
         let loader = LoaderConfig {
             batch: config.batch,
             training: true,
@@ -97,7 +105,37 @@ impl<'a> Trainer<'a> {
             augmentations: config.augmentations.clone(),
             normalization: config.normalization.clone(),
         };
-        let loader = Loader::new(train, loader)?;
+        Self::ready(backend, network, objective, Loader::new(train, loader)?, test.map(Test::Pictures), shape, config)
+    }
+
+    /// As [`Trainer::new`], for batches of any task. Batch, seed, workers, augmentation and normalisation are the
+    /// loaders' own; pictures have the sizes `shape` (`[height, width, channels]`).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_loaders(
+        backend: &'a dyn Backend,
+        network: &'a dyn Network,
+        objective: &'a dyn Objective,
+        train: Loader,
+        test: Option<Loader>,
+        shape: [usize; 3],
+        config: TrainerConfig,
+    ) -> Result<Self, TrainError> {
+        Self::ready(backend, network, objective, train, test.map(Test::Batches), shape, config)
+    }
+
+    fn ready(
+        backend: &'a dyn Backend,
+        network: &'a dyn Network,
+        objective: &'a dyn Objective,
+        loader: Loader,
+        test: Option<Test>,
+        shape: [usize; 3],
+        config: TrainerConfig,
+    ) -> Result<Self, TrainError> {
+        let config = TrainerConfig { batch: loader.batch_size(), ..config };
+        let identity = Identity::new(&config, objective, loader.samples(), backend.name());
         let step = build_step(network, objective, shape, &config)?;
         let session = backend.prepare_with_feedback(&step.model, &step.feedback)?;
         let events = config.events.as_deref().map(EventWriter::create).transpose()?;
@@ -226,7 +264,7 @@ impl<'a> Trainer<'a> {
         let rate = self.config.schedule.rate(self.state.done, total);
         let mut given: Vec<(&str, &Tensor)> = vec![("input", &batch.images), ("target", &batch.labels)];
         let inputs = self.step.inputs(step, rate, self.config.seed);
-        given.extend(inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+        given.extend(inputs.iter().chain(&batch.more).map(|(name, tensor)| (name.as_str(), tensor)));
         let outputs = self.session.run(&given)?;
         let loss = outputs[0].to_f32().first().copied().unwrap_or(f32::NAN);
         if !loss.is_finite() {
@@ -253,9 +291,9 @@ impl<'a> Trainer<'a> {
 
     fn evaluate_and_keep(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
         self.state.evaluated = self.state.done;
-        if let Some(test) = self.test.clone() {
+        if let Some(test) = &self.test {
             let weights = self.weights()?;
-            let found = self.evaluation(&test, &weights)?;
+            let found = self.evaluation(test, &weights)?;
             let correct = found.metrics.as_ref().map(|m| m.correct());
             let point = EvaluationPoint { step: self.state.done, loss: found.loss, correct, total: found.total };
             if let Some(events) = &mut self.events {
@@ -270,7 +308,13 @@ impl<'a> Trainer<'a> {
         self.write_checkpoint(progress)
     }
 
-    fn evaluation(&self, test: &Arc<dyn Dataset>, weights: &Store) -> Result<Evaluation, TrainError> {
+    fn evaluation(&self, test: &Test, weights: &Store) -> Result<Evaluation, TrainError> {
+        let test = match test {
+            Test::Pictures(test) => test,
+            Test::Batches(loader) => {
+                return evaluate_batches(self.backend, self.network, self.objective, weights, loader, self.shape);
+            }
+        };
         let config = EvaluationConfig {
             batch: self.config.evaluation_batch,
             workers: self.config.workers,
@@ -328,31 +372,4 @@ impl<'a> Trainer<'a> {
         let history = self.state.history.clone();
         Ok(Outcome { ending, steps: self.state.done, store, model, history })
     }
-}
-
-/// The step graph of a network under an objective: outputs the mean loss and the count of right answers.
-fn build_step(
-    network: &dyn Network,
-    objective: &dyn Objective,
-    [height, width, channels]: [usize; 3],
-    config: &TrainerConfig,
-) -> Result<TrainingStep, TrainError> {
-    let mut net = NetworkBuilder::training(&format!("{} training step", config.name));
-    let x = net.input("input", DataType::F32, &[config.batch, channels, height, width]);
-    let (dtype, shape) = objective.target(config.batch);
-    let target = net.input("target", dtype, &shape);
-    let output = network.build(&mut net, x)?;
-    let losses = objective.losses(&mut net, output, target)?;
-    let loss = net.reduce_mean(losses, &[0], false)?;
-    let correct = objective.correct(&mut net, output, target)?;
-    let mut outputs = vec![(loss, "loss")];
-    outputs.extend(correct.map(|c| (c, "correct")));
-    if let Some(unknown) = config.frozen.iter().find(|f| net.parameters.iter().all(|p| p.name != **f)) {
-        let known: Vec<&str> = net.parameters.iter().map(|p| p.name.as_str()).collect();
-        return Err(TrainError::Setting(format!("no parameter is called {unknown:?}; there are {}", known.join(", "))));
-    }
-    let trainable = |name: &str| !config.frozen.iter().any(|f| f == name);
-    let step =
-        StepConfig { optimizer: Arc::clone(&config.optimizer), clipping: config.clipping, trainable: &trainable };
-    TrainingStep::new(net, loss, &outputs, &step)
 }

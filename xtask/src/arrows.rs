@@ -17,7 +17,7 @@ const USERS: [(&str, &[&str]); 11] = [
     ("plan", &["ops", "compiler", "runtime", "vision", "cli", "boards"]),
     ("kernels", &["compiler", "runtime", "boards"]),
     ("runtime", &["cli", "boards"]),
-    ("vision", &["trainer", "cli"]),
+    ("vision", &["trainer", "models", "cli"]),
 ];
 
 /// Libraries that one crate alone may name.

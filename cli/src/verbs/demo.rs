@@ -15,6 +15,7 @@ use ocellus_runtime::{Isa, Pool, with_session};
 use ocellus_trainer::curve::write_learning_curve;
 use ocellus_trainer::data::{Dataset, IdxPart, Normalization};
 use ocellus_trainer::{Classification, History, Trainer, TrainerConfig};
+use ocellus_vision::metadata::Decode;
 use serde_json::json;
 
 use crate::calibration;
@@ -124,7 +125,8 @@ impl Demo {
         let mut outcome = outcome?;
         let seconds = start.elapsed().as_secs_f64();
         output.note(format!("{} steps in {seconds:.0} s", outcome.steps));
-        preprocess::describe(&mut outcome.model, &preprocess, data.train.classes())?;
+        let classes = data.train.classes().to_vec();
+        preprocess::describe(&mut outcome.model, &preprocess, &Decode::Classify { classes });
         Ok((outcome.model, outcome.history, seconds))
     }
 }

@@ -24,6 +24,7 @@ use crate::model_file::{is_plan, load_model};
 use crate::output::{Ending, Output};
 use crate::plan_accuracy::evaluate_plan;
 use crate::preprocess;
+use crate::verbs::eval_scenes;
 use crate::verbs::train::{Engine, head};
 
 /// Pictures that a model is run on at once, where its graph allows it.
@@ -42,7 +43,7 @@ pub struct Eval {
     /// Which part of the set.
     #[arg(long, value_enum, default_value_t = Part::Test)]
     part: Part,
-    /// Only the first pictures.
+    /// Only the first pictures; how many scenes are made, where they are made.
     #[arg(long)]
     limit: Option<usize>,
     /// Mean per channel, where the model does not say it.
@@ -73,6 +74,9 @@ impl Eval {
     /// # Errors
     /// A model or data that cannot be used.
     pub fn run(&self, output: &Output) -> Result<Ending> {
+        if let Source::Scenes(data) = &self.data {
+            return eval_scenes::run(&self.model, data, self.limit, self.target, || self.engine.open(), output);
+        }
         let part = if self.part == Part::Train { IdxPart::Train } else { IdxPart::Test };
         let set = head(dataset::open(&self.data, part, self.size)?, self.limit);
         if is_plan(&self.model)? {

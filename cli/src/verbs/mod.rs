@@ -6,18 +6,25 @@ use clap::Subcommand;
 use crate::output::{Ending, Output};
 
 mod bench;
+mod caption;
 mod check;
 mod compile;
 mod demo;
+mod detect;
 mod eval;
+mod eval_scenes;
 mod export;
 pub mod fetch;
 mod gpu_check;
+mod import;
 mod inspect;
 mod ops;
 mod quantize;
 mod run;
+mod scenes;
+mod segment;
 mod train;
+mod train_scenes;
 mod verify;
 
 /// What `ocellus` can do.
@@ -35,16 +42,26 @@ pub enum Verb {
     Verify(verify::Verify),
     /// Turn a float model into an 8-bit model.
     Quantize(quantize::Quantize),
+    /// Find objects in a picture.
+    Detect(detect::Detect),
+    /// Name a class for every pixel of a picture.
+    Segment(segment::Segment),
+    /// Say what a picture shows.
+    Caption(caption::Caption),
     /// Train a network of the zoo.
     Train(Box<train::Train>),
     /// Measure the accuracy of a model or a plan.
     Eval(eval::Eval),
     /// Write everything that leaves the workstation: models, plans, card, self-tests.
     Export(Box<export::Export>),
+    /// Bring weights of other tools into a network of the zoo.
+    Import(import::Import),
     /// Show what is in a file.
     Inspect(inspect::Inspect),
     /// List the operators with their rules.
     Ops(ops::Ops),
+    /// Write a set of scenes as pictures with COCO annotations.
+    Scenes(scenes::Scenes),
     /// Download a data set into the cache folder.
     Fetch(fetch::Fetch),
     /// The whole chain on the pictures that ship; `cargo xtask demo`.
@@ -68,11 +85,16 @@ impl Verb {
             Self::Bench(verb) => verb.run(output),
             Self::Verify(verb) => verb.run(output),
             Self::Quantize(verb) => verb.run(output),
+            Self::Detect(verb) => verb.run(output),
+            Self::Segment(verb) => verb.run(output),
+            Self::Caption(verb) => verb.run(output),
             Self::Train(verb) => verb.run(output),
             Self::Eval(verb) => verb.run(output),
             Self::Export(verb) => verb.run(output),
+            Self::Import(verb) => verb.run(output),
             Self::Inspect(verb) => verb.run(output),
             Self::Ops(verb) => verb.run(output),
+            Self::Scenes(verb) => verb.run(output),
             Self::Fetch(verb) => verb.run(output),
             Self::Demo(verb) => verb.run(output),
             Self::GpuCheck(verb) => verb.run(output),

@@ -17,6 +17,7 @@ use crate::dataset::{self, Source};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 use crate::preprocess;
+use crate::scenes::ScenePart;
 use crate::verbs::eval::model_accuracy;
 use crate::verbs::train::{Engine, head};
 
@@ -98,9 +99,11 @@ impl Quantize {
 }
 
 impl Quantization {
-    /// The set that accuracy is measured on: the one that was given, else that of the calibration.
+    /// The set that accuracy is measured on: the one that was given, else that of the calibration. Of scenes the task's own
+    /// figures count, which `eval` prints; only sets of classes are judged here.
     fn judged(&self, calibration: &str) -> Option<Source> {
-        self.data.clone().or_else(|| source(calibration))
+        let set = self.data.clone().or_else(|| source(calibration));
+        set.filter(|source| !matches!(source, Source::Scenes(_)))
     }
 
     /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so.
@@ -108,9 +111,8 @@ impl Quantization {
     /// # Errors
     /// Data that cannot be used, or an accuracy that drops too far.
     pub fn apply(&self, calibration: &str, float: &Model) -> Result<(Model, Report)> {
-        let judged = self.judged(calibration);
-        if self.max_drop.is_some() && judged.is_none() {
-            return usage("--max-drop needs --data, a data set to measure the accuracy on");
+        if self.max_drop.is_some() && self.judged(calibration).is_none() {
+            return usage("--max-drop needs --data, a data set of classes to measure the accuracy on");
         }
         let backend = self.engine.open()?;
         let batches = self.batches(calibration, float)?;
@@ -162,6 +164,10 @@ impl Quantization {
         let Some(source) = source(calibration) else {
             return calibration::from_path(Path::new(calibration), inputs);
         };
+        if let Source::Scenes(scenes) = source {
+            let set = scenes.open(ScenePart::Train, self.limit, 0)?;
+            return calibration::from_scenes(set, self.limit, &preprocess::preprocess(&model.metadata)?, &inputs);
+        }
         let set = head(dataset::open(&source, IdxPart::Train, self.size)?, Some(self.limit));
         calibration::from_dataset(Arc::clone(&set), &self.normalization(model, &set)?, &inputs)
     }

@@ -68,7 +68,7 @@ impl Run {
         if let Some(path) = &self.image {
             let wanted = preprocess::preprocess(&preprocess::plan_metadata(plan))?;
             let port = plan.inputs().next().context("the plan has no input")?;
-            return Ok(vec![(port.name.to_owned(), wanted.read_picture(path)?)]);
+            return Ok(vec![(port.name.to_owned(), preprocess::read_picture(&wanted, path)?)]);
         }
         self.inputs.iter().map(|(name, file)| Ok((name.clone(), npy::read(file)?))).collect()
     }

@@ -11,19 +11,22 @@ use ocellus_models::ZooModel;
 use ocellus_trainer::curve::write_learning_curve;
 use ocellus_trainer::data::{Dataset, IdxPart};
 use ocellus_trainer::{Classification, EarlyStop, Ending as RunEnding, Outcome, Schedule, Trainer, TrainerConfig};
+use ocellus_vision::metadata::{Decode, Preprocess};
 use serde_json::{Value, json};
 
 use crate::dataset::{self, Source};
-use crate::output::{Ending, Output};
-use crate::preprocess::{self, Preprocess};
+use crate::output::{Ending, Output, Usage};
+use crate::preprocess;
 use crate::progress::Bar;
+use crate::verbs::train_scenes::{self, SceneRecipe};
 
 /// `ocellus train RECIPE --data DATA`
 #[derive(Args)]
 pub struct Train {
-    /// The network with its recipe: lenet5, resnet_small.
+    /// The network with its recipe: lenet5, resnet_small, mobilenet_v2; of scenes detector_micro, detector_board,
+    /// ssd_board, segmenter, captioner, captioner_attention.
     #[arg(value_parser = zoo_model)]
-    recipe: &'static ZooModel,
+    recipe: Recipe,
     #[arg(long, value_parser = dataset::parse, help = dataset::HELP, default_value = "samples")]
     data: Source,
     /// Sizes of the input where the pictures come from folders.
@@ -94,9 +97,29 @@ fn backend_name(text: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("the backends are {}", ocellus_backend::NAMES.join(", ")))
 }
 
-fn zoo_model(text: &str) -> Result<&'static ZooModel, String> {
-    let names = || ocellus_models::ALL.iter().map(|m| m.name).collect::<Vec<_>>().join(", ");
-    ocellus_models::find(text).ok_or_else(|| format!("the recipes are {}", names()))
+/// A network with its recipe.
+#[derive(Clone, Copy)]
+enum Recipe {
+    /// A classifier.
+    Classifier(&'static ZooModel),
+    /// A network that learns from scenes.
+    Scenes(SceneRecipe),
+}
+
+impl Recipe {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Classifier(model) => model.name,
+            Self::Scenes(recipe) => recipe.name(),
+        }
+    }
+}
+
+fn zoo_model(text: &str) -> Result<Recipe, String> {
+    let classifiers = || ocellus_models::ALL.iter().map(Recipe::Classifier);
+    let mut all = classifiers().chain(SceneRecipe::all().map(Recipe::Scenes));
+    let names = || classifiers().chain(SceneRecipe::all().map(Recipe::Scenes)).map(Recipe::name).collect::<Vec<_>>();
+    all.find(|recipe| recipe.name() == text).ok_or_else(|| format!("the recipes are {}", names().join(", ")))
 }
 
 impl Train {
@@ -106,14 +129,31 @@ impl Train {
     /// Data or settings that cannot be used, a loss that is no number, or files that cannot be written.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let backend = self.engine.open()?;
+        let folder = self.folder();
+        let recipe = match (self.recipe, &self.data) {
+            (Recipe::Classifier(recipe), _) => recipe,
+            (Recipe::Scenes(recipe), Source::Scenes(data)) => {
+                make_folder(&folder)?;
+                let config = self.config(&folder, recipe.recipe());
+                let checkpoint = config.checkpoint.clone().unwrap_or_default();
+                let (outcome, seconds) =
+                    train_scenes::run(recipe, data, backend.as_ref(), config, &folder, self.resume)?;
+                let (text, value) = self.summary(&outcome, seconds, &folder, &checkpoint);
+                output.answer(text, &value);
+                return Ok(Ending::Fine);
+            }
+            (Recipe::Scenes(recipe), _) => {
+                let problem = format!("{} learns from scenes: --data {}", recipe.name(), crate::scenes::HELP);
+                return Err(Usage(problem).into());
+            }
+        };
         let train = dataset::open(&self.data, IdxPart::Train, self.size)?;
         let test = dataset::open(&self.data, IdxPart::Test, self.size)?;
-        let folder = self.folder();
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let config = self.config(&folder, train.shape()[2]);
+        make_folder(&folder)?;
+        let config = self.config(&folder, (recipe.recipe)(train.shape()[2]));
         let preprocess = described(train.shape(), &config);
         let checkpoint = config.checkpoint.clone().unwrap_or_default();
-        let network = (self.recipe.network)(train.classes().len());
+        let network = (recipe.network)(train.classes().len());
         let objective = Classification::CrossEntropy { smoothing: self.smoothing };
         let classes = train.classes().to_vec();
         let mut trainer = Trainer::new(backend.as_ref(), network.as_ref(), &objective, train, Some(test), config)?;
@@ -125,22 +165,21 @@ impl Train {
         bar.finish();
         let mut outcome = outcome?;
         let seconds = start.elapsed().as_secs_f64();
-        preprocess::describe(&mut outcome.model, &preprocess, &classes)?;
+        preprocess::describe(&mut outcome.model, &preprocess, &Decode::Classify { classes });
         let model = folder.join("model.onnx");
         outcome.model.save(&model)?;
         let curve = folder.join("curve.svg");
-        write_learning_curve(&curve, &outcome.history, self.recipe.name)?;
+        write_learning_curve(&curve, &outcome.history, recipe.name)?;
         let (text, value) = self.summary(&outcome, seconds, &folder, &checkpoint);
         output.answer(text, &value);
         Ok(Ending::Fine)
     }
 
     fn folder(&self) -> PathBuf {
-        self.output_dir.clone().unwrap_or_else(|| PathBuf::from(format!("ocellus-{}", self.recipe.name)))
+        self.output_dir.clone().unwrap_or_else(|| PathBuf::from(format!("ocellus-{}", self.recipe.name())))
     }
 
-    fn config(&self, folder: &Path, channels: usize) -> TrainerConfig {
-        let recipe = (self.recipe.recipe)(channels);
+    fn config(&self, folder: &Path, recipe: TrainerConfig) -> TrainerConfig {
         let schedule = match self.rate {
             Some(peak) => Schedule::OneCycle { peak, rise: 0.25 },
             None => recipe.schedule.clone(),
@@ -163,10 +202,13 @@ impl Train {
         let last = outcome.history.evaluation.last();
         let best = outcome.history.evaluation.iter().filter_map(|e| e.accuracy()).fold(f64::NAN, f64::max);
         let accuracy = match outcome.ending {
-            RunEnding::EarlyStop => Some(best),
+            RunEnding::EarlyStop => Some(best).filter(|b| !b.is_nan()),
             _ => last.and_then(|e| e.accuracy()),
         };
         let mut text = format!("{} steps in {seconds:.0} s on {}\n", outcome.steps, self.engine.backend);
+        if let (None, Some(last)) = (accuracy, last) {
+            text += &format!("test loss {:.4}\n", last.loss);
+        }
         if let Some(accuracy) = accuracy {
             text += &format!("test accuracy {:.2} % (best {:.2} %)\n", 100.0 * accuracy, 100.0 * best);
         }
@@ -180,7 +222,7 @@ impl Train {
         }
         text += &format!("wrote {}: model.onnx, curve.svg, checkpoint.ocellus, events/", folder.display());
         let value = json!({
-            "recipe": self.recipe.name, "ending": ending, "steps": outcome.steps, "seconds": seconds,
+            "recipe": self.recipe.name(), "ending": ending, "steps": outcome.steps, "seconds": seconds,
             "backend": self.engine.backend, "threads": self.engine.threads(),
             "accuracy": accuracy, "best_accuracy": if best.is_nan() { None } else { Some(best) },
             "loss": last.map(|e| e.loss), "model": folder.join("model.onnx"), "checkpoint": checkpoint,
@@ -189,9 +231,13 @@ impl Train {
     }
 }
 
+fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
+}
+
 /// What a model trained under these settings says of its pictures.
-pub fn described([height, width, channels]: [usize; 3], config: &TrainerConfig) -> Preprocess {
-    Preprocess { height, width, channels, normalization: config.normalization.clone() }
+pub fn described(shape: [usize; 3], config: &TrainerConfig) -> Preprocess {
+    Preprocess::new(shape, config.normalization.clone())
 }
 
 /// A flag that Ctrl-C sets; a second Ctrl-C ends the process.

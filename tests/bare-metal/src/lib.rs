@@ -1,5 +1,8 @@
-//! Load and run of a plan behind one C function, with every device operation linked.
+//! Load and run of a plan behind one C function, with every device operation linked; and pixels in, answers out, behind
+//! another.
 #![no_std]
+
+mod see;
 
 use core::slice;
 
@@ -35,4 +38,23 @@ pub unsafe extern "C" fn ocellus_run(
     let Ok(mut session) = Session::load(plan, ops::ALL, Isa::best(), steps, arena) else { return 2 };
     session.run();
     0
+}
+
+/// Prepares a picture and decodes its bytes as every kind of answer; the number depends on all of them.
+///
+/// # Safety
+/// The memories are valid for their lengths and do not overlap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ocellus_see(
+    bytes: *const u8,
+    len: usize,
+    out: *mut u8,
+    out_len: usize,
+    sizes: *const [u32; 4],
+    kind: u32,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let (bytes, out, sizes) =
+        unsafe { (slice::from_raw_parts(bytes, len), slice::from_raw_parts_mut(out, out_len), *sizes) };
+    see::see(bytes, out, sizes, kind)
 }

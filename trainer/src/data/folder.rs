@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
-
 use super::{Dataset, Picture, Sample, check_index};
 use crate::error::DataError;
 
@@ -42,7 +40,8 @@ impl ImageFolder {
     }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+/// The paths in a folder, in the order of their names.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let read = std::fs::read_dir(folder).map_err(|e| DataError::read(folder, e))?;
     let mut paths = Vec::new();
     for entry in read {
@@ -52,7 +51,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(paths)
 }
 
-fn is_picture(path: &Path) -> bool {
+/// Whether this is a file with the name of a picture.
+pub(crate) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     matches!(extension.as_str(), "jpg" | "jpeg" | "png") && path.is_file()
 }
@@ -65,15 +65,9 @@ impl Dataset for ImageFolder {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         check_index(index, self.files.len())?;
         let (path, label) = &self.files[index];
-        let decoded = image::open(path).map_err(|e| DataError::read(path, e))?;
-        let [height, width, channels] = self.shape;
-        let resized = if (decoded.height() as usize, decoded.width() as usize) == (height, width) {
-            decoded
-        } else {
-            decoded.resize_exact(width as u32, height as u32, FilterType::Triangle)
-        };
-        let pixels = if channels == 1 { resized.into_luma8().into_raw() } else { resized.into_rgb8().into_raw() };
-        Ok(Sample { picture: Picture { height, width, channels, pixels }, label: *label })
+        let picture = Picture::open(path)?;
+        let picture = if picture.shape() == self.shape { picture } else { picture.stretched(self.shape)? };
+        Ok(Sample { picture, label: *label })
     }
 
     fn shape(&self) -> [usize; 3] {

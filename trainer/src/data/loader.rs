@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use ocellus_graph::Tensor;
 
-use super::{Augmentation, Dataset, Normalization, augment};
+use super::{Augmentation, Dataset, Normalization, Picture, augment};
 use crate::error::DataError;
 use crate::random::Random;
 
@@ -35,10 +35,30 @@ pub struct LoaderConfig {
 pub struct Batch {
     /// `[batch, channels, height, width]`, f32.
     pub images: Tensor,
-    /// `[batch]`, i64; 0 where the batch is filled up.
+    /// What the objective compares the answer with; of classes `[batch]`, i64, 0 where the batch is filled up.
     pub labels: Tensor,
+    /// What else the network is given, by the names of its inputs.
+    pub more: Vec<(String, Tensor)>,
     /// How many of the pictures, from the front, are real.
     pub valid: usize,
+}
+
+/// Makes batches of samples by their indices; several threads ask at once.
+pub trait BatchSource: Send + Sync {
+    /// How many samples there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The batch of these samples, filled up with zeros to `size`. `epoch` is that of a training run and decides
+    /// what is random; without it nothing is.
+    ///
+    /// # Errors
+    /// Samples that cannot be read or do not fit the set.
+    fn batch(&self, chosen: &[usize], size: usize, epoch: Option<u64>) -> Result<Batch, DataError>;
 }
 
 /// Makes batches from a data set.
@@ -47,6 +67,15 @@ pub struct Loader {
 }
 
 struct Shared {
+    source: Box<dyn BatchSource>,
+    batch: usize,
+    training: bool,
+    seed: u64,
+    workers: usize,
+}
+
+/// Labelled pictures as batches.
+struct Pictures {
     dataset: Arc<dyn Dataset>,
     config: LoaderConfig,
     tables: Vec<[f32; 256]>,
@@ -59,10 +88,6 @@ impl Loader {
     /// A batch of 0 pictures or (in training) more than there are, or a normalisation for other channels.
     pub fn new(dataset: Arc<dyn Dataset>, config: LoaderConfig) -> Result<Self, DataError> {
         let [_, _, channels] = dataset.shape();
-        if config.batch == 0 || config.training && config.batch > dataset.len() {
-            let (batch, len) = (config.batch, dataset.len());
-            return Err(DataError::Sample(format!("a batch of {batch} cannot be taken from {len} samples")));
-        }
         if !config.normalization.fits(channels) {
             let n = &config.normalization;
             return Err(DataError::Sample(format!(
@@ -72,19 +97,48 @@ impl Loader {
             )));
         }
         let tables = config.normalization.tables();
-        Ok(Self { shared: Arc::new(Shared { dataset, config, tables }) })
+        let (batch, training, seed, workers) = (config.batch, config.training, config.seed, config.workers);
+        Self::of(Box::new(Pictures { dataset, config, tables }), batch, training, seed, workers)
+    }
+
+    /// Batches of `batch` samples of any source; the other settings are those of [`LoaderConfig`].
+    ///
+    /// # Errors
+    /// A batch of 0 samples or (in training) more than there are.
+    pub fn of(
+        source: Box<dyn BatchSource>,
+        batch: usize,
+        training: bool,
+        seed: u64,
+        workers: usize,
+    ) -> Result<Self, DataError> {
+        let len = source.len();
+        if batch == 0 || training && batch > len {
+            return Err(DataError::Sample(format!("a batch of {batch} cannot be taken from {len} samples")));
+        }
+        Ok(Self { shared: Arc::new(Shared { source, batch, training, seed, workers }) })
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> usize {
+        self.shared.source.len()
+    }
+
+    /// Samples in a batch.
+    pub fn batch_size(&self) -> usize {
+        self.shared.batch
     }
 
     /// Batches in one epoch.
     pub fn batches(&self) -> usize {
-        let (len, batch) = (self.shared.dataset.len(), self.shared.config.batch);
-        if self.shared.config.training { len / batch } else { len.div_ceil(batch) }
+        let (len, batch) = (self.shared.source.len(), self.shared.batch);
+        if self.shared.training { len / batch } else { len.div_ceil(batch) }
     }
 
     /// The batches of an epoch, from batch `first` on.
     pub fn epoch(&self, epoch: u64, first: usize) -> Epoch {
         let order = Arc::new(self.shared.order(epoch));
-        let (batches, workers) = (self.batches(), self.shared.config.workers.max(1));
+        let (batches, workers) = (self.batches(), self.shared.workers.max(1));
         let receivers = (0..workers)
             .map(|worker| {
                 let (sender, receiver) = sync_channel(AHEAD);
@@ -106,20 +160,29 @@ impl Loader {
 
 impl Shared {
     fn order(&self, epoch: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.dataset.len()).collect();
-        if self.config.training {
-            Random::new(self.config.seed, "order of samples", epoch).shuffle(&mut order);
+        let mut order: Vec<usize> = (0..self.source.len()).collect();
+        if self.training {
+            Random::new(self.seed, "order of samples", epoch).shuffle(&mut order);
         }
         order
     }
 
     fn batch(&self, order: &[usize], epoch: u64, index: usize) -> Result<Batch, DataError> {
-        let size = self.config.batch;
+        let chosen = &order[index * self.batch..order.len().min((index + 1) * self.batch)];
+        self.source.batch(chosen, self.batch, self.training.then_some(epoch))
+    }
+}
+
+impl BatchSource for Pictures {
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn batch(&self, chosen: &[usize], size: usize, epoch: Option<u64>) -> Result<Batch, DataError> {
         let [height, width, channels] = self.dataset.shape();
         let picture_size = height * width * channels;
         let mut images = vec![0f32; size * picture_size];
         let mut labels = vec![0i64; size];
-        let chosen = &order[index * size..order.len().min((index + 1) * size)];
         for ((&sample_index, out), label) in chosen.iter().zip(images.chunks_exact_mut(picture_size)).zip(&mut labels) {
             let sample = self.dataset.get(sample_index)?;
             if sample.picture.shape() != self.dataset.shape() || sample.label >= self.dataset.classes().len() {
@@ -132,17 +195,23 @@ impl Shared {
                 )));
             }
             let mut picture = sample.picture;
-            if self.config.training {
+            if let Some(epoch) = epoch {
                 picture = augment(picture, &self.config.augmentations, self.config.seed, epoch, sample_index);
             }
             *label = sample.label as i64;
-            for (c, (plane, table)) in out.chunks_exact_mut(height * width).zip(&self.tables).enumerate() {
-                let pixels = picture.pixels.iter().skip(c).step_by(channels);
-                plane.iter_mut().zip(pixels).for_each(|(out, &p)| *out = table[usize::from(p)]);
-            }
+            normalize(&picture, &self.tables, out);
         }
         let images = Tensor::of(&[size, channels, height, width], images);
-        Ok(Batch { images, labels: Tensor::vector(&labels), valid: chosen.len() })
+        Ok(Batch { images, labels: Tensor::vector(&labels), more: Vec::new(), valid: chosen.len() })
+    }
+}
+
+/// Looks the bytes of a picture up and writes them as planes `[C, H, W]`.
+pub(crate) fn normalize(picture: &Picture, tables: &[[f32; 256]], out: &mut [f32]) {
+    let plane = (picture.height * picture.width).max(1);
+    for (c, (plane, table)) in out.chunks_exact_mut(plane).zip(tables).enumerate() {
+        let pixels = picture.pixels.iter().skip(c).step_by(picture.channels);
+        plane.iter_mut().zip(pixels).for_each(|(out, &p)| *out = table[usize::from(p)]);
     }
 }
 

@@ -1,61 +1,44 @@
-//! Data sets: labelled pictures behind one trait.
+//! Data sets: labelled pictures behind [`Dataset`], pictures with boxes, masks and sentences behind [`Scenes`].
 
 mod augment;
+mod caption_table;
 mod cifar;
+mod coco;
 mod folder;
 mod idx;
 mod loader;
+mod mask;
+mod mask_folder;
 mod memory;
-mod normalization;
+mod picture;
+mod scene;
+mod scene_augment;
+mod voc;
+mod yolo;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 pub use augment::{Augmentation, augment};
+pub use caption_table::CaptionTable;
 pub use cifar::{Cifar, CifarKind};
+pub use coco::{Annotation, Category, Coco, CocoFile, Counts, Image, Segmentation, write_coco};
 pub use folder::ImageFolder;
 pub use idx::{IdxDataset, IdxPart, read_idx};
-pub use loader::{Batch, Epoch, Loader, LoaderConfig};
+pub(crate) use loader::normalize;
+pub use loader::{Batch, BatchSource, Epoch, Loader, LoaderConfig};
+pub use mask::Mask;
+pub use mask_folder::MaskFolder;
 pub use memory::MemoryDataset;
-pub use normalization::Normalization;
+pub use ocellus_vision::metadata::Normalization;
+pub use picture::Picture;
+pub use scene::{Object, Scene, Scenes, Sides};
+pub use scene_augment::{SceneChange, augmented_scene};
+pub use voc::Voc;
+pub use yolo::Yolo;
 
 use crate::error::DataError;
-
-/// A picture: 8 bits per channel, rows from the top, channels interleaved (`[height, width, channels]`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// Channels: 1 (grey) or 3 (red, green, blue).
-    pub channels: usize,
-    /// `height * width * channels` bytes.
-    pub pixels: Vec<u8>,
-}
-
-impl Picture {
-    /// A black picture.
-    pub fn black(height: usize, width: usize, channels: usize) -> Self {
-        Self { height, width, channels, pixels: vec![0; height * width * channels] }
-    }
-
-    /// The sizes `[height, width, channels]`.
-    pub fn shape(&self) -> [usize; 3] {
-        [self.height, self.width, self.channels]
-    }
-
-    /// The bytes of one row.
-    pub fn row(&self, y: usize) -> &[u8] {
-        &self.pixels[y * self.width * self.channels..][..self.width * self.channels]
-    }
-
-    /// The bytes of one row, for writing.
-    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
-        &mut self.pixels[y * self.width * self.channels..][..self.width * self.channels]
-    }
-}
 
 /// One labelled picture.
 #[derive(Clone, Debug, PartialEq, Eq)]

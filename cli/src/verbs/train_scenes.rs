@@ -1,0 +1,184 @@
+//! `ocellus train` for detectors, segmenters and captioners.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ocellus_graph::Model;
+use ocellus_models::captioner::{self, Captioner};
+use ocellus_models::detector::Detector;
+use ocellus_models::segmenter::{self, Segmenter};
+use ocellus_trainer::captioning::{CaptionBatches, Lexicon};
+use ocellus_trainer::checkpoint::Store;
+use ocellus_trainer::curve::write_learning_curve;
+use ocellus_trainer::data::{Augmentation, BatchSource, Loader, SceneChange, Scenes};
+use ocellus_trainer::detection::DetectionBatches;
+use ocellus_trainer::segmentation::SegmentationBatches;
+use ocellus_trainer::{Network, Objective, Outcome, Trainer, TrainerConfig};
+use ocellus_vision::metadata::Preprocess;
+
+use crate::progress::Bar;
+use crate::scenes::{ScenePart, SceneSource};
+use crate::verbs::train::stop_flag;
+
+/// Made scenes that a run learns from; every epoch sees all of them.
+const TRAIN: usize = 4000;
+/// Made scenes that the loss is measured on after every epoch.
+const TEST: usize = 200;
+/// Scenes whose sentences the words are taken from.
+const READ: usize = 1000;
+/// Most words of a captioner.
+const WORDS: usize = 512;
+
+/// A recipe that learns from scenes.
+#[derive(Clone, Copy, Debug)]
+pub enum SceneRecipe {
+    /// Boxes.
+    Detector(&'static Detector),
+    /// Masks.
+    Segmenter,
+    /// Sentences.
+    Captioner(&'static Captioner),
+}
+
+/// What a recipe needs, once the data are known.
+struct Task {
+    network: Box<dyn Network>,
+    objective: Box<dyn Objective>,
+    preprocess: Preprocess,
+    batches: Box<dyn Fn(Arc<dyn Scenes>) -> Box<dyn BatchSource>>,
+    /// The models that come of it, with the names of their files.
+    export: Box<dyn Fn(&Store) -> Result<Vec<(&'static str, Model)>>>,
+}
+
+impl SceneRecipe {
+    /// Every recipe.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let detectors = ocellus_models::detector::ALL.iter().map(Self::Detector);
+        detectors.chain([Self::Segmenter]).chain(captioner::ALL.iter().map(Self::Captioner))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Detector(detector) => detector.name,
+            Self::Segmenter => segmenter::NAME,
+            Self::Captioner(captioner) => captioner.name,
+        }
+    }
+
+    /// The settings that it is trained with.
+    pub fn recipe(self) -> TrainerConfig {
+        match self {
+            Self::Detector(detector) => detector.recipe(),
+            Self::Segmenter => segmenter::recipe(),
+            Self::Captioner(captioner) => captioner.recipe(),
+        }
+    }
+
+    fn task(self, scenes: &dyn Scenes, config: &TrainerConfig) -> Result<Task> {
+        let colors = config.augmentations.clone();
+        let moves =
+            [SceneChange::Mosaic { probability: 0.2 }, SceneChange::HorizontalFlip, SceneChange::Crop { least: 0.7 }];
+        let changes = moves.into_iter().chain(colors.iter().cloned().map(SceneChange::Picture)).collect();
+        match self {
+            Self::Detector(detector) => Ok(boxes(detector, scenes.classes().to_vec(), changes, config.seed)),
+            Self::Segmenter => Ok(masks(scenes.classes(), changes, config.seed)),
+            Self::Captioner(captioner) => Ok(sentences(captioner, lexicon(scenes)?, colors, config.seed)),
+        }
+    }
+}
+
+fn boxes(detector: &'static Detector, classes: Vec<String>, changes: Vec<SceneChange>, seed: u64) -> Task {
+    Task {
+        network: Box::new(detector.network(classes.len())),
+        objective: detector.objective(classes.len()),
+        preprocess: detector.preprocess(),
+        batches: Box::new(move |scenes| {
+            let (preprocess, targets, changes) = (detector.preprocess(), detector.targets(), changes.clone());
+            Box::new(DetectionBatches { scenes, preprocess, targets, changes, seed })
+        }),
+        export: Box::new(move |store| Ok(vec![("model.onnx", detector.export(store, classes.clone())?)])),
+    }
+}
+
+/// A segmenter knows the ground too.
+fn masks(classes: &[String], changes: Vec<SceneChange>, seed: u64) -> Task {
+    let classes: Vec<String> = ["ground".to_owned()].into_iter().chain(classes.to_vec()).collect();
+    let objective = segmenter::objective(classes.len());
+    Task {
+        network: Box::new(Segmenter { classes: classes.len() }),
+        objective: Box::new(objective),
+        preprocess: segmenter::preprocess(),
+        batches: Box::new(move |scenes| {
+            let (preprocess, changes) = (segmenter::preprocess(), changes.clone());
+            Box::new(SegmentationBatches { scenes, preprocess, objective, changes, seed })
+        }),
+        export: Box::new(move |store| Ok(vec![("model.onnx", segmenter::export(store, classes.clone())?)])),
+    }
+}
+
+fn sentences(captioner: &'static Captioner, lexicon: Lexicon, colors: Vec<Augmentation>, seed: u64) -> Task {
+    let words = lexicon.words().len();
+    let (objective, own) = (captioner::objective(words), lexicon.clone());
+    Task {
+        network: Box::new(captioner.network(words)),
+        objective: Box::new(objective),
+        preprocess: captioner::preprocess(),
+        batches: Box::new(move |scenes| {
+            let (preprocess, lexicon, colors) = (captioner::preprocess(), lexicon.clone(), colors.clone());
+            Box::new(CaptionBatches { scenes, preprocess, lexicon, objective, colors, seed })
+        }),
+        export: Box::new(move |store| {
+            let [encoder, step] = captioner.export(store, &own)?;
+            Ok(vec![("model.onnx", encoder), ("step.onnx", step)])
+        }),
+    }
+}
+
+/// The words of the first scenes.
+fn lexicon(scenes: &dyn Scenes) -> Result<Lexicon> {
+    let mut sentences = Vec::new();
+    for index in 0..scenes.len().min(READ) {
+        sentences.extend(scenes.get(index)?.captions);
+    }
+    Ok(Lexicon::of(sentences.iter().map(String::as_str), 2, WORDS))
+}
+
+/// Trains; writes model and curve into `folder`. Returns what the run left and its seconds.
+///
+/// # Errors
+/// Data or settings that cannot be used, a loss that is no number, or files that cannot be written.
+pub fn run(
+    recipe: SceneRecipe,
+    data: &SceneSource,
+    backend: &dyn ocellus_backend::Backend,
+    config: TrainerConfig,
+    folder: &Path,
+    resume: bool,
+) -> Result<(Outcome, f64)> {
+    let train = data.open(ScenePart::Train, TRAIN, config.seed)?;
+    let test = data.open(ScenePart::Known, TEST, config.seed)?;
+    let task = recipe.task(train.as_ref(), &config)?;
+    let shape = [task.preprocess.height, task.preprocess.width, task.preprocess.channels];
+    let (seed, workers) = (config.seed, config.workers);
+    let train = Loader::of((task.batches)(train), config.batch, true, seed, workers)?;
+    let test = Loader::of((task.batches)(test), config.evaluation_batch, false, seed, workers)?;
+    let checkpoint = config.checkpoint.clone().unwrap_or_default();
+    let (network, objective) = (task.network.as_ref(), task.objective.as_ref());
+    let mut trainer = Trainer::with_loaders(backend, network, objective, train, Some(test), shape, config)?;
+    if resume {
+        trainer.resume(&checkpoint)?;
+    }
+    let (start, mut bar) = (Instant::now(), Bar::new());
+    let outcome = trainer.run(&mut bar, stop_flag()?);
+    bar.finish();
+    let outcome = outcome?;
+    for (name, model) in (task.export)(&outcome.store)? {
+        let path = folder.join(name);
+        model.save(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    write_learning_curve(&folder.join("curve.svg"), &outcome.history, recipe.name())?;
+    Ok((outcome, start.elapsed().as_secs_f64()))
+}

@@ -1,0 +1,133 @@
+//! A light network for a class of every pixel, in the manner of U-Net (Ronneberger et al. 2015) and of fully
+//! convolutional networks with skip connections (Long et al. 2015): what the backbone saw at every size is joined again on
+//! the way up.
+
+use std::sync::Arc;
+
+use ocellus_graph::{DataType, Model, ValueId};
+use ocellus_ops::{OpError, Window};
+use ocellus_trainer::checkpoint::Store;
+use ocellus_trainer::data::{Augmentation, Normalization};
+use ocellus_trainer::optimizers::{AdamW, Clipping};
+use ocellus_trainer::segmentation::SegmentationObjective;
+use ocellus_trainer::{ConvLayer, Network, NetworkBuilder, Schedule, TrainerConfig, name_nodes};
+use ocellus_vision::metadata::{Decode, Preprocess, SegmentDecode};
+
+use crate::blocks::{Stage, activated, backbone, doubled, separable};
+
+/// Channels of the first convolution.
+const STEM: usize = 16;
+/// The stages: strides 2, 4, 8, 16 and 16.
+const STAGES: [Stage; 5] = [
+    Stage { expansion: 1, channels: 16, blocks: 1, stride: 1 },
+    Stage { expansion: 4, channels: 24, blocks: 2, stride: 2 },
+    Stage { expansion: 4, channels: 40, blocks: 3, stride: 2 },
+    Stage { expansion: 4, channels: 80, blocks: 3, stride: 2 },
+    Stage { expansion: 4, channels: 112, blocks: 2, stride: 1 },
+];
+/// Rows and columns of the input.
+const SIDE: usize = 192;
+/// Pixels between two places of the answer.
+pub const STRIDE: usize = 4;
+
+/// Its name on the command line.
+pub const NAME: &str = "segmenter";
+/// What it is, in one line.
+pub const SUMMARY: &str = "class of every pixel: light U-Net, 192 x 192 pixels";
+/// What it is for, how it was trained and what was measured, as Markdown.
+pub const CARD: &str = include_str!("card.md");
+
+/// The network: pictures `[N, 3, H, W]` to scores `[N, classes, H / 4, W / 4]`; class 0 is the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segmenter {
+    /// Number of classes, the ground among them.
+    pub classes: usize,
+}
+
+impl Network for Segmenter {
+    fn build(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, OpError> {
+        let outputs = backbone(net, x, STEM, &STAGES)?;
+        let [_, four, eight, _, deep] = outputs[..] else {
+            return Err(OpError::graph("segmenter", "the backbone has five stages".to_owned()));
+        };
+        let x = activated(net, "deep", deep, 64, Window::square(1, 1, 0))?;
+        let x = joined(net, "up8", x, eight, 48)?;
+        let x = joined(net, "up4", x, four, 32)?;
+        net.conv_layer("scores", x, &ConvLayer::new(self.classes, Window::square(1, 1, 0)))
+    }
+}
+
+/// Twice the size, beside what the backbone saw at that size, and mixed.
+fn joined(
+    net: &mut NetworkBuilder,
+    name: &str,
+    x: ValueId,
+    skip: ValueId,
+    channels: usize,
+) -> Result<ValueId, OpError> {
+    let up = doubled(net, x)?;
+    let both = net.concat(&[up, skip], 1)?;
+    let x = activated(net, &format!("{name}.join"), both, channels, Window::square(1, 1, 0))?;
+    separable(net, &format!("{name}.mix"), x, channels)
+}
+
+/// Its loss; `classes` counts the ground.
+pub fn objective(classes: usize) -> SegmentationObjective {
+    SegmentationObjective { classes, height: SIDE / STRIDE, width: SIDE / STRIDE }
+}
+
+/// How its pictures are prepared.
+pub fn preprocess() -> Preprocess {
+    Preprocess::new([SIDE, SIDE, 3], Normalization::uniform(3, 0.5, 0.25))
+}
+
+/// The inference graph of one picture with its metadata; `classes` begin with the ground.
+///
+/// # Errors
+/// Weights that are missing or have other sizes.
+pub fn export(store: &Store, classes: Vec<String>) -> Result<Model, OpError> {
+    let mut net = NetworkBuilder::inference(NAME, store);
+    let x = net.input("input", DataType::F32, &[1, 3, SIDE, SIDE]);
+    let y = Segmenter { classes: classes.len() }.build(&mut net, x)?;
+    net.output(y, "scores");
+    let mut model = net.finish();
+    name_nodes(&mut model.graph);
+    preprocess().describe(&mut model.metadata);
+    Decode::Segment(SegmentDecode { classes, output: "scores".to_owned() }).describe(&mut model.metadata);
+    Ok(model)
+}
+
+/// The settings that it is trained with.
+pub fn recipe() -> TrainerConfig {
+    let schedule = Schedule::OneCycle { peak: 0.003, rise: 0.1 };
+    let optimizer = AdamW { weight_decay: 0.02, ..AdamW::default() };
+    TrainerConfig {
+        epochs: 20,
+        batch: 16,
+        evaluation_batch: 16,
+        workers: 2,
+        clipping: Some(Clipping::GlobalNorm(10.0)),
+        augmentations: vec![Augmentation::ColorJitter { brightness: 0.2, contrast: 0.2, saturation: 0.2 }],
+        ..TrainerConfig::new(NAME, Arc::new(optimizer), schedule, preprocess().normalization)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ocellus_trainer::Objective;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_has_a_quarter_of_the_size() {
+        let mut net = NetworkBuilder::training("net");
+        let x = net.input("input", DataType::F32, &[2, 3, SIDE, SIDE]);
+        let y = Segmenter { classes: 15 }.build(&mut net, x).unwrap();
+        assert_eq!(net.shape(y).unwrap(), [2, 15, SIDE / 4, SIDE / 4]);
+        let (dtype, shape) = objective(15).target(2);
+        let t = net.input("target", dtype, &shape);
+        let losses = objective(15).losses(&mut net, y, t).unwrap();
+        assert_eq!(net.shape(losses).unwrap(), [2]);
+        assert!(CARD.starts_with("# segmenter"));
+    }
+}
