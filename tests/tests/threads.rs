@@ -111,7 +111,7 @@ fn outputs_do_not_depend_on_the_threads() {
         let prepared = prepare(model, &[]).unwrap();
         let input = random(shape, 9).to_f32();
         for isa in Isa::available() {
-            let compiled = compile(&prepared, &Options { isa, ..Options::default() }).unwrap();
+            let compiled = compile(&prepared, &Options { level: isa.level(), ..Options::default() }).unwrap();
             with_session(&compiled.bytes, isa, |session| {
                 session.set_input(0, Host::F32(&input)).unwrap();
                 session.run();
