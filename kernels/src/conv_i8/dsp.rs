@@ -100,10 +100,11 @@ impl Job<'_> {
     fn multiply<const P: usize>(&mut self, block: Range<usize>, stretch: Range<usize>) {
         let (all, row) = (self.o.weights, self.row);
         let mut at = block.start.wrapping_mul(row).wrapping_add(stretch.start);
-        // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none.
+        // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none. So only
+        // channels after which there are enough are read in whole steps.
         let room = stretch.len().wrapping_add(3) & !3;
-        let last = block.end.wrapping_sub(1).wrapping_mul(row).wrapping_add(stretch.start);
-        let whole = if last.wrapping_add(room) <= all.len() { block.len() } else { block.len().wrapping_sub(1) };
+        let spare = all.len().checked_sub(at.wrapping_add(room));
+        let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(block.len());
         let count = if P == 4 { whole } else { whole >> 2 };
         let (weights, wide) = (all.as_ptr().wrapping_add(at), self.wide.0.as_ptr());
         let rows = Rows { weights, wide, steps: room >> 2, count, row };
