@@ -79,7 +79,7 @@ fn gates_become_one_table() {
     let inputs = [("x", Tensor::of(&[1, 256], values))];
     let expected = evaluate(&prepared.model, &inputs).unwrap()["y"].to_f32();
     for isa in Isa::available() {
-        let compiled = compile(&prepared, &Options { isa, ..Options::default() }).unwrap();
+        let compiled = compile(&prepared, &Options { level: isa.level(), ..Options::default() }).unwrap();
         let names: Vec<_> = compiled.report.steps.iter().map(|s| s.name.split(' ').next().unwrap_or("")).collect();
         assert_eq!(names, ["table_i8"]);
         let found = outputs(&compiled.bytes, isa, &inputs).unwrap().remove(0);
