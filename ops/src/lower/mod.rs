@@ -11,6 +11,6 @@ pub(crate) mod unary;
 
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use program::{
-    Constant, DeviceStep, DeviceTensor, Program, Quant, TensorId, element_bytes, f32_bytes, host_type, i8_bytes,
-    i32_bytes, i64_bytes, u32_bytes,
+    Constant, DeviceStep, DeviceTensor, Elementwise, Program, Quant, TensorId, element_bytes, f32_bytes, host_type,
+    i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };
