@@ -4,7 +4,7 @@ use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, elemen
 
 use crate::OpError;
 use crate::lower::moves::six;
-use crate::lower::{DeviceTensor, LowerContext, LowerInput, TensorId};
+use crate::lower::{DeviceTensor, Elementwise, LowerContext, LowerInput, TensorId};
 
 /// How `a` and `b` meet in an output of this shape.
 pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[usize]) -> Result<Broadcast, OpError> {
@@ -95,6 +95,24 @@ fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, O
     let broadcast = broadcast(ctx, a, b, &ctx.output_shape())?;
     let (a_zero_point, b_zero_point, zero_point) = (qa.zero_point, qb.zero_point, to.zero_point);
     let places = candidates(ctx, y, &[a, b]);
+    let output = move |v: f32| {
+        let v = v.max((low - zero_point) as f32).min((high - zero_point) as f32);
+        (v.round_ties_even() as i32 + zero_point) as i8
+    };
+    let elementwise = if function == BinaryFunction::Mul {
+        let scale = (qa.scale * qb.scale) / to.scale;
+        Elementwise::new(2, move |x| {
+            let product = (i32::from(x[0]) - a_zero_point) * (i32::from(x[1]) - b_zero_point);
+            output(product as f32 * scale)
+        })
+    } else {
+        let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
+        let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
+        Elementwise::new(2, move |x| {
+            let a = (i32::from(x[0]) - a_zero_point) as f32 * a_scale;
+            output(a + (i32::from(x[1]) - b_zero_point) as f32 * b_scale)
+        })
+    };
     let step = if function == BinaryFunction::Mul {
         let scale = (qa.scale * qb.scale) / to.scale;
         ctx.emit(MulI8 { broadcast, scale, a_zero_point, b_zero_point, zero_point, low, high }, &[y], &[a, b])
@@ -107,6 +125,9 @@ fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, O
             &[a, b],
         )
     };
+    if places.len() == 2 {
+        step.elementwise = Some(elementwise);
+    }
     step.in_place = places;
     Ok(true)
 }
