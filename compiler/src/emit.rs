@@ -15,6 +15,7 @@ use crate::liveness::{Memory, memory};
 use crate::pack::pack;
 use crate::prepare::{Prepared, check};
 use crate::report::{Report, StepReport};
+use crate::tables::merge;
 use crate::walk::{Lowered, lower};
 
 /// What a plan is made for.
@@ -85,6 +86,7 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
 fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement), CompileError> {
     let placed = |plain: bool| -> Result<_, CompileError> {
         let mut lowered = lower(graph, plain)?;
+        merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let (memory, placement) = if options.bands {
             cut(&mut lowered, options.align)
         } else {

@@ -17,6 +17,7 @@ mod pack;
 mod prepare;
 mod report;
 mod source;
+mod tables;
 mod walk;
 
 pub use arena::{Buffer, Placement, overlaps, place};

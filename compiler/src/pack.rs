@@ -1,7 +1,7 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
-use ocellus_kernels::{Level, conv_f32, conv_i8, product_i8};
+use ocellus_kernels::{Level, conv_f32, conv_i8, conv_transpose_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::ConvGeometry;
 
@@ -21,6 +21,14 @@ pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
             conv_i8::layouts(level).iter().find_map(|&layout| {
                 let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
                 conv_i8::pack(&g, layout, rows, &mut packed)
+                    .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
+            })
+        }
+        Constant::ConvTransposeI8(rows, geometry) => {
+            let g = of(geometry);
+            conv_transpose_i8::layouts(level).iter().find_map(|&layout| {
+                let mut packed = vec![0; conv_transpose_i8::packed_len(&g, layout)? as usize];
+                conv_transpose_i8::pack(&g, layout, rows, &mut packed)
                     .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
             })
         }

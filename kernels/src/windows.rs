@@ -78,6 +78,28 @@ impl Windows {
         inside.then(|| window.start.wrapping_add(self.distance(rows, columns)).cast_unsigned())
     }
 
+    /// The taps from column `columns` on in this row of taps that lie side by side inside the input, or side by side
+    /// outside: where the first one starts, if inside, and how many there are, at least one.
+    #[inline(always)]
+    pub(crate) fn run(&self, window: &Window, rows: u32, columns: u32) -> (Option<usize>, u32) {
+        let left = self.columns.kernel.wrapping_sub(columns);
+        let start = self.tap(window, rows, columns);
+        if self.columns.dilation != 1 {
+            return (start, 1);
+        }
+        let column = window.column.wrapping_add(columns.cast_signed());
+        let row = window.row.wrapping_add(rows.wrapping_mul(self.rows.dilation).cast_signed());
+        let to_border = match column {
+            _ if row.cast_unsigned() >= self.rows.input => left,
+            ..0 => column.unsigned_abs(),
+            _ => match self.columns.input.checked_sub(column.cast_unsigned()) {
+                Some(inside @ 1..) => inside,
+                _ => left,
+            },
+        };
+        (start, left.min(to_border))
+    }
+
     /// The next window.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Window {
@@ -134,6 +156,16 @@ mod tests {
                 let mut want = std::vec![None; (g.kernel_height * g.kernel_width) as usize];
                 each_tap(&g, place, |tap, pixel| want[tap] = Some(pixel * g.in_channels as usize));
                 assert_eq!(window.inner, want.iter().all(Option::is_some));
+                for kh in 0..g.kernel_height {
+                    let mut runs = std::vec::Vec::new();
+                    while runs.len() < g.kernel_width as usize {
+                        let (start, taps) = windows.run(&window, kh, runs.len() as u32);
+                        let tap = |k: u32| start.map(|start| start + (k * g.in_channels) as usize);
+                        runs.extend((0..taps).map(tap));
+                    }
+                    let width = g.kernel_width as usize;
+                    assert_eq!(runs, want[kh as usize * width..][..width], "{place:?} {g:?}");
+                }
                 for (k, &want) in want.iter().enumerate() {
                     let (kh, kw) = (k as u32 / g.kernel_width, k as u32 % g.kernel_width);
                     assert_eq!(windows.tap(&window, kh, kw), want, "{place:?} {k} {g:?}");

@@ -1,20 +1,23 @@
-//! AVX2: two pixels times 16 channels.
+//! AVX2: tiles of 6 pixels times 16 channels, 12 sums in registers.
 //!
-//! Bytes are widened to int16 and multiplied in pairs by vpmaddwd, which is exact: the greatest sum of two products is 2^15.
-//! (vpmaddubsw, which takes bytes, saturates.) Every sum is in two halves until the end.
+//! A panel holds its inputs as int16, so that a pair of them is spread by a load; the weights are widened as they are
+//! loaded and serve all pixels. vpmaddwd multiplies in pairs and is exact: the greatest sum of two products is 2^15.
+//! (vpmaddubsw, which takes bytes, saturates.)
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::ops::Range;
 
-use super::tiles::{Job, Stretches};
+use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
-use crate::windows::Windows;
+use crate::round::Output;
+use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16I4; false where the CPU or the layout is another one.
+/// Convolves with weights in O16K2; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Avx2 || params.layout != layout::O16I4 {
+    if isa.level() < Level::Avx2 || params.layout != layout::O16K2 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -22,130 +25,268 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-/// What a block of 16 channels shares over all pixels.
-struct Block<'a> {
-    job: &'a Job<'a>,
-    weights: &'a [i8],
-    bias: [__m256i; 2],
-    multipliers: [__m256; 2],
-    /// First channel, and how many of the 16 exist.
-    channel: usize,
-    channels: usize,
-}
+/// Most pixels of a tile.
+const TILE: usize = 6;
 
+/// All pixels.
 #[target_feature(enable = "avx2")]
 fn all(job: &Job<'_>, y: &mut [i8]) {
-    for k in 0..job.blocks() {
-        let block = prepare(job, k);
-        let mut windows = job.windows.clone();
-        let (mut pixel, pixels) = (0, job.pixels);
-        while pixel < pixels {
-            pixel += match pixels - pixel {
-                2.. => tile::<2>(&block, &mut windows, pixel, y),
-                _ => tile::<1>(&block, &mut windows, pixel, y),
+    let mut memory = Memory::new();
+    let panel = Panel::<i16>::new(&mut memory, job.depth, job.flat);
+    let finish = Finish::new(&job.params.output, job.operands.multipliers);
+    let mut tile = Tile { job, panel: &panel, finish: &finish, windows: job.windows.clone(), done: 0 };
+    let mut y = y;
+    while tile.done < job.pixels {
+        let left = job.pixels.wrapping_sub(tile.done);
+        let count = match left.min(panel.capacity) {
+            TILE.. => TILE,
+            4 | 5 => 4,
+            2 | 3 => 2,
+            _ => 1,
+        };
+        let Some((rows, rest)) = y.split_at_mut_checked(count.wrapping_mul(job.channels)) else { return };
+        match count {
+            TILE => tile.pixels::<TILE>(rows),
+            4 => tile.pixels::<4>(rows),
+            2 => tile.pixels::<2>(rows),
+            _ => tile.pixels::<1>(rows),
+        }
+        y = rest;
+    }
+}
+
+/// The next pixels, all channels of which are computed from one panel.
+struct Tile<'a> {
+    job: &'a Job<'a>,
+    panel: &'a Panel<i16>,
+    finish: &'a Finish,
+    windows: Windows,
+    /// Pixels before them.
+    done: usize,
+}
+
+impl Tile<'_> {
+    /// All channels of the next `P` pixels.
+    #[target_feature(enable = "avx2")]
+    fn pixels<const P: usize>(&mut self, y: &mut [i8]) {
+        let (job, panel) = (self.job, self.panel);
+        let rows = (panel.rows.cast_const(), panel.pitch);
+        let whole = panel.length >= job.depth;
+        let windows = if whole { self.gather::<P>() } else { self.windows.take::<P>() };
+        let block = job.depth.next_multiple_of(2).wrapping_mul(16);
+        let mut weights = job.operands.weights.as_ptr();
+        let mut channel = 0;
+        while channel < job.channels {
+            let (bias, multipliers) = job.requantization(channel);
+            let mut sums = [load(bias); P];
+            let wide = job.channels.wrapping_sub(channel) > 8;
+            let add = |sums: [[__m256i; 2]; P], weights: *const i8, depth: usize| {
+                // SAFETY: the panel holds `P` rows of as many pairs, a block of weights 32 bytes for each of them.
+                unsafe {
+                    match wide {
+                        true => add::<P, 2>(sums, rows, weights, depth.div_ceil(2)),
+                        false => add::<P, 1>(sums, rows, weights, depth.div_ceil(2)),
+                    }
+                }
             };
+            if whole {
+                sums = add(sums, weights, job.depth);
+            } else {
+                let mut first = 0usize;
+                while first < job.depth {
+                    let part = first..job.depth.min(first.wrapping_add(panel.length));
+                    self.gather_part(&windows, &part);
+                    sums = add(sums, weights.wrapping_add(first.wrapping_mul(16)), part.len());
+                    first = part.end;
+                }
+            }
+            self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
+            (channel, weights) = (channel.wrapping_add(16), weights.wrapping_add(block));
+        }
+        self.done = self.done.wrapping_add(P);
+    }
+
+    /// Gathers the next `P` windows.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn gather<const P: usize>(&mut self) -> [Window; P] {
+        if let Some(x) = self.job.stretch(self.done, P) {
+            // Unused where all is one stretch.
+            copy(x.as_ptr(), self.panel.rows, x.len());
+            return [Window::default(); P];
+        }
+        if self.job.flat {
+            // The stretch ends too near the end of the input, and the walk has not followed.
+            self.windows = self.job.windows_from(self.done);
+        }
+        let all = self.windows.take::<P>();
+        self.gather_part(&all, &(0..self.job.depth));
+        all
+    }
+
+    /// Gathers a part of these windows.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn gather_part(&self, windows: &[Window], part: &Range<usize>) {
+        for (p, window) in windows.iter().enumerate() {
+            let row = self.panel.rows.wrapping_add(p.wrapping_mul(self.panel.pitch));
+            // SAFETY: the panel has room for as many rows, and for more after the last.
+            unsafe { self.job.gather(window, part, row, |from, to, n| copy(from, to, n)) };
         }
     }
 }
 
+/// Widens `n` inputs, 16 at a time, which may be 15 more.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn prepare<'a>(job: &'a Job<'a>, block: usize) -> Block<'a> {
-    let channel = block.wrapping_mul(16);
-    let (mut bias, mut multipliers, mut channels) = ([0i32; 16], [0f32; 16], 0);
-    let given = job.operands.bias.iter().zip(job.operands.multipliers).skip(channel);
-    for ((slot, multiplier), given) in bias.iter_mut().zip(&mut multipliers).zip(given) {
-        (*slot, *multiplier) = (*given.0, *given.1);
-        channels += 1;
-    }
-    let (b, m) = (bias.as_ptr(), multipliers.as_ptr());
-    Block {
-        job,
-        weights: job.block(block),
-        // SAFETY: the array holds 16 elements.
-        bias: unsafe { [_mm256_loadu_si256(b.cast()), _mm256_loadu_si256(b.add(8).cast())] },
-        // SAFETY: the array holds 16 elements.
-        multipliers: unsafe { [_mm256_loadu_ps(m), _mm256_loadu_ps(m.add(8))] },
-        channel,
-        channels,
+fn copy(from: *const i8, to: *mut i16, n: usize) {
+    let mut done = 0;
+    while done < n {
+        // SAFETY: there is room to read and to write 16 more than are copied.
+        let bytes = unsafe { _mm_loadu_si128(from.wrapping_add(done).cast()) };
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(to.wrapping_add(done).cast(), _mm256_cvtepi8_epi16(bytes)) };
+        done = done.wrapping_add(16);
     }
 }
 
-/// The next `P` pixels, the first of which is `pixel`; returns `P`.
+/// 16 numbers.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn tile<const P: usize>(block: &Block<'_>, windows: &mut Windows, pixel: usize, y: &mut [i8]) -> usize {
-    let sums = sums::<P>(block, Stretches::new(block.job, windows.take()));
-    let channels = block.job.params.geometry.out_channels as usize;
-    for (p, [a, b, c, d]) in sums.into_iter().enumerate() {
-        // Halves of channels 0 1, 2 3 | 4 5, 6 7 become channels 0 1 4 5 | 2 3 6 7, and then get into order.
-        let low = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(a, b));
-        let high = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_hadd_epi32(c, d));
-        let out = outputs(block, [low, high]);
-        let first = pixel.wrapping_add(p).wrapping_mul(channels).wrapping_add(block.channel);
-        let Some(y) = y.get_mut(first..first.wrapping_add(block.channels)) else { return P };
-        match y.first_chunk_mut() {
-            // SAFETY: the array holds 16 bytes.
-            Some(y) => unsafe { _mm_storeu_si128(core::ptr::from_mut::<[i8; 16]>(y).cast(), out) },
-            None => store_part(out, y),
+pub(crate) fn load(from: &[i32; 16]) -> [__m256i; 2] {
+    let from = from.as_ptr();
+    // SAFETY: the array holds 16 elements.
+    unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.wrapping_add(8).cast())] }
+}
+
+/// The sums, with `steps` pairs of inputs times weights added, of `P` pixels and `8 * H` channels.
+///
+/// # Safety
+/// The panel at `x` holds `P` rows of as many pairs, `pitch` apart, and there are 32 bytes of weights for each of them.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) unsafe fn add<const P: usize, const H: usize>(
+    mut sums: [[__m256i; 2]; P],
+    (mut x, pitch): (*const i16, usize),
+    mut weights: *const i8,
+    steps: usize,
+) -> [[__m256i; 2]; P] {
+    for _ in 0..steps {
+        let mut wide = [_mm256_setzero_si256(); H];
+        for (h, wide) in wide.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *wide = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(weights.wrapping_add(16 * h).cast()) });
+        }
+        weights = weights.wrapping_add(32);
+        for (p, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            let pair = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
+            let pair = _mm256_set1_epi32(pair);
+            for (sum, &wide) in sums.iter_mut().zip(&wide) {
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pair, wide));
+            }
+        }
+        x = x.wrapping_add(2);
+    }
+    sums
+}
+
+/// The way from sums to int8.
+pub(crate) struct Finish {
+    low: __m256,
+    high: __m256,
+    zero_point: __m256i,
+    least: __m256i,
+    greatest: __m256i,
+    /// Whether no product can leave int32, so that packing is all the clamp that int8 needs.
+    small: bool,
+}
+
+impl Finish {
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
+        Self {
+            low: _mm256_set1_ps(output.low.wrapping_sub(output.zero_point) as f32),
+            high: _mm256_set1_ps(output.high.wrapping_sub(output.zero_point) as f32),
+            zero_point: _mm256_set1_epi16(output.zero_point as i16),
+            least: _mm256_set1_epi8(output.low as i8),
+            greatest: _mm256_set1_epi8(output.high as i8),
+            small: multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99)),
         }
     }
-    P
-}
 
-/// From sums to int8.
-#[target_feature(enable = "avx2")]
-fn outputs(block: &Block<'_>, sums: [__m256i; 2]) -> __m128i {
-    let output = &block.job.params.output;
-    let zero_point = _mm256_set1_epi32(output.zero_point);
-    let low = _mm256_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);
-    let high = _mm256_set1_ps(output.high.wrapping_sub(output.zero_point) as f32);
-    let one = |sum: __m256i, bias: __m256i, multipliers: __m256| {
-        let v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(sum, bias)), multipliers);
-        // The second operand wins against a NaN, as in the contract.
-        let v = _mm256_min_ps(_mm256_max_ps(v, low), high);
-        let v = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
-        _mm256_add_epi32(_mm256_cvtps_epi32(v), zero_point)
-    };
-    let ([a, b], [c, d], [e, f]) = (sums, block.bias, block.multipliers);
-    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(one(a, c, e), one(b, d, f)));
-    _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words))
+    /// Stores the 16 channels from `channel` on of `P` pixels of `channels` each, as far as they exist; the pixels are
+    /// `pitch` apart in `y`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn store<const P: usize>(
+        &self,
+        sums: &[[__m256i; 2]; P],
+        multipliers: &[f32; 16],
+        (pitch, channels): (usize, usize),
+        channel: usize,
+        y: &mut [i8],
+    ) {
+        let m = multipliers.as_ptr();
+        // SAFETY: the array holds 16 elements.
+        let multipliers = unsafe { [_mm256_loadu_ps(m), _mm256_loadu_ps(m.wrapping_add(8))] };
+        let (pairs, last) = sums.as_chunks::<2>();
+        let mut first = 0usize;
+        let mut put = |bytes: __m128i| {
+            let place = first.wrapping_add(channel)..first.wrapping_add(channels);
+            first = first.wrapping_add(pitch);
+            let Some(y) = y.get_mut(place) else { return };
+            match y.first_chunk_mut::<16>() {
+                // SAFETY: the array holds 16 bytes.
+                Some(y) => unsafe { _mm_storeu_si128(y.as_mut_ptr().cast(), bytes) },
+                None => store_part(bytes, y),
+            }
+        };
+        for &[a, b] in pairs {
+            let both = self.bytes(a, b, multipliers);
+            put(_mm256_castsi256_si128(both));
+            put(_mm256_extracti128_si256::<1>(both));
+        }
+        for &a in last {
+            put(_mm256_castsi256_si128(self.bytes(a, a, multipliers)));
+        }
+    }
+
+    /// 16 channels of two pixels, one after the other.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bytes(&self, a: [__m256i; 2], b: [__m256i; 2], multipliers: [__m256; 2]) -> __m256i {
+        let one = |sum: __m256i, multipliers: __m256| {
+            let v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), multipliers);
+            // The second operand wins against a NaN, as in the contract.
+            let v = if self.small { v } else { _mm256_min_ps(_mm256_max_ps(v, self.low), self.high) };
+            _mm256_cvtps_epi32(v)
+        };
+        let [m, n] = multipliers;
+        let words = |[s, t]: [__m256i; 2]| {
+            // A sum above int16 stays so far outside of int8 that the zero point does not bring it back.
+            _mm256_adds_epi16(_mm256_packs_epi32(one(s, m), one(t, n)), self.zero_point)
+        };
+        let bytes = _mm256_packs_epi16(words(a), words(b));
+        let bytes = _mm256_min_epi8(_mm256_max_epi8(bytes, self.least), self.greatest);
+        // Packing works in halves of a vector: this puts the fours of channels back into order.
+        _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+    }
 }
 
 /// Stores the first bytes, where less than 16 channels are left.
-#[cold]
-#[target_feature(enable = "avx2")]
-fn store_part(bytes: __m128i, y: &mut [i8]) {
-    let mut all = [0i8; 16];
-    // SAFETY: the array holds 16 bytes.
-    unsafe { _mm_storeu_si128(all.as_mut_ptr().cast(), bytes) };
-    for (y, byte) in y.iter_mut().zip(all) {
-        *y = byte;
-    }
-}
-
-/// The sums of a tile: for every pixel, four vectors of the halves of 4 channels each.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sums<const P: usize>(block: &Block<'_>, mut stretches: Stretches<'_, P>) -> [[__m256i; 4]; P] {
-    let mut sums = [[_mm256_setzero_si256(); 4]; P];
-    let mut weights = block.weights.as_ptr();
-    while let Some(stretch) = stretches.next() {
-        for k in 0..stretch.steps {
-            let mut w = [_mm256_setzero_si256(); 4];
-            for (quarter, w) in w.iter_mut().enumerate() {
-                let place = weights.wrapping_add(quarter.wrapping_mul(16));
-                // SAFETY: a block has 64 bytes for every step of the walk.
-                *w = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(place.cast()) });
-            }
-            weights = weights.wrapping_add(64);
-            for (sums, x) in sums.iter_mut().zip(&stretch.x) {
-                // SAFETY: a stretch has 4 bytes of every pixel for every step.
-                let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
-                let x = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
-                for (sum, &w) in sums.iter_mut().zip(&w) {
-                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(x, w));
-                }
-            }
-        }
+fn store_part(bytes: __m128i, y: &mut [i8]) {
+    let (eights, rest) = y.as_chunks_mut::<8>();
+    let mut bytes = bytes;
+    for y in eights {
+        // SAFETY: the array holds 8 bytes.
+        unsafe { _mm_storel_epi64(y.as_mut_ptr().cast(), bytes) };
+        bytes = _mm_unpackhi_epi64(bytes, bytes);
     }
-    sums
+    let mut left = _mm_cvtsi128_si64(bytes);
+    for y in rest {
+        (*y, left) = (left as i8, left >> 8);
+    }
 }

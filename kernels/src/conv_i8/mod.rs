@@ -21,9 +21,18 @@ mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
-mod portable;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "x86_64")]
+mod panel;
+pub(crate) mod portable;
+#[cfg(target_arch = "aarch64")]
 mod tiles;
+
+/// What the transposed convolution shares.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tile {
+    pub(crate) use super::avx2::{Finish, add, load};
+    pub(crate) use super::panel::{Memory, Panel};
+}
 
 use core::ops::Range;
 
@@ -38,8 +47,13 @@ use crate::{Isa, Level};
 pub mod layout {
     /// `[O][KH][KW][I / groups]`, one row per output channel.
     pub const ROWS: u32 = 0;
-    /// `[O / 16][KH][KW][I / 4][16][4]`, zero-filled to multiples of 16 and 4; one group only.
-    pub const O16I4: u32 = 1;
+    /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH * KW * I / 4][16][4]`,
+    /// the weights in fours; zero-filled to multiples of 16 and 4; one group only.
+    pub const O16K4: u32 = 1;
+    /// `[O / 16][KH * KW * I / 2][16][2]`: the weights in pairs, and no sums.
+    pub const O16K2: u32 = 3;
+    /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
+    pub const O16I4: u32 = 4;
 }
 
 /// What a convolution is told.
@@ -93,11 +107,14 @@ pub struct Operands<'a> {
     pub multipliers: &'a [f32],
 }
 
-/// The layouts that the variants of this instruction set read, best first. The portable one reads all.
+/// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
+/// the instruction set has no variant for a layout.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16I4],
-        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4],
+        Level::Avx2 => &[layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::Avx512Vnni => &[layout::O16K4, layout::O16K2, layout::ROWS],
+        Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
@@ -211,7 +228,10 @@ mod tests {
     fn every_variant_follows_the_definition() {
         // More channels than the vector variants' row of padding holds.
         let deep = [301, 512, 258].map(|in_channels| Geometry { in_channels, ..convolutions()[5] });
-        for (k, g) in convolutions().iter().chain(&grouped_convolutions()).chain(&deep).enumerate() {
+        // More inputs than a panel of the vector variants holds.
+        let deeper = [Geometry { in_channels: 60_001, ..convolutions()[1] }];
+        let all = convolutions();
+        for (k, g) in all.iter().chain(&grouped_convolutions()).chain(&deep).chain(&deeper).enumerate() {
             let mut samples = Samples::new(k as u64);
             let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
             let bias: Vec<i32> = (0..g.out_channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();

@@ -3,17 +3,41 @@
 use super::layout;
 use crate::geometry::Geometry;
 
+/// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
+pub(super) fn together(layout: u32) -> Option<u32> {
+    match layout {
+        layout::O16K4 | layout::O16I4 => Some(2),
+        layout::O16K2 => Some(1),
+        _ => None,
+    }
+}
+
+/// Bytes of sums before the weights of a block.
+pub(super) fn head(layout: u32) -> usize {
+    if layout == layout::O16K4 { 64 } else { 0 }
+}
+
+/// Weights from one tap of a channel to the next.
+pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
+    if layout == layout::O16I4 { inputs.wrapping_add(3) & !3 } else { inputs }
+}
+
+/// Weights of one output channel.
+fn depth(g: &Geometry, layout: u32) -> Option<u32> {
+    g.kernel_height.checked_mul(g.kernel_width)?.checked_mul(stride(layout, g.group_inputs()))
+}
+
 /// Bytes of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold several
 /// groups.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
-    match layout {
-        layout::ROWS => g.weights(),
-        layout::O16I4 if g.groups == 1 => {
-            let (blocks, fours) = (g.out_channels.checked_add(15)? >> 4, g.in_channels.checked_add(3)? >> 2);
-            let sizes = [g.kernel_height, g.kernel_width, fours, 64];
-            sizes.iter().try_fold(blocks, |n, &d| n.checked_mul(d)).filter(|&n| n <= i32::MAX as u32)
+    match together(layout) {
+        Some(shift) if g.groups == 1 => {
+            let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
+            let block = block.checked_add(head(layout) as u32)?;
+            g.out_channels.div_ceil(16).checked_mul(block).filter(|&n| n <= i32::MAX as u32)
         }
+        None if layout == layout::ROWS => g.weights(),
         _ => None,
     }
 }
@@ -24,34 +48,59 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     if !is(rows.len(), geometry.weights()) || !is(packed.len(), packed_len(geometry, layout)) {
         return false;
     }
-    if layout == layout::ROWS {
-        for (to, &from) in packed.iter_mut().zip(rows) {
-            *to = from;
+    match (together(layout), depth(geometry, layout)) {
+        (Some(shift), Some(depth)) => {
+            let inputs = geometry.group_inputs();
+            let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride(layout, inputs) as usize };
+            pack_blocks(layout, taps, 1 << shift, rows, packed);
         }
-    } else {
-        pack_o16i4(geometry, rows, packed);
+        _ => packed.iter_mut().zip(rows).for_each(|(to, &from)| *to = from),
     }
     true
 }
 
-fn pack_o16i4(g: &Geometry, rows: &[i8], packed: &mut [i8]) {
-    let inputs = g.in_channels as usize;
-    let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-    let fours = inputs.div_ceil(4);
-    // Walks the 64 bytes of every (block, tap, four) in the order in which they lie.
-    let mut places = packed.as_chunks_mut::<64>().0.iter_mut();
-    for block in 0..(g.out_channels as usize).div_ceil(16) {
-        for tap in 0..taps {
-            for four in 0..fours {
+/// The weights of a channel: so many with filling, and those of a tap without and with it.
+#[derive(Clone, Copy)]
+struct Taps {
+    depth: usize,
+    inputs: usize,
+    stride: usize,
+}
+
+impl Taps {
+    /// Weights of a channel in rows.
+    fn row(self) -> usize {
+        self.depth.checked_div(self.stride).unwrap_or(0).wrapping_mul(self.inputs)
+    }
+
+    /// The place in its row of weight `k`, which is none where it fills up.
+    fn place(self, k: usize) -> Option<usize> {
+        let (tap, input) = (k.checked_div(self.stride)?, k.checked_rem(self.stride)?);
+        (k < self.depth && input < self.inputs).then_some(tap.wrapping_mul(self.inputs).wrapping_add(input))
+    }
+}
+
+/// Blocks of 16 rows, `together` weights of each at a time.
+fn pack_blocks(layout: u32, taps: Taps, together: usize, rows: &[i8], packed: &mut [i8]) {
+    let steps = taps.depth.div_ceil(together);
+    let depth = taps.row();
+    let blocks = rows.chunks(depth.wrapping_mul(16).max(1));
+    let size = steps.wrapping_mul(together).wrapping_mul(16).wrapping_add(head(layout));
+    for (rows, packed) in blocks.zip(crate::rows::rows_mut(packed, size)) {
+        let Some((sums, packed)) = packed.split_at_mut_checked(head(layout)) else { return };
+        for (to, row) in sums.as_chunks_mut::<4>().0.iter_mut().zip(rows.chunks(depth.max(1))) {
+            let sum = row.iter().fold(0i32, |sum, &w| sum.wrapping_sub(i32::from(w).wrapping_mul(128)));
+            *to = sum.to_ne_bytes().map(u8::cast_signed);
+        }
+        let mut places = crate::rows::rows_mut(packed, together);
+        for step in 0..steps {
+            for lane in 0..16usize {
                 let Some(place) = places.next() else { return };
-                for (lane, to) in place.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-                    let channel = block.wrapping_mul(16).wrapping_add(lane);
-                    let row = channel.wrapping_mul(taps).wrapping_add(tap).wrapping_mul(inputs);
-                    for (k, to) in to.iter_mut().enumerate() {
-                        let input = four.wrapping_mul(4).wrapping_add(k);
-                        let from = rows.get(row.wrapping_add(input)).filter(|_| input < inputs);
-                        *to = from.copied().unwrap_or(0);
-                    }
+                let first = step.wrapping_mul(together);
+                let row = lane.wrapping_mul(depth);
+                for (k, to) in (first..).zip(place) {
+                    let place = taps.place(k).map(|place| row.wrapping_add(place));
+                    *to = place.and_then(|place| rows.get(place)).copied().unwrap_or(0);
                 }
             }
         }
@@ -67,9 +116,10 @@ mod tests {
     fn lengths_are_those_of_the_layouts() {
         let g = grouped_convolutions()[0];
         assert_eq!(packed_len(&g, layout::ROWS), Some(108));
-        assert_eq!(packed_len(&g, layout::O16I4), None);
+        assert_eq!(packed_len(&g, layout::O16K4), None);
         assert_eq!(packed_len(&g, 9), None);
-        assert_eq!(packed_len(&convolutions()[7], layout::O16I4), Some(32 * 25 * 4));
+        assert_eq!(packed_len(&convolutions()[7], layout::O16K4), Some(2 * (64 + 16 * 76)));
+        assert_eq!(packed_len(&convolutions()[4], layout::O16K2), Some(16 * 28));
     }
 
     #[test]
@@ -78,11 +128,42 @@ mod tests {
             let (o, i) = (g.out_channels as usize, g.in_channels as usize);
             let taps = (g.kernel_height * g.kernel_width) as usize;
             let rows: std::vec::Vec<i8> = (0..o * taps * i).map(|k| (k * 7 % 251) as i8).collect();
+            for layout in [layout::O16K4, layout::O16K2] {
+                let together = 1 << super::together(layout).unwrap() as usize;
+                let mut packed = std::vec![1; packed_len(&g, layout).unwrap() as usize];
+                assert!(pack(&g, layout, &rows, &mut packed));
+                let head = super::head(layout);
+                let block = (taps * i).next_multiple_of(together) * 16 + head;
+                for (sums, rows) in packed.chunks(block).zip(rows.chunks(16 * taps * i)).filter(|_| head > 0) {
+                    for (sum, row) in sums.as_chunks::<4>().0.iter().zip(rows.chunks(taps * i)) {
+                        let want = -128 * row.iter().map(|&w| i32::from(w)).sum::<i32>();
+                        assert_eq!(i32::from_ne_bytes(sum.map(i8::cast_unsigned)), want);
+                    }
+                }
+                let weights = packed.chunks(block).flat_map(|block| &block[head..]);
+                for (at, &found) in weights.enumerate() {
+                    let (inner, lane, rest) = (at % together, at / together % 16, at / together / 16);
+                    let steps = (taps * i).div_ceil(together);
+                    let (k, channel) = (rest % steps * together + inner, rest / steps * 16 + lane);
+                    let filled = channel >= o || k >= taps * i;
+                    let want = if filled { 0 } else { rows[channel * taps * i + k] };
+                    assert_eq!(found, want, "{at} {layout} {g:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn taps_are_filled_up_to_fours() {
+        for g in convolutions() {
+            let (o, i) = (g.out_channels as usize, g.in_channels as usize);
+            let (taps, fours) = ((g.kernel_height * g.kernel_width) as usize, i.div_ceil(4));
+            let rows: std::vec::Vec<i8> = (0..o * taps * i).map(|k| (k * 7 % 251) as i8).collect();
             let mut packed = std::vec![1; packed_len(&g, layout::O16I4).unwrap() as usize];
             assert!(pack(&g, layout::O16I4, &rows, &mut packed));
             for (at, &found) in packed.iter().enumerate() {
                 let (inner, lane, rest) = (at % 4, at / 4 % 16, at / 64);
-                let (four, rest) = (rest % i.div_ceil(4), rest / i.div_ceil(4));
+                let (four, rest) = (rest % fours, rest / fours);
                 let (tap, channel, input) = (rest % taps, rest / taps * 16 + lane, four * 4 + inner);
                 let filled = channel >= o || input >= i;
                 let want = if filled { 0 } else { rows[(channel * taps + tap) * i + input] };

@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{Operands, Params, layout};
+use super::{Operands, Params};
 use crate::pixels::{Pixels, places};
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -46,19 +46,38 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: impl Iter
     let g = &params.geometry;
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     let inputs = g.group_inputs() as usize;
-    if params.layout == layout::O16I4 {
-        let fours = inputs.div_ceil(4);
-        let block = (channel >> 4).wrapping_mul(taps).wrapping_add(tap).wrapping_mul(fours).wrapping_mul(64);
-        let blocks = weights.get(block..).unwrap_or(&[]).as_chunks::<64>().0.iter();
-        let lane = blocks.filter_map(|block| block.as_chunks::<4>().0.get(channel & 15)).flatten();
-        multiply(x, lane)
-    } else {
-        let start = channel.wrapping_mul(taps).wrapping_add(tap).wrapping_mul(inputs);
-        multiply(x, weights.get(start..).unwrap_or(&[]).iter())
-    }
+    let stride = super::pack::stride(params.layout, inputs as u32) as usize;
+    let place = Place::new(params.layout, channel, taps.wrapping_mul(stride));
+    let first = tap.wrapping_mul(stride);
+    (first..).zip(x).fold(0i32, |sum, (k, x)| {
+        let w = weights.get(place.of(k)).copied().unwrap_or(0);
+        sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w)))
+    })
 }
 
-/// `Σ x * w` until one of them ends.
-fn multiply<'a>(x: impl Iterator<Item = i8>, w: impl Iterator<Item = &'a i8>) -> i32 {
-    x.zip(w).fold(0i32, |sum, (x, &w)| sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w))))
+/// Where the weights of a channel lie.
+pub(crate) struct Place {
+    first: usize,
+    /// Weights that stand together are `1 << shift`, and so many groups are `1 << step` apart.
+    shift: u32,
+    step: u32,
+}
+
+impl Place {
+    pub(crate) fn new(layout: u32, channel: usize, depth: usize) -> Self {
+        let Some(shift) = super::pack::together(layout) else {
+            return Self { first: channel.wrapping_mul(depth), shift: 0, step: 0 };
+        };
+        let together = 1usize.wrapping_shl(shift);
+        let row = depth.wrapping_add(together).wrapping_sub(1) & together.wrapping_neg();
+        let block = row.wrapping_mul(16).wrapping_add(super::pack::head(layout));
+        let first = (channel >> 4).wrapping_mul(block).wrapping_add(super::pack::head(layout));
+        Self { first: first.wrapping_add((channel & 15) << shift), shift, step: shift.wrapping_add(4) }
+    }
+
+    /// The place of weight `k`.
+    pub(crate) fn of(&self, k: usize) -> usize {
+        let inside = k & (1usize << self.shift).wrapping_sub(1);
+        self.first.wrapping_add((k >> self.shift) << self.step).wrapping_add(inside)
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! `sum = bias[o] + Σ (x - input_zero_point) * w` over the taps that reach a pixel, int32 and wrapping, then [`Output`].
 //!
-//! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]`, bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives
+//! x `[N, H, W, I]`, weights in one of [`layouts`], bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives
 //! the same bits.
 
 #[cfg(target_arch = "x86_64")]
@@ -12,11 +12,12 @@ mod portable;
 
 use core::ops::Range;
 
-use crate::Isa;
-pub use crate::conv_i8::Operands;
+use crate::conv_i8;
+pub use crate::conv_i8::{Operands, layout};
 use crate::geometry::Geometry;
 use crate::pixels::{Pixels, fit};
 use crate::round::{Output, is_i8};
+use crate::{Isa, Level};
 
 /// What a transposed convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +28,46 @@ pub struct Params {
     pub input_zero_point: i32,
     /// The way to int8.
     pub output: Output,
+    /// Layout of the weights, rows or pairs of [`layout`].
+    pub layout: u32,
+}
+
+/// The layouts that the variants of this instruction set read, best first. The portable one reads all.
+pub fn layouts(level: Level) -> &'static [u32] {
+    match level {
+        Level::Portable => &[layout::ROWS, layout::O16K2],
+        Level::Avx2 | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
+        Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
+    }
+}
+
+/// Bytes of the weights in a layout, filling included; `None` for a layout that does not exist or does not hold these: pairs
+/// hold one group of an even number of channels.
+pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
+    let even = geometry.in_channels.is_multiple_of(2);
+    match layout {
+        layout::ROWS => geometry.weights(),
+        layout::O16K2 if even => conv_i8::packed_len(geometry, layout),
+        _ => None,
+    }
+}
+
+/// Packs `rows` (`[O][KH][KW][I / groups]`) into `layout`. Returns whether the lengths fitted, and the layout the geometry.
+pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) -> bool {
+    packed_len(geometry, layout).is_some() && conv_i8::pack(geometry, layout, rows, packed)
 }
 
 impl Params {
-    /// Whether everything can be computed; with operands of the lengths that the geometry gives, nothing outside them is
-    /// reached.
+    /// Whether everything can be computed; with operands of the lengths that the geometry and [`Params::weights`] give,
+    /// nothing outside them is reached.
     pub fn check(&self) -> bool {
-        self.geometry.check_transposed() && is_i8(self.input_zero_point) && self.output.check()
+        let numbers = is_i8(self.input_zero_point) && self.output.check();
+        self.geometry.check_transposed() && numbers && self.weights().is_some()
+    }
+
+    /// Bytes of the weights in their layout; `None` for one that does not hold them.
+    pub fn weights(&self) -> Option<u32> {
+        packed_len(&self.geometry, self.layout)
     }
 
     fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
@@ -41,7 +75,7 @@ impl Params {
         let channels = Some(self.geometry.out_channels);
         self.check()
             && is(o.x.len(), self.geometry.inputs())
-            && is(o.weights.len(), self.geometry.weights())
+            && is(o.weights.len(), self.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
             && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
@@ -107,6 +141,29 @@ mod tests {
         outputs.map(|(k, &sum)| requantized(sum as i32, o.multipliers[k % channels], &p.output)).collect()
     }
 
+    /// Every variant in all of its layouts, whole and in parts.
+    fn battery(p: &Params, o: &Operands<'_>) {
+        let (want, channels) = (exact(p, o), p.geometry.out_channels as usize);
+        for isa in Isa::available() {
+            for &layout in layouts(isa.level()) {
+                let p = Params { layout, ..*p };
+                let Some(len) = p.weights() else { continue };
+                let mut packed = std::vec![77; len as usize];
+                assert!(pack(&p.geometry, layout, o.weights, &mut packed));
+                let o = Operands { weights: &packed, ..*o };
+                let mut y = std::vec![99; want.len()];
+                run(isa, &p, &o, &mut y);
+                assert_eq!(y, want, "{:?} {p:?}", isa.level());
+                let mut parts = std::vec![98; want.len()];
+                for pixels in cuts(p.geometry.pixels().unwrap()) {
+                    let place = |pixel: u32| pixel as usize * channels;
+                    run_pixels(isa, &p, &o, pixels.clone(), &mut parts[place(pixels.start)..place(pixels.end)]);
+                }
+                assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
+            }
+        }
+    }
+
     #[test]
     fn every_variant_follows_the_definition() {
         for (k, &geometry) in transposed_convolutions().iter().enumerate() {
@@ -118,19 +175,8 @@ mod tests {
             for (input_zero_point, zero_point, low, high) in
                 [(-3, 7, -128, 127), (-128, -128, -128, 50), (127, 0, 0, 0)]
             {
-                let p = Params { geometry, input_zero_point, output: Output { zero_point, low, high } };
-                let want = exact(&p, &o);
-                for isa in Isa::available() {
-                    let mut y = std::vec![99; want.len()];
-                    run(isa, &p, &o, &mut y);
-                    assert_eq!(y, want, "{:?} {p:?}", isa.level());
-                    let mut parts = std::vec![98; want.len()];
-                    for pixels in cuts(geometry.pixels().unwrap()) {
-                        let place = |pixel: u32| pixel as usize * channels;
-                        run_pixels(isa, &p, &o, pixels.clone(), &mut parts[place(pixels.start)..place(pixels.end)]);
-                    }
-                    assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
-                }
+                let output = Output { zero_point, low, high };
+                battery(&Params { geometry, input_zero_point, output, layout: layout::ROWS }, &o);
             }
         }
     }
@@ -150,12 +196,7 @@ mod tests {
                 let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
                 let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
                 let output = Output { zero_point: -11, low: -128, high: 127 };
-                let p = Params { geometry, input_zero_point, output };
-                for isa in Isa::available() {
-                    let mut y = std::vec![99; geometry.outputs().unwrap() as usize];
-                    run(isa, &p, &o, &mut y);
-                    assert_eq!(y, exact(&p, &o), "{:?} {p:?}", isa.level());
-                }
+                battery(&Params { geometry, input_zero_point, output, layout: layout::ROWS }, &o);
             }
         }
     }
@@ -163,13 +204,15 @@ mod tests {
     #[test]
     fn bad_parameters_leave_the_output() {
         let geometry = transposed_convolutions()[0];
-        let p = Params { geometry, input_zero_point: 0, output: Output { zero_point: 0, low: -128, high: 127 } };
+        let output = Output { zero_point: 0, low: -128, high: 127 };
+        let p = Params { geometry, input_zero_point: 0, output, layout: layout::ROWS };
         let o = Operands { x: &[2], weights: &[3], bias: &[1], multipliers: &[1.0] };
         for isa in Isa::available() {
             let mut y = [7];
             run(isa, &p, &Operands { x: &[], ..o }, &mut y);
             run(isa, &Params { geometry: Geometry { stride_height: 0, ..geometry }, ..p }, &o, &mut y);
             run(isa, &Params { input_zero_point: -129, ..p }, &o, &mut y);
+            run(isa, &Params { layout: layout::O16K4, ..p }, &o, &mut y);
             assert_eq!(y, [7]);
             run(isa, &Params { input_zero_point: -1, ..p }, &Operands { bias: &[0], ..o }, &mut y);
             assert_eq!(y, [9]);

@@ -5,6 +5,7 @@
 //! product of the weights first; starting at zero. Every variant gives the same bits. An index above the input counts as
 //! the last.
 
+mod nearest;
 mod portable;
 
 use crate::Isa;
@@ -42,7 +43,7 @@ impl Params {
 
 /// Resamples. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(_isa: Isa, params: &Params, x: &[i8], rows: Table<'_>, columns: Table<'_>, y: &mut [i8]) {
-    if params.fits(x, &rows, &columns, y) {
+    if params.fits(x, &rows, &columns, y) && !nearest::run(params, x, &rows, &columns, y) {
         portable::run(params, x, rows, columns, y);
     }
 }
@@ -105,6 +106,21 @@ mod tests {
             for zero_point in [0, -128, 127, 5] {
                 battery(sizes(row), zero_point, k as u64);
             }
+        }
+    }
+
+    #[test]
+    fn nearest_pixels_are_copied() {
+        let sizes = sizes([2, 3, 4, 5, 37, 1, 1]);
+        let x = Samples::new(5).bytes(sizes.inputs().unwrap());
+        let (rows, columns) = ([1, 0, 7, 1], [2, 0, 1, 1, 9]);
+        let (row_table, column_table) =
+            (Table { index: &rows, weights: &[1.0; 4] }, Table { index: &columns, weights: &[1.0; 5] });
+        let mut y = std::vec![99; sizes.outputs().unwrap() as usize];
+        run(Isa::PORTABLE, &Params { sizes, zero_point: 5 }, &x, row_table, column_table, &mut y);
+        for (y, [n, i, j]) in y.chunks(37).zip(pixels(2, 4, 5)) {
+            let pixel = (n * 2 + rows[i as usize].min(1)) * 3 + columns[j as usize].min(2);
+            assert_eq!(y, &x[pixel as usize * 37..][..37]);
         }
     }
 

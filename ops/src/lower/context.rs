@@ -2,7 +2,7 @@
 
 use ocellus_graph::{DataType, Node, Tensor};
 use ocellus_plan::Arguments;
-use ocellus_plan::args::{Dequantize, Quantize, TableI8, element};
+use ocellus_plan::args::{Dequantize, Quantize, element};
 
 use super::program::{f32_bytes, i8_bytes, i32_bytes, i64_bytes, u32_bytes};
 use super::{Constant, DeviceStep, DeviceTensor, Program, Quant, TensorId};
@@ -252,10 +252,8 @@ impl LowerContext<'_> {
     pub fn table(&mut self, x: TensorId, y: TensorId, f: impl Fn(f32) -> f32) -> Result<(), OpError> {
         let scales = self.program.tensors[x].quant.zip(self.program.tensors[y].quant);
         let (from, to) = scales.ok_or_else(|| self.error("a table needs int8 with scales"))?;
-        let values: Vec<i8> = (i8::MIN..=i8::MAX).map(|q| to.quantize(f(from.dequantize(q)))).collect();
-        let table = self.i8s(&values);
-        let len = self.program.tensors[x].len() as u32;
-        self.emit(TableI8 { len }, &[y], &[x, table]).in_place = vec![0];
+        let table = std::array::from_fn(|k| to.quantize(f(from.dequantize((k as i32 - 128) as i8))));
+        self.program.push_table(&self.node.name, table, x, y);
         Ok(())
     }
 

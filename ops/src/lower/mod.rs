@@ -13,6 +13,6 @@ pub(crate) mod unary;
 pub use bands::{Band, band, heights};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use program::{
-    Constant, DeviceStep, DeviceTensor, ProductWeights, Program, Quant, TensorId, element_bytes, f32_bytes, host_type,
-    i8_bytes, i32_bytes, i64_bytes, u32_bytes,
+    Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
+    f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };

@@ -1,6 +1,9 @@
 //! The program that lowering rules build: device tensors and steps, before memory is placed.
 
-use ocellus_plan::args::{ConvGeometry, element};
+use std::fmt;
+use std::rc::Rc;
+
+use ocellus_plan::args::{ConvGeometry, TableI8, element};
 use ocellus_plan::{Arguments, HostType};
 
 /// The place of a tensor in [`Program::tensors`].
@@ -65,6 +68,8 @@ pub enum Constant {
     Bytes(Vec<u8>),
     /// int8 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvI8(Vec<i8>, ConvGeometry),
+    /// int8 weights of a transposed convolution `[O][KH][KW][I / groups]`; the compiler chooses the layout.
+    ConvTransposeI8(Vec<i8>, ConvGeometry),
     /// f32 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvF32(Vec<f32>, ConvGeometry),
     /// int8 matrices of integer products, which the compiler packs.
@@ -165,7 +170,7 @@ pub struct DeviceStep {
     pub code: u16,
     /// The operation's name with the node it comes from.
     pub name: String,
-    /// Its arguments. Where a read is a [`Constant::ConvI8`] or [`Constant::ConvF32`], the last word is the layout.
+    /// Its arguments. Where a read is a constant whose layout the compiler chooses, the last word is the layout.
     pub args: Vec<u32>,
     /// What it writes: outputs, then scratch.
     pub writes: Vec<TensorId>,
@@ -177,6 +182,40 @@ pub struct DeviceStep {
     pub partial: bool,
     /// Multiply-accumulate operations.
     pub macs: u64,
+    /// The function that every element of write 0 is of the same element of all reads, where these are int8 and stored alike.
+    pub elementwise: Option<Elementwise>,
+}
+
+/// A function of int8 elements, one of every read that is no constant.
+#[derive(Clone)]
+pub struct Elementwise {
+    /// How many elements it takes.
+    pub arity: usize,
+    function: Rc<dyn Fn(&[i8]) -> i8>,
+}
+
+impl Elementwise {
+    /// This function.
+    pub fn new(arity: usize, function: impl Fn(&[i8]) -> i8 + 'static) -> Self {
+        Self { arity, function: Rc::new(function) }
+    }
+
+    /// Its value of as many elements as it takes.
+    pub fn of(&self, elements: &[i8]) -> i8 {
+        (self.function)(elements)
+    }
+}
+
+impl fmt::Debug for Elementwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Elementwise({})", self.arity)
+    }
+}
+
+impl PartialEq for Elementwise {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.function, &other.function)
+    }
 }
 
 /// Device tensors and steps in order.
@@ -221,6 +260,7 @@ impl Program {
             in_place: Vec::new(),
             partial: false,
             macs: 0,
+            elementwise: None,
         });
         self.steps.last_mut().expect("a step was just pushed")
     }
@@ -245,6 +285,17 @@ impl Program {
         }
         kept.reverse();
         self.steps = kept;
+    }
+
+    /// Adds the step that looks every int8 of `x` up, `table[q + 128]` for `q`.
+    pub fn push_table(&mut self, node: &str, table: [i8; 256], x: TensorId, y: TensorId) -> &mut DeviceStep {
+        let values = self.constant(element::I8, i8_bytes(&table));
+        let len = self.tensors[x].len() as u32;
+        let step = self.push(node, TableI8 { len }, &[y], &[x, values]);
+        // The table belongs to the function.
+        step.elementwise = Some(Elementwise::new(1, move |x| table[(i32::from(x[0]) + 128) as usize]));
+        step.in_place = vec![0];
+        step
     }
 
     /// The tensor whose memory `id` uses.

@@ -6,7 +6,7 @@ use ocellus_plan::{Arguments, Reader};
 use crate::OpError;
 use crate::lower::moves::six;
 use crate::lower::unary::apply;
-use crate::lower::{Constant, DeviceTensor, LowerContext, LowerInput, TensorId};
+use crate::lower::{DeviceTensor, Elementwise, LowerContext, LowerInput, TensorId};
 
 /// How `a` and `b` meet in an output of this shape.
 pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[usize]) -> Result<Broadcast, OpError> {
@@ -132,59 +132,33 @@ fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>
     crate::shapes::broadcast_sizes(&t[a].shape, &t[b].shape).ok_or_else(|| ctx.error("operands do not broadcast"))
 }
 
-/// The int8 tensor that `x` is a function of, element by element, and that function: `x` itself at least.
-fn origins(ctx: &LowerContext, x: TensorId) -> Vec<(TensorId, Vec<i8>)> {
-    let identity: Vec<i8> = (i8::MIN..=i8::MAX).collect();
-    let mut all = vec![(x, identity)];
-    if let Some(step) = ctx.program.producer(x).filter(|s| s.code == TableI8::CODE)
-        && let [Some(from), Some(table)] = step.reads[..]
-        && let Some(Constant::Bytes(bytes)) = &ctx.program.tensors[table].constant
-    {
-        all.push((from, bytes.iter().map(|b| b.cast_signed()).collect()));
-    }
-    all
-}
-
-/// Where both operands are functions of one int8 tensor, so is the result: one table, bit for bit what the steps give.
-fn one_table(ctx: &mut LowerContext, a: TensorId, b: TensorId, y: TensorId, f: impl Fn(i8, i8) -> i8) -> bool {
-    let (of_a, of_b) = (origins(ctx, a), origins(ctx, b));
-    let pairs = of_a.iter().flat_map(|a| of_b.iter().map(move |b| (a, b)));
-    let Some((a, b)) = pairs.rev().find(|(a, b)| a.0 == b.0) else { return false };
-    let (x, table): (_, Vec<i8>) = (a.0, a.1.iter().zip(&b.1).map(|(&a, &b)| f(a, b)).collect());
-    let (from, to) = (&ctx.program.tensors[x], &ctx.program.tensors[y]);
-    if from.shape != to.shape || from.plain {
-        return false;
-    }
-    let len = to.len() as u32;
-    let table = ctx.i8s(&table);
-    ctx.emit(TableI8 { len }, &[y], &[x, table]).in_place = vec![0];
-    true
-}
-
 /// The int8 forms of Add, Sub and Mul; says whether it was one.
 fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, OpError> {
     let known = matches!(function, BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul) && !ctx.has(2);
     let Some(to) = ctx.fusion.quant.filter(|_| known) else { return Ok(false) };
     let Some(((a, qa), (b, qb))) = ctx.quantized(0).zip(ctx.quantized(1)) else { return Ok(false) };
     let (y, low, high) = ctx.output_i8(to);
-    let limits = ((low - to.zero_point) as f32, (high - to.zero_point) as f32);
-    let rounded = |v: f32| (v.max(limits.0).min(limits.1).round_ties_even() as i32 + to.zero_point) as i8;
-    let centered = |q: i8, zero: i32| i32::from(q) - zero;
-    let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
-    let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
-    let scale = (qa.scale * qb.scale) / to.scale;
-    let product = |a: i8, b: i8| (centered(a, qa.zero_point) * centered(b, qb.zero_point)) as f32 * scale;
-    let sum = |a: i8, b: i8| {
-        let (a, b) = (centered(a, qa.zero_point) as f32 * a_scale, centered(b, qb.zero_point) as f32 * b_scale);
-        a + b
-    };
-    let f = |a: i8, b: i8| rounded(if function == BinaryFunction::Mul { product(a, b) } else { sum(a, b) });
-    if one_table(ctx, a, b, y, f) {
-        return Ok(true);
-    }
     let broadcast = broadcast(ctx, a, b, &ctx.output_shape())?;
     let (a_zero_point, b_zero_point, zero_point) = (qa.zero_point, qb.zero_point, to.zero_point);
     let places = candidates(ctx, y, &[a, b]);
+    let output = move |v: f32| {
+        let v = v.max((low - zero_point) as f32).min((high - zero_point) as f32);
+        (v.round_ties_even() as i32 + zero_point) as i8
+    };
+    let elementwise = if function == BinaryFunction::Mul {
+        let scale = (qa.scale * qb.scale) / to.scale;
+        Elementwise::new(2, move |x| {
+            let product = (i32::from(x[0]) - a_zero_point) * (i32::from(x[1]) - b_zero_point);
+            output(product as f32 * scale)
+        })
+    } else {
+        let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
+        let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
+        Elementwise::new(2, move |x| {
+            let a = (i32::from(x[0]) - a_zero_point) as f32 * a_scale;
+            output(a + (i32::from(x[1]) - b_zero_point) as f32 * b_scale)
+        })
+    };
     let step = if function == BinaryFunction::Mul {
         ctx.emit(MulI8 { broadcast, scale, a_zero_point, b_zero_point, zero_point, low, high }, &[y], &[a, b])
     } else {
@@ -194,6 +168,9 @@ fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, O
             &[a, b],
         )
     };
+    if places.len() == 2 {
+        step.elementwise = Some(elementwise);
+    }
     step.in_place = places;
     Ok(true)
 }

@@ -83,8 +83,10 @@ impl Linear {
         let geometry = self.geometry;
         let (input_zero_point, output_zero_point) = (from.zero_point, to.zero_point);
         if self.transposed {
-            let w = ctx.i8s(rows);
-            let args = ConvTransposeI8 { geometry, input_zero_point, output_zero_point, low, high };
+            let mut w = DeviceTensor::new(element::I8, &[rows.len()], None);
+            w.constant = Some(Constant::ConvTransposeI8(rows.to_vec(), geometry));
+            let w = ctx.program.add(w);
+            let args = ConvTransposeI8 { geometry, input_zero_point, output_zero_point, low, high, layout: 0 };
             ctx.emit(args, &[y], &[x, w, bias, multipliers]);
         } else if self.depthwise() {
             let w = ctx.i8s(&taps(rows, self.shape()));

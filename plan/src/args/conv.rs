@@ -47,10 +47,15 @@ pub struct Layout;
 impl Layout {
     /// `[O][KH][KW][I / groups]`, one row per output channel.
     pub const ROWS: u32 = 0;
-    /// `[O / 16][KH][KW][I / 4][16][4]`, zero-filled to multiples of 16 and 4; one group only.
-    pub const O16I4: u32 = 1;
+    /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH * KW * I / 4][16][4]`,
+    /// the weights in fours; zero-filled to multiples of 16 and 4; one group only.
+    pub const O16K4: u32 = 1;
     /// `[KH][KW][C]`, depthwise.
     pub const TAPS: u32 = 2;
+    /// `[O / 16][KH * KW * I / 2][16][2]`, zero-filled: the weights in pairs, and no sums; one group only.
+    pub const O16K2: u32 = 3;
+    /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums; one group only.
+    pub const O16I4: u32 = 4;
 }
 
 /// Layouts of f32 convolution weights, by number.
@@ -143,7 +148,7 @@ arguments! {
     /// output `i * stride - pad + tap * dilation`. Arithmetic as [`ConvI8`] over the taps that reach a pixel, with
     /// `x - input_zero_point` in the sum (the bias is plain).
     ///
-    /// Writes: y i8. Reads: x i8, weights i8 `[O][KH][KW][I / groups]`, bias i32 `[O]`, multipliers f32 `[O]`.
+    /// Writes: y i8. Reads: x i8, weights i8 in `layout`, bias i32 `[O]`, multipliers f32 `[O]`.
     ConvTransposeI8 = 5 "conv_transpose_i8" {
         /// The geometry.
         geometry: ConvGeometry,
@@ -155,6 +160,8 @@ arguments! {
         low: i32,
         /// Greatest output, zero point included.
         high: i32,
+        /// Layout of the weights: [`Layout::ROWS`] or, for one group of an even number of channels, [`Layout::O16K2`].
+        layout: u32,
     }
 }
 

@@ -19,6 +19,7 @@ fn params(args: &ConvTransposeI8) -> Params {
         geometry: geometry::conv(&args.geometry),
         input_zero_point: args.input_zero_point,
         output: Output { zero_point: args.output_zero_point, low: args.low, high: args.high },
+        layout: args.layout,
     }
 }
 
@@ -26,12 +27,15 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let p = params(&c.args()?);
     c.count(1, 4)?;
     c.not_in_place()?;
+    if !conv_transpose_i8::layouts(c.isa.level()).contains(&p.layout) {
+        return Err(StepFault::Layout(p.layout));
+    }
     if !p.check() {
         return Err(StepFault::Arguments);
     }
     c.write::<i8>(0, p.geometry.outputs())?;
     c.read::<i8>(0, p.geometry.inputs())?;
-    c.read::<i8>(1, p.geometry.weights())?;
+    c.read::<i8>(1, p.weights())?;
     c.read::<i32>(2, Some(p.geometry.out_channels))?;
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }

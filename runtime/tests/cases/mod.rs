@@ -114,8 +114,14 @@ fn windows() -> Vec<Case> {
     let geometry = CONV;
     let four = i8s(&[1, 2, 3, 4]);
     let ones = [1i8; 9];
-    let mut o16i4 = [0i8; 9 * 64];
-    o16i4.iter_mut().step_by(64).for_each(|w| *w = 1);
+    // One channel of 16: nine weights in fours behind -128 times their sum, and in pairs.
+    let (mut fours, mut pairs) = (vec![0i8; 3 * 64], [0i8; 5 * 32]);
+    (0..9).for_each(|k| fours[k / 4 * 64 + k % 4] = 1);
+    (0..9).for_each(|k| pairs[k / 2 * 32 + k % 2] = 1);
+    let mut fours: Vec<u8> = fours.into_iter().map(i8::cast_unsigned).collect();
+    let mut sums_of_weights = [0; 16];
+    sums_of_weights[0] = -128 * 9;
+    fours.splice(..0, i32s(&sums_of_weights));
     let conv = |layout| args::ConvI8 { geometry, input_zero_point, output_zero_point, low, high, layout };
     let scale = f32s(&[0.5]);
     // All four windows see all four pixels: (10 + 5) / 2 rounds half to even.
@@ -128,14 +134,22 @@ fn windows() -> Vec<Case> {
         args::AveragePoolI8 { geometry: POOL, count_include_pad: 0, input_zero_point: 5, output_zero_point: 5 };
     vec![
         case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone()], sums.clone()),
-        case(conv(1), &[four.clone(), i8s(&o16i4), i32s(&[5]), scale], sums),
+        case(conv(1), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
+        case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale], sums),
         case(
             args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },
             &[i8s(&pixels()), i8s(&[1; 180]), i32s(&[0; 20]), f32s(&[1.0; 20])],
             i8s(&corner),
         ),
         case(
-            args::ConvTransposeI8 { geometry: transposed, input_zero_point: -1, output_zero_point, low, high },
+            args::ConvTransposeI8 {
+                geometry: transposed,
+                input_zero_point: -1,
+                output_zero_point,
+                low,
+                high,
+                layout: 0,
+            },
             &[i8s(&[0, 1, 2, 3]), i8s(&ones), i32s(&[-1]), f32s(&[1.0])],
             i8s(&spread),
         ),
