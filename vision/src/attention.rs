@@ -9,7 +9,7 @@ use crate::values::Map;
 /// writes it so that its greatest value is 255. `input` is the model's input in pixels `[height, width]`; what the
 /// model did not see is 0. Returns false where `out` is no whole number of rows.
 pub fn attention_map(map: &Map<'_>, placement: &Placement, input: [u32; 2], width: usize, out: &mut [u8]) -> bool {
-    if width == 0 || !out.len().checked_rem(width).is_some_and(|rest| rest == 0) {
+    if width == 0 || out.len().checked_rem(width).is_none_or(|rest| rest != 0) {
         return false;
     }
     let mut most = 0.0f32;

@@ -1,6 +1,6 @@
 //! Lowering of elementwise operators with two operands.
 
-use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, TableI8, Unary, UnaryFunction, element};
+use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, Unary, UnaryFunction, element};
 use ocellus_plan::{Arguments, Reader};
 
 use crate::OpError;
@@ -145,15 +145,15 @@ fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, O
         let v = v.max((low - zero_point) as f32).min((high - zero_point) as f32);
         (v.round_ties_even() as i32 + zero_point) as i8
     };
+    let scale = (qa.scale * qb.scale) / to.scale;
+    let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
+    let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
     let elementwise = if function == BinaryFunction::Mul {
-        let scale = (qa.scale * qb.scale) / to.scale;
         Elementwise::new(2, move |x| {
             let product = (i32::from(x[0]) - a_zero_point) * (i32::from(x[1]) - b_zero_point);
             output(product as f32 * scale)
         })
     } else {
-        let sign = if function == BinaryFunction::Sub { -1.0 } else { 1.0 };
-        let (a_scale, b_scale) = (qa.scale / to.scale, sign * (qb.scale / to.scale));
         Elementwise::new(2, move |x| {
             let a = (i32::from(x[0]) - a_zero_point) as f32 * a_scale;
             output(a + (i32::from(x[1]) - b_zero_point) as f32 * b_scale)

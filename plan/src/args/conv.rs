@@ -49,13 +49,13 @@ impl Layout {
     pub const ROWS: u32 = 0;
     /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH * KW * I / 4][16][4]`,
     /// the weights in fours; zero-filled to multiples of 16 and 4; one group only.
-    pub const O16K4: u32 = 1;
+    pub const O16K4: u32 = 4;
     /// `[KH][KW][C]`, depthwise.
     pub const TAPS: u32 = 2;
     /// `[O / 16][KH * KW * I / 2][16][2]`, zero-filled: the weights in pairs, and no sums; one group only.
     pub const O16K2: u32 = 3;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums; one group only.
-    pub const O16I4: u32 = 4;
+    pub const O16I4: u32 = 1;
 }
 
 /// Layouts of f32 convolution weights, by number.

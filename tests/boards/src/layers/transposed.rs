@@ -1,7 +1,7 @@
 //! Transposed convolutions.
 
 use ocellus_kernels::Isa;
-use ocellus_kernels::conv_transpose_i8::{Operands, Params, run};
+use ocellus_kernels::conv_transpose_i8::{Operands, Params, layout, run};
 
 use super::geometry::{self, output, zero_point};
 use super::of;
@@ -18,7 +18,7 @@ pub(super) fn layer(isa: Isa, draw: &mut Draw, scratch: &mut Scratch) -> u32 {
     draw.biases(bias);
     draw.multipliers((weights / channels) as u32, multipliers);
     y.fill(99);
-    let params = Params { geometry, input_zero_point: zero_point(draw), output: output(draw) };
+    let params = Params { geometry, input_zero_point: zero_point(draw), output: output(draw), layout: layout::ROWS };
     run(isa, &params, &Operands { x, weights: rows, bias, multipliers }, y);
     of(y)
 }
