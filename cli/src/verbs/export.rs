@@ -65,6 +65,7 @@ impl Export {
     /// # Errors
     /// A model that cannot be quantized or compiled, an accuracy that drops too far, or files that cannot be written.
     pub fn run(&self, output: &Output) -> Result<Ending> {
+        self.quantization.check(self.calibration.as_deref().unwrap_or_default())?;
         let file = if self.model.is_dir() { self.model.join("model.onnx") } else { self.model.clone() };
         let model = load_model(&file)?;
         let name = file_name(&model, &file);

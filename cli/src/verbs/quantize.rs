@@ -88,6 +88,7 @@ impl Quantize {
     /// # Errors
     /// A model or data that cannot be used, or an accuracy that drops too far.
     pub fn run(&self, output: &Output) -> Result<Ending> {
+        self.quantization.check(&self.calibration)?;
         let prepared = load_prepared(&self.model, &self.shapes, output)?;
         let (integer, report) = self.quantization.apply(&self.calibration, &prepared.model)?;
         integer.save(&self.output)?;
@@ -106,14 +107,22 @@ impl Quantization {
         set.filter(|source| !matches!(source, Source::Scenes(_)))
     }
 
+    /// Refuses options that do not go together.
+    ///
+    /// # Errors
+    /// A limit for the accuracy without a set to measure it on.
+    pub fn check(&self, calibration: &str) -> Result<()> {
+        if self.max_drop.is_some() && self.judged(calibration).is_none() {
+            return usage("--max-drop needs --data, a data set of classes to measure the accuracy on");
+        }
+        Ok(())
+    }
+
     /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so.
     ///
     /// # Errors
     /// Data that cannot be used, or an accuracy that drops too far.
     pub fn apply(&self, calibration: &str, float: &Model) -> Result<(Model, Report)> {
-        if self.max_drop.is_some() && self.judged(calibration).is_none() {
-            return usage("--max-drop needs --data, a data set of classes to measure the accuracy on");
-        }
         let backend = self.engine.open()?;
         let batches = self.batches(calibration, float)?;
         let options = Options {

@@ -134,7 +134,7 @@ fn windows() -> Vec<Case> {
         args::AveragePoolI8 { geometry: POOL, count_include_pad: 0, input_zero_point: 5, output_zero_point: 5 };
     vec![
         case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone()], sums.clone()),
-        case(conv(1), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
+        case(conv(4), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
         case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale], sums),
         case(
             args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },

@@ -92,7 +92,9 @@ mod tests {
         let right = [3., 9., 0., 9., 0., 9., 0., 9., -20., 5., 20., 5.];
         assert!(of(right, target) < 1e-6);
         let mut wrong = right;
+        // Two off, and background as likely as the class: smooth L1 of 2, and (1 - 1/2)² * ln 2.
         (wrong[0], wrong[8]) = (1.0, 20.0);
-        assert!((of(wrong, target) - (1.5 + 20.0)).abs() < 1e-3, "{}", of(wrong, target));
+        let expected = 1.5 + 0.25 * std::f32::consts::LN_2;
+        assert!((of(wrong, target) - expected).abs() < 1e-5, "{}", of(wrong, target));
     }
 }
