@@ -16,7 +16,7 @@ pub(super) fn layer(isa: Isa, draw: &mut Draw, scratch: &mut Scratch) -> u32 {
     let mut value = 1u64 << 24;
     for e in scratch.words.iter_mut().rev() {
         *e = value as u32;
-        value = value * shrink >> 8;
+        value = (value * shrink) >> 8;
     }
     let y = &mut scratch.y[..len];
     run(isa, &params, &scratch.x[..len], &scratch.words, y);
