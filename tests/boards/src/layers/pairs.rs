@@ -25,7 +25,7 @@ fn broadcast(draw: &mut Draw) -> Broadcast {
         let mut b_strides = [0; 6];
         let mut distance = 1;
         for axis in (0..6).rev() {
-            if repeated >> axis & 1 == 0 {
+            if (repeated >> axis) & 1 == 0 {
                 b_strides[axis] = distance;
                 distance *= sizes[axis];
             }
