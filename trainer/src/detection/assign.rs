@@ -39,7 +39,7 @@ impl Grid {
 
 /// For every place the number of the object that it answers for.
 ///
-/// Of every level the [`NEAREST`] places around an object's centre are candidates. Those whose square overlaps the
+/// Of every level the nine nearest places around an object's centre are candidates. Those whose square overlaps the
 /// object by more than mean and deviation of all candidates, and whose centre is inside it, answer for it; at least the
 /// best one does. A place that several objects want answers for the one that it overlaps most. Crowds are left out.
 pub fn assign(grid: &Grid, objects: &[Object]) -> Vec<Option<usize>> {

@@ -1,6 +1,6 @@
 //! Weights from other tools: PyTorch state dicts (zip archives and the older stream of pickles) and safetensors.
 //!
-//! A pickle is a program; here nothing of it is executed. The [reader](pickle) builds numbers, texts and containers,
+//! A pickle is a program; here nothing of it is executed. The reader builds numbers, texts and containers,
 //! notes calls without making them, and knows two of them by name: the ones that say where a tensor's numbers lie.
 
 mod archive;
