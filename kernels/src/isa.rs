@@ -87,16 +87,6 @@ impl Isa {
         level.is_here().then_some(Self(level))
     }
 
-    /// Whether AVX-512 VBMI, which not all CPUs with VNNI have, comes with it.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn has_vbmi(self) -> bool {
-        #[cfg(feature = "std")]
-        let has = std::arch::is_x86_feature_detected!("avx512vbmi");
-        #[cfg(not(feature = "std"))]
-        let has = false;
-        has && self.0 == Level::Avx512Vnni
-    }
-
     /// Every instruction set that this CPU has, portable first, the best last.
     pub fn available() -> impl Iterator<Item = Self> {
         Level::ALL.into_iter().filter_map(Self::of)

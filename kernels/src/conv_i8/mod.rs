@@ -24,7 +24,7 @@ mod pack;
 #[cfg(target_arch = "x86_64")]
 mod panel;
 pub(crate) mod portable;
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
 /// What the transposed convolution shares.
@@ -113,7 +113,7 @@ pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4],
         Level::Avx2 => &[layout::O16K2, layout::ROWS, layout::O16K4],
-        Level::Avx512Vnni => &[layout::O16K4, layout::O16K2, layout::ROWS],
+        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }

@@ -6,8 +6,6 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512vnni;
 mod pack;
 mod portable;
 
@@ -192,7 +190,7 @@ pub fn add<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&m
 /// Gives the sums of every block to the sink.
 #[cfg(target_arch = "x86_64")]
 fn each_block<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
-    if !avx512vnni::run(isa, m, rows, backwards, sink) && !avx2::run(isa, m, rows, backwards, sink) {
+    if !avx2::run(isa, m, rows, backwards, sink) {
         portable::run(m, rows, backwards, sink);
     }
 }

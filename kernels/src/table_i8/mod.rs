@@ -2,8 +2,6 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512vbmi;
 mod portable;
 
 use crate::Isa;
@@ -25,10 +23,7 @@ pub fn run_in_place(isa: Isa, table: &[i8; 256], y: &mut [i8]) {
 /// Looks elements up with a vector variant; how many.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, table: &[i8; 256], x: Option<&[i8]>, y: &mut [i8]) -> usize {
-    match avx512vbmi::run(isa, table, x, y) {
-        0 => avx2::run(isa, table, x, y),
-        done => done,
-    }
+    avx2::run(isa, table, x, y)
 }
 
 /// No vector variant for this architecture.
