@@ -29,7 +29,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i
     }
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
-    let windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
     let mut job = Job { params, o: operands, row, windows, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
     let channels = g.out_channels as usize;
     let mut rest = y;

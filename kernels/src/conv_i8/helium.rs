@@ -27,7 +27,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i
     if isa.level() < Level::Helium || params.layout != layout::ROWS || !numbers || (row > LONGEST && !direct) {
         return false;
     }
-    let windows = Windows::new(g.rows(), g.columns(), g.in_channels);
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
     let zero = params.input_zero_point as i8;
     let mut job =
         Job { params, o: operands, row, direct, windows, patches: [[zero; LONGEST]; 2], sums: [[0; BLOCK]; 2] };
