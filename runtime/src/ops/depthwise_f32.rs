@@ -1,6 +1,6 @@
 //! f32 depthwise convolution.
 
-use ocellus_kernels::depthwise_f32::{self, Params};
+use ocellus_kernels::depthwise_f32::{self, Operands as Reads, Params};
 use ocellus_plan::args::DepthwiseF32;
 
 use super::{OpEntry, geometry};
@@ -28,6 +28,7 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    depthwise_f32::run(o.isa, &p, o.read(0)?, o.read(1)?, o.read(2)?, o.write(0)?);
+    let reads = Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? };
+    depthwise_f32::run(o.isa, &p, &reads, o.write(0)?);
     Some(())
 }
