@@ -13,6 +13,7 @@ use crate::liveness::{Memory, memory};
 use crate::pack::pack;
 use crate::prepare::{Prepared, check};
 use crate::report::{Report, StepReport};
+use crate::unused::remove_unused;
 use crate::walk::{Lowered, lower};
 
 /// What a plan is made for.
@@ -51,7 +52,8 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     if !unsupported.is_empty() {
         return Err(CompileError::Unsupported(unsupported));
     }
-    let lowered = lower(&model.graph)?;
+    let mut lowered = lower(&model.graph)?;
+    remove_unused(&mut lowered.program, &lowered.outputs);
     let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
     let placement = place(&memory.buffers, options.align);
     if let Some((a, b)) = overlaps(&memory.buffers, &placement.offsets) {

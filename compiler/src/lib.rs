@@ -16,6 +16,7 @@ mod pack;
 mod prepare;
 mod report;
 mod source;
+mod unused;
 mod walk;
 
 pub use arena::{Buffer, Placement, overlaps, place};
