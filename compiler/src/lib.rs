@@ -18,6 +18,7 @@ mod prepare;
 mod report;
 mod source;
 mod tables;
+mod unused;
 mod walk;
 
 pub use arena::{Buffer, Placement, overlaps, place};

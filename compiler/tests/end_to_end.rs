@@ -105,6 +105,40 @@ fn residual_blocks_and_movement_give_the_reference_answers() {
     agree(&b.finish(), &[("x", random(&[1, 4, 7, 5], 3))], 1e-5);
 }
 
+/// The names of the steps of a model's plan.
+fn steps(model: &Model) -> Vec<String> {
+    let prepared = prepare(model.clone(), &[]).expect("prepares");
+    let report = compile(&prepared, &Options::default()).expect("compiles").report;
+    report.steps.into_iter().map(|s| s.name.split(' ').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_product_with_the_own_sigmoid_is_one_step() {
+    for (alpha, beta, shared) in [(0.0, 0.0, false), (1.0 / 6.0, 0.5, false), (0.2, 0.5, false), (0.0, 0.0, true)] {
+        let mut b = Builder::new("gated");
+        let x = b.input("x", DataType::F32, &[2, 5, 9, 7]);
+        let build = |b: &mut Builder| -> Result<[ValueId; 2], OpError> {
+            let w = weights(b, &[19, 5, 3, 3], 1);
+            let y = b.conv(x, w, None, &Window::square(3, 2, 1))?;
+            let gate = if alpha == 0.0 { b.sigmoid(y)? } else { b.hard_sigmoid(y, alpha, beta)? };
+            Ok([b.mul(y, gate)?, gate])
+        };
+        let [y, gate] = build(&mut b).unwrap();
+        b.output(y, "y");
+        if shared {
+            b.output(gate, "gate");
+        }
+        let model = b.finish();
+        agree(&model, &[("x", random(&[2, 5, 9, 7], 3))], 1e-5);
+        let want: &[&str] = match (alpha, shared) {
+            (0.2, _) => &["conv_f32", "unary", "binary"],
+            (_, true) => &["conv_f32", "unary", "unary"],
+            _ => &["conv_f32", "unary"],
+        };
+        assert_eq!(steps(&model), want, "{alpha} {beta} {shared}");
+    }
+}
+
 /// One operator after the other on one input.
 fn one(shape: &[usize], build: impl Fn(&mut Builder, ValueId) -> Result<ValueId, OpError>) {
     let mut b = Builder::new("one");

@@ -1,8 +1,9 @@
 //! Arithmetic on slices: what every device operation computes.
 //!
 //! One folder per kernel: `mod.rs` holds the contract, the parameters with their check, the dispatch and the test
-//! battery; `portable.rs` is the safe reference that nobody optimises; every instruction set has a file of its own;
-//! `pack.rs` stands beside its only reader. Kernels know no plan and no arena: they get slices.
+//! battery; `portable.rs` is the safe reference that nobody optimises; every instruction set has a file of its own, or a
+//! `vector.rs` is written once over the vectors of f32 in `simd`; `pack.rs` stands beside its only reader. Kernels know no
+//! plan and no arena: they get slices.
 //!
 //! Integer kernels give the same bits in every variant; float kernels stay within a bound that their contract states.
 //! No kernel panics: sizes are checked once by `check`, and a slice that does not fit leaves the output unfinished.
@@ -75,9 +76,13 @@ mod runs;
 #[cfg(test)]
 mod samples;
 pub mod select;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 pub mod softmax_f32;
 pub mod softmax_i8;
 pub mod table_i8;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 pub mod unary;
 mod view;
 mod walk;

@@ -1,7 +1,11 @@
 //! What the recurrent layers share: sizes, directions, and the order of steps.
 
+use crate::rows::rows_mut;
 use crate::walk::product;
 use crate::{Isa, gemv, unary};
+
+/// Steps whose products with the input weights are computed together, so that the weights are read once for all of them.
+pub(crate) const AHEAD: usize = 8;
 
 /// Which way a layer walks along its sequences; the numbers are those of plans.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,9 +81,9 @@ impl Sequence {
         Self::positive(&[self.directions(), 2, gates, self.hidden])
     }
 
-    /// Elements of the scratch `[B, gates * H]`.
+    /// Elements of the scratch `[S, gates * H]`: the sums of `S` steps, T or [`AHEAD`], whichever is less.
     pub fn scratch_len(&self, gates: u32) -> Option<u32> {
-        Self::positive(&[self.batch, gates, self.hidden])
+        Self::positive(&[self.steps.min(AHEAD as u32), gates, self.hidden])
     }
 
     /// Whether these operands have the lengths of a layer with this number of gates.
@@ -99,6 +103,11 @@ impl Sequence {
     /// Calls `step` for every direction, every sequence and every one of its steps, in the order in which the state
     /// passes through them.
     pub(crate) fn each_step(&self, lengths: Option<&[i32]>, mut step: impl FnMut(Place)) {
+        self.each_run(lengths, |places| places.iter().for_each(|&place| step(place)));
+    }
+
+    /// As [`Sequence::each_step`], with up to [`AHEAD`] steps of one sequence at a time.
+    pub(crate) fn each_run(&self, lengths: Option<&[i32]>, mut run: impl FnMut(&[Place])) {
         let steps = self.steps as usize;
         for direction in 0..self.directions() as usize {
             let reverse = direction == 1 || self.direction == Direction::Reverse;
@@ -107,9 +116,14 @@ impl Sequence {
                     Some(&length) => usize::try_from(length).unwrap_or(0).min(steps),
                     None => steps,
                 };
-                for k in 0..length {
-                    let time = if reverse { length.wrapping_sub(1).wrapping_sub(k) } else { k };
-                    step(Place { direction, batch, time });
+                let time = |k: usize| if reverse { length.wrapping_sub(1).wrapping_sub(k) } else { k };
+                let mut first = 0;
+                while first < length {
+                    let count = length.wrapping_sub(first).min(AHEAD);
+                    let place = |k| Place { direction, batch, time: time(k) };
+                    let places: [Place; AHEAD] = core::array::from_fn(|k| place(first.wrapping_add(k)));
+                    run(places.get(..count).unwrap_or(&[]));
+                    first = first.wrapping_add(count);
                 }
             }
         }
@@ -208,13 +222,26 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// `gates = bias of w + bias of r + w · x + r · h`, added in this order.
-    pub(crate) fn project(&self, isa: Isa, x: &[f32], h: &[f32], gates: &mut [f32]) {
-        gates.fill(0.0);
-        add(gates, self.wb);
-        add(gates, self.rb);
-        gemv::run(isa, self.w, x, gates);
-        gemv::run(isa, self.r, h, gates);
+    /// The sums of the gates before the state is known, one row for every place: bias of w, `more` (to the first sums,
+    /// where it is shorter), `w · x`, added in this order. `None` only where an operand is too short.
+    pub(crate) fn project_inputs(
+        &self,
+        isa: Isa,
+        (inputs, s): (&Inputs<'_>, &Sequence),
+        places: &[Place],
+        more: &[f32],
+        sums: &mut [f32],
+    ) -> Option<()> {
+        let len = self.w.len().checked_div(s.inputs as usize)?;
+        let mut x: [&[f32]; AHEAD] = [&[]; AHEAD];
+        for ((place, x), sums) in places.iter().zip(&mut x).zip(rows_mut(sums, len)) {
+            sums.fill(0.0);
+            add(sums, self.wb);
+            add(sums, more);
+            *x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
+        }
+        gemv::run_several(isa, self.w, x.get(..places.len())?, sums);
+        Some(())
     }
 }
 
@@ -271,7 +298,8 @@ mod tests {
     fn counts_are_those_of_the_shapes() {
         assert_eq!((BOTH.x_len(), BOTH.y_len(), BOTH.state_len()), (Some(24), Some(60), Some(20)));
         assert_eq!((BOTH.w_len(4), BOTH.r_len(4), BOTH.bias_len(4)), (Some(160), Some(200), Some(80)));
-        assert_eq!(BOTH.scratch_len(3), Some(30));
+        assert_eq!(BOTH.scratch_len(3), Some(45));
+        assert_eq!(Sequence { steps: 100, ..BOTH }.scratch_len(3), Some(120));
         assert_eq!(Sequence { batch: 0, ..BOTH }.x_len(), None);
         assert_eq!(Sequence { hidden: 1 << 16, ..BOTH }.r_len(4), None);
         assert_eq!(Direction::from_number(2), Some(Direction::Both));

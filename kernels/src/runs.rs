@@ -42,14 +42,8 @@ impl Run {
     }
 }
 
-/// Calls `each` with every run of `[batch, rows, columns, channels]`: runs of `run` pixels where all columns of taps lie
-/// inside the input, single pixels elsewhere.
-pub(crate) fn each(batch: u32, rows: &Axis, columns: &Axis, channels: u32, run: u32, each: impl FnMut(&Run)) {
-    let pixels = batch.wrapping_mul(rows.output).wrapping_mul(columns.output);
-    part(&(0..pixels), rows, columns, channels, run, each);
-}
-
-/// As [`each`], of some output pixels only; y begins with the first of them.
+/// Calls `each` with every run of some output pixels of `[batch, rows, columns, channels]`: runs of at most `run` pixels
+/// where all columns of taps lie inside the input, single pixels elsewhere. y begins with the first pixel.
 pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Run)) {
     let channels = channels as usize;
     let (mut y, mut left) = (0usize, pixels.len() as u32);
@@ -88,8 +82,8 @@ pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, 
 /// How many pixels from `column` on go together, at most `left`, and their tap columns.
 fn together(columns: &Axis, column: u32, run: u32, left: u32) -> (u32, Range<u32>) {
     let inner = columns.inner();
-    if left >= run && inner.contains(&column) && inner.end.wrapping_sub(column) >= run {
-        (run, 0..columns.kernel)
+    if inner.contains(&column) {
+        (inner.end.wrapping_sub(column).min(run).min(left).max(1), 0..columns.kernel)
     } else {
         (1, columns.taps(column))
     }
@@ -107,9 +101,9 @@ mod tests {
             for run in [1, 2, 4] {
                 let channels = g.in_channels as usize;
                 let mut all = Vec::new();
-                each(g.batch, &g.rows(), &g.columns(), g.in_channels, run, |w| {
+                part(&(0..g.pixels().unwrap()), &g.rows(), &g.columns(), g.in_channels, run, |w| {
                     assert!(w.fits(channels, g.inputs().unwrap() as usize, g.outputs().unwrap() as usize));
-                    assert!(w.pixels == 1 || w.pixels == run as usize);
+                    assert!((1..=run as usize).contains(&w.pixels));
                     for pixel in 0..w.pixels {
                         for (r, c) in (0..w.taps[0]).flat_map(|r| (0..w.taps[1]).map(move |c| (r, c))) {
                             let x = w.x + pixel * w.pixel_step + r * w.steps[0] + c * w.steps[1];
@@ -131,7 +125,7 @@ mod tests {
     fn runs_outside_are_known() {
         let g = depthwise_convolutions()[1];
         let mut last = None;
-        each(g.batch, &g.rows(), &g.columns(), g.in_channels, 1, |w| last = Some(*w));
+        part(&(0..g.pixels().unwrap()), &g.rows(), &g.columns(), g.in_channels, 1, |w| last = Some(*w));
         let (w, x, y) = (last.unwrap(), g.inputs().unwrap() as usize, g.outputs().unwrap() as usize);
         let channels = g.in_channels as usize;
         assert!(w.fits(channels, x, y));

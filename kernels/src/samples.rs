@@ -86,7 +86,7 @@ fn geometry(row: Row) -> Geometry {
 }
 
 /// Convolutions of one group: channel counts below, at, above and at multiples of 16 and 32, widths around every tile,
-/// C = H = W, odd strides, dilations and paddings, several batches, one pixel.
+/// C = H = W, odd strides, dilations and paddings, several batches, one pixel, many input channels, large kernels.
 pub(crate) fn convolutions() -> Vec<Geometry> {
     let rows: &[Row] = &[
         [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
@@ -106,6 +106,11 @@ pub(crate) fn convolutions() -> Vec<Geometry> {
         [1, 1, 40, 4, 96, 1, 7, 1, 2, 1, 1, 0, 3, 0, 3, 1],
         [1, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1],
         [1, 2, 2, 3, 20, 1, 1, 1, 1, 1, 1, 2, 1, 1, 2, 1],
+        [1, 1, 1, 20, 200, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
+        [1, 7, 7, 6, 150, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
+        [1, 2, 2, 1100, 9, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        [1, 15, 14, 2, 8, 11, 11, 4, 4, 1, 1, 2, 2, 2, 2, 1],
+        [1, 13, 12, 1, 3, 12, 12, 1, 1, 1, 1, 0, 0, 0, 0, 1],
     ];
     rows.iter().copied().map(geometry).collect()
 }
@@ -264,4 +269,23 @@ pub(crate) fn cuts(all: u32) -> [core::ops::Range<u32>; 3] {
 /// Every output pixel `[n, row, column]` of `[batch, height, width]`, row-major.
 pub(crate) fn pixels(batch: u32, height: u32, width: u32) -> impl Iterator<Item = [u32; 3]> {
     (0..batch).flat_map(move |n| (0..height).flat_map(move |r| (0..width).map(move |c| [n, r, c])))
+}
+
+/// Asserts that the pixels of any cut have the bits of the whole; `part` computes a range of them.
+pub(crate) fn cuts_agree(
+    all: u32,
+    channels: usize,
+    whole: &[f32],
+    mut part: impl FnMut(core::ops::Range<u32>, &mut [f32]),
+) {
+    for cut in [1, 5, 7, 29] {
+        for first in (0..all).step_by(cut) {
+            let pixels = first..(first + cut as u32).min(all);
+            let want = &whole[pixels.start as usize * channels..pixels.end as usize * channels];
+            let mut y = std::vec![f32::NAN; want.len()];
+            part(pixels.clone(), &mut y);
+            let same = y.iter().zip(want).all(|(y, want)| y.to_bits() == want.to_bits());
+            assert!(same, "{pixels:?} of {all} with {channels} channels");
+        }
+    }
 }

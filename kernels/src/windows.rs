@@ -101,6 +101,21 @@ impl Windows {
         (start, left.min(to_border))
     }
 
+    /// Whether a row of taps lies inside.
+    #[inline(always)]
+    pub(crate) fn holds_row(&self, window: &Window, row: u32) -> bool {
+        let row = window.row.wrapping_add(row.wrapping_mul(self.rows.dilation).cast_signed());
+        row.cast_unsigned() < self.rows.input
+    }
+
+    /// Whether every column of taps lies inside.
+    #[inline(always)]
+    pub(crate) fn holds_columns(&self, window: &Window) -> bool {
+        let reach = self.columns.kernel.wrapping_sub(1).wrapping_mul(self.columns.dilation);
+        let last = window.column.wrapping_add(reach.cast_signed());
+        window.column >= 0 && last.cast_unsigned() < self.columns.input
+    }
+
     /// The next window.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Window {

@@ -127,7 +127,7 @@ fn windows() -> Vec<Case> {
         case(conv(1), &[F32(&FOUR), F32(&o16), F32(&[0.5])], &[5.5, 2.5, 10.0, 4.5], &[]),
         case(args::DepthwiseF32 { geometry, low, high }, &[F32(&FOUR), F32(&ones), F32(&[1.0])], &[11.0; 4], &[]),
         case(
-            args::ConvTransposeF32 { geometry: transposed, low, high },
+            args::ConvTransposeF32 { geometry: transposed, low, high, layout: 0 },
             &[F32(&FOUR), F32(&ones), F32(&[0.0])],
             &spread,
             &[],
@@ -243,15 +243,15 @@ fn recurrent() -> Vec<Case> {
     let lengths = U32(&[1]);
     // With weights of zero every gate is 1/2 and every candidate 0.
     vec![
-        case(rnn, &[F32(&[1.0, 2.0]), F32(&[3.0]), F32(&[1.0])], &[3.0, 9.0], &[1, 1]),
-        case(gru, &[F32(&[1.0, 2.0]), w(3), w(3), Absent, Absent, F32(&[8.0])], &[4.0, 2.0], &[1, 3]),
+        case(rnn, &[F32(&[1.0, 2.0]), F32(&[3.0]), F32(&[1.0])], &[3.0, 9.0], &[1, 2]),
+        case(gru, &[F32(&[1.0, 2.0]), w(3), w(3), Absent, Absent, F32(&[8.0])], &[4.0, 2.0], &[1, 6]),
         case(
             dynamic,
             &[F32(&[1.0, 2.0]), U32(&packed), U32(&packed), w(8), Absent, F32(&[1.0]), w(1), w(3)],
             &[0.0, 0.0],
             &[1, 1, 19],
         ),
-        case(lstm, &[x, w(4), w(4), w(8), lengths, F32(&[1.0]), w(1), w(3)], &[0.0, 0.0], &[1, 1, 4]),
+        case(lstm, &[x, w(4), w(4), w(8), lengths, F32(&[1.0]), w(1), w(3)], &[0.0, 0.0], &[1, 1, 8]),
     ]
 }
 

@@ -2,19 +2,20 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::ops::Range;
 
 use super::Params;
 use crate::runs::{self, Run};
 use crate::{Isa, Level};
 
 /// Pools; false where the CPU has not the instruction set.
-pub(super) fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, x: &[f32], pixels: &Range<u32>, y: &mut [f32]) -> bool {
     if isa.level() < Level::Avx2 {
         return false;
     }
     let g = &params.geometry;
     let channels = g.channels as usize;
-    runs::each(g.batch, &g.rows(), &g.columns(), g.channels, 1, |w| {
+    runs::part(pixels, &g.rows(), &g.columns(), g.channels, 1, |w| {
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
         unsafe { window(w, params, channels, x, y) }
     });

@@ -8,8 +8,11 @@
 mod avx2;
 mod portable;
 
+use core::ops::Range;
+
 use crate::Isa;
 use crate::geometry::PoolGeometry;
+use crate::pixels;
 
 /// What an average pooling is told.
 #[derive(Clone, Copy, Debug)]
@@ -26,35 +29,42 @@ impl Params {
         self.geometry.check()
     }
 
-    fn fits(&self, x: &[f32], y: &[f32]) -> bool {
-        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-        self.check() && is(x.len(), self.geometry.inputs()) && is(y.len(), self.geometry.outputs())
+    fn fits(&self, x: &[f32], pixels: &Range<u32>, y: &[f32]) -> bool {
+        let g = &self.geometry;
+        let inputs = g.inputs().is_some_and(|n| n as usize == x.len());
+        self.check() && inputs && pixels::fit(pixels, g.pixels(), g.channels, y.len())
     }
 }
 
 /// Pools. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    if params.fits(x, y) && !run_fast(isa, params, x, y) {
-        portable::run(params, x, y);
+    run_pixels(isa, params, x, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
+/// A pixel does not depend on the range that it is computed in.
+pub fn run_pixels(isa: Isa, params: &Params, x: &[f32], pixels: Range<u32>, y: &mut [f32]) {
+    if params.fits(x, &pixels, y) && !run_fast(isa, params, x, &pixels, y) {
+        portable::run(params, x, pixels, y);
     }
 }
 
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) -> bool {
-    avx2::run(isa, params, x, y)
+fn run_fast(isa: Isa, params: &Params, x: &[f32], pixels: &Range<u32>, y: &mut [f32]) -> bool {
+    avx2::run(isa, params, x, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &[f32], _: &mut [f32]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, each_pool_tap, pixels, pools};
+    use crate::samples::{Samples, cuts_agree, each_pool_tap, pixels, pools};
 
     /// Taps along one axis that lie before the end of input and padding.
     fn with_padding(input: u32, pad: [u32; 2], start: u32, kernel: u32, dilation: u32) -> u32 {
@@ -66,7 +76,10 @@ mod tests {
         let x = Samples::new(seed).floats(g.inputs().unwrap() as usize, -4.0, 4.0);
         for isa in Isa::available() {
             let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
-            run(isa, &Params { geometry: *g, count_include_pad }, &x, &mut y);
+            let params = Params { geometry: *g, count_include_pad };
+            run(isa, &params, &x, &mut y);
+            let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &x, pixels, y);
+            cuts_agree(g.pixels().unwrap(), channels, &y, run_part);
             let mut outputs = y.iter();
             for place @ [_, row, column] in pixels(g.batch, g.out_height, g.out_width) {
                 let pads = ([g.pad_top, g.pad_bottom], [g.pad_left, g.pad_right]);

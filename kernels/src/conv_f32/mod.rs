@@ -4,18 +4,20 @@
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
 //! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod pack;
 mod portable;
 #[cfg(target_arch = "x86_64")]
-mod tiles;
+mod vector;
 
 pub use pack::{pack, packed_len};
+pub(crate) use portable::Row;
+
+use core::ops::Range;
 
 use crate::geometry::Geometry;
+use crate::pixels;
+#[cfg(target_arch = "x86_64")]
+use crate::simd;
 use crate::{Isa, Level};
 
 /// Layouts of the weights, by number.
@@ -52,15 +54,26 @@ impl Params {
         packed_len(&self.geometry, self.layout)
     }
 
-    fn fits(&self, x: &[f32], weights: &[f32], bias: &[f32], y: &[f32]) -> bool {
+    fn fits(&self, operands: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let g = &self.geometry;
         self.check()
-            && is(x.len(), g.inputs())
-            && is(weights.len(), self.weights())
-            && bias.len() == g.out_channels as usize
-            && is(y.len(), g.outputs())
+            && is(operands.x.len(), g.inputs())
+            && is(operands.weights.len(), self.weights())
+            && operands.bias.len() == g.out_channels as usize
+            && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
+}
+
+/// What a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands<'a> {
+    /// Input `[N, H, W, I]`.
+    pub x: &'a [f32],
+    /// Weights in the layout of the parameters.
+    pub weights: &'a [f32],
+    /// Bias `[O]`.
+    pub bias: &'a [f32],
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
@@ -73,29 +86,35 @@ pub fn layouts(level: Level) -> &'static [u32] {
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
-    if params.fits(x, weights, bias, y) && !run_fast(isa, params, x, weights, bias, y) {
-        portable::run(params, x, weights, bias, y);
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [f32]) {
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
+/// A pixel does not depend on the range that it is computed in: within a variant its bits are the same.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
+    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+        portable::run(params, operands, pixels, y);
     }
 }
 
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) -> bool {
-    let job = tiles::Job { params, x, weights, bias };
-    params.layout == layout::O16 && (avx512::run(isa, &job, y) || avx2::run(isa, &job, y))
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
+    let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
+    job.is_some_and(|job| simd::run(isa, vector::Convolution { job, pixels: pixels.clone(), y }))
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, convolutions, each_tap, grouped_convolutions, pixels};
+    use crate::samples::{Samples, convolutions, cuts_agree, each_tap, grouped_convolutions, pixels};
     use std::vec::Vec;
 
     /// The exact outputs and the bounds of their errors, from the definition, with weights in rows.
@@ -133,7 +152,10 @@ mod tests {
                 let mut packed = std::vec![f32::NAN; len as usize];
                 assert!(pack(g, layout, &rows, &mut packed));
                 let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
-                run(isa, &params, &x, &packed, &bias, &mut y);
+                let operands = Operands { x: &x, weights: &packed, bias: &bias };
+                run(isa, &params, &operands, &mut y);
+                let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &operands, pixels, y);
+                cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
                 for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
                     let sum = sum.max(f64::from(low)).min(f64::from(high));
                     assert!(
@@ -159,15 +181,19 @@ mod tests {
         let g = convolutions()[4];
         let params = Params { geometry: g, low: 0.0, high: 6.0, layout: layout::ROWS };
         let (x, w, b) = (std::vec![1.0; 27], std::vec![1.0; 81], [1.0; 3]);
+        let good = Operands { x: &x, weights: &w, bias: &b };
         for isa in Isa::available() {
             let mut y = [7.0; 27];
-            run(isa, &params, &x[1..], &w, &b, &mut y);
-            run(isa, &params, &x, &w[1..], &b, &mut y);
-            run(isa, &params, &x, &w, &b[1..], &mut y);
-            run(isa, &params, &x, &w, &b, &mut y[1..]);
-            run(isa, &Params { layout: 9, ..params }, &x, &w, &b, &mut y);
+            run(isa, &params, &Operands { x: &x[1..], ..good }, &mut y);
+            run(isa, &params, &Operands { weights: &w[1..], ..good }, &mut y);
+            run(isa, &params, &Operands { bias: &b[1..], ..good }, &mut y);
+            run(isa, &params, &good, &mut y[1..]);
+            run(isa, &Params { layout: 9, ..params }, &good, &mut y);
+            run_pixels(isa, &params, &good, 1..10, &mut y);
+            run_pixels(isa, &params, &good, Range { start: 2, end: 1 }, &mut y);
+            run_pixels(isa, &params, &good, 1..3, &mut y);
             assert_eq!(y, [7.0; 27]);
-            run(isa, &params, &x, &w, &b, &mut y);
+            run(isa, &params, &good, &mut y);
             assert_eq!(y[0], 6.0);
         }
     }
@@ -181,7 +207,7 @@ mod tests {
                 let mut packed = std::vec![0.0; params.weights().unwrap() as usize];
                 assert!(pack(&g, layout, &[1.0; 81], &mut packed));
                 let mut y = [0.0; 27];
-                run(isa, &params, &[f32::NAN; 27], &packed, &[0.0; 3], &mut y);
+                run(isa, &params, &Operands { x: &[f32::NAN; 27], weights: &packed, bias: &[0.0; 3] }, &mut y);
                 assert!(y.iter().all(|y| y.is_nan()), "{:?}", isa.level());
             }
         }

@@ -1,39 +1,40 @@
 //! The reference: one output at a time, taps in row-major order, then input channels.
 
-use super::{Params, layout};
+use core::ops::Range;
+
+use super::{Operands, Params, layout};
+use crate::geometry::Geometry;
+use crate::pixels::place;
 use crate::round::bound;
-use crate::rows::every;
+use crate::rows::{every, rows_mut};
 
 /// The weights of one output channel: element `k` of its row lies at `start + k * step`.
-struct Row {
-    start: usize,
-    step: usize,
+pub(crate) struct Row {
+    pub(crate) start: usize,
+    pub(crate) step: usize,
 }
 
-pub(super) fn run(params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
+pub(super) fn run(params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
     let g = &params.geometry;
-    let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for (channel, &bias) in (0..g.out_channels).zip(bias) {
-                    let Some(y) = outputs.next() else { return };
-                    let sum = one(params, x, weights, [n, row, column, channel], bias);
-                    *y = bound(sum, params.low, params.high);
-                }
-            }
+    for (pixel, y) in pixels.zip(rows_mut(y, g.out_channels as usize)) {
+        let [n, row, column] = place(pixel, g.out_height, g.out_width);
+        for ((channel, &bias), y) in (0..g.out_channels).zip(operands.bias).zip(y) {
+            let sum = one(params, operands.x, operands.weights, [n, row, column, channel], bias);
+            *y = bound(sum, params.low, params.high);
         }
     }
 }
 
-fn row_of(params: &Params, channel: usize) -> Row {
-    let g = &params.geometry;
-    let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-    let row = taps.wrapping_mul(g.group_inputs() as usize);
-    if params.layout == layout::O16 {
-        Row { start: (channel & !15).wrapping_mul(row).wrapping_add(channel & 15), step: 16 }
-    } else {
-        Row { start: channel.wrapping_mul(row), step: 1 }
+impl Row {
+    /// That of `channel` in a layout.
+    pub(crate) fn of(g: &Geometry, layout: u32, channel: usize) -> Self {
+        let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
+        let row = taps.wrapping_mul(g.group_inputs() as usize);
+        if layout == layout::O16 {
+            Self { start: (channel & !15).wrapping_mul(row).wrapping_add(channel & 15), step: 16 }
+        } else {
+            Self { start: channel.wrapping_mul(row), step: 1 }
+        }
     }
 }
 
@@ -42,7 +43,7 @@ fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [
     let (rows, columns) = (g.rows(), g.columns());
     let inputs = g.group_inputs() as usize;
     let group = channel.checked_div(g.group_outputs()).unwrap_or(0) as usize;
-    let place = row_of(params, channel as usize);
+    let place = Row::of(g, params.layout, channel as usize);
     let mut sum = bias;
     for kh in rows.taps(row) {
         let r = (n as usize).wrapping_mul(g.in_height as usize).wrapping_add(rows.position(row, kh));

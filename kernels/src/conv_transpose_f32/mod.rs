@@ -1,13 +1,22 @@
 //! f32 transposed convolution: input pixel `i` reaches the outputs `i * stride - pad + tap * dilation`.
 //!
-//! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]`, bias `[O]`, y `[N, OH, OW, O]`:
+//! x `[N, H, W, I]`, weights `[O][KH][KW][I / groups]` in a [`layout`] of convolutions, bias `[O]`, y `[N, OH, OW, O]`:
 //! `y = clamp(bias[o] + Σ x * w)` over the taps that reach a pixel. An output of `n` products differs from the exact sum
 //! by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+
+use core::ops::Range;
 
 use crate::Isa;
+use crate::conv_f32::packed_len;
+pub use crate::conv_f32::{Operands, layout, layouts, pack};
 use crate::geometry::Geometry;
+use crate::pixels;
+#[cfg(target_arch = "x86_64")]
+use crate::simd;
 
 /// What a transposed convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -18,36 +27,64 @@ pub struct Params {
     pub low: f32,
     /// Greatest output.
     pub high: f32,
+    /// Layout of the weights, one of [`layout`].
+    pub layout: u32,
 }
 
 impl Params {
-    /// Whether the geometry can be computed; with operands of the lengths that it gives, nothing outside is reached.
+    /// Whether geometry and layout can be computed; with operands of the lengths that the geometry and
+    /// [`Params::weights`] give, nothing outside them is reached.
     pub fn check(&self) -> bool {
-        self.geometry.check_transposed()
+        self.geometry.check_transposed() && self.weights().is_some()
     }
 
-    fn fits(&self, x: &[f32], weights: &[f32], bias: &[f32], y: &[f32]) -> bool {
+    /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
+    /// hold several groups.
+    pub fn weights(&self) -> Option<u32> {
+        packed_len(&self.geometry, self.layout)
+    }
+
+    fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let g = &self.geometry;
         self.check()
-            && is(x.len(), g.inputs())
-            && is(weights.len(), g.weights())
-            && bias.len() == g.out_channels as usize
-            && is(y.len(), g.outputs())
+            && is(o.x.len(), g.inputs())
+            && is(o.weights.len(), self.weights())
+            && o.bias.len() == g.out_channels as usize
+            && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
-    if params.fits(x, weights, bias, y) {
-        portable::run(params, x, weights, bias, y);
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [f32]) {
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
+/// A pixel does not depend on the range that it is computed in: within a variant its bits are the same.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
+    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+        portable::run(params, operands, pixels, y);
     }
+}
+
+/// Convolves with a vector variant; false where there is none.
+#[cfg(target_arch = "x86_64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
+    let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
+    job.is_some_and(|job| simd::run(isa, vector::Transposed { job, pixels: pixels.clone(), y }))
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, transposed_convolutions};
+    use crate::samples::{Samples, cuts_agree, transposed_convolutions};
 
     /// Scatters every input pixel to the outputs that it reaches, as the definition says.
     fn exact(g: &Geometry, x: &[f32], weights: &[f32], bias: &[f32]) -> std::vec::Vec<(f64, f64)> {
@@ -85,11 +122,20 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &weights, &bias);
         for isa in Isa::available() {
-            let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
-            run(isa, &Params { geometry: *g, low, high }, &x, &weights, &bias, &mut y);
-            for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
-                let sum = sum.max(f64::from(low)).min(f64::from(high));
-                assert!((f64::from(y) - sum).abs() <= error, "{:?} {k}: {y} for {sum}, {g:?}", isa.level());
+            for &layout in layouts(isa) {
+                let params = Params { geometry: *g, low, high, layout };
+                let Some(len) = params.weights() else { continue };
+                let mut packed = std::vec![f32::NAN; len as usize];
+                assert!(pack(g, layout, &weights, &mut packed));
+                let operands = Operands { x: &x, weights: &packed, bias: &bias };
+                let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
+                run(isa, &params, &operands, &mut y);
+                let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &operands, pixels, y);
+                cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
+                for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
+                    let sum = sum.max(f64::from(low)).min(f64::from(high));
+                    assert!((f64::from(y) - sum).abs() <= error, "{:?} {k}: {y} for {sum}, {g:?}", isa.level());
+                }
             }
         }
     }
@@ -105,20 +151,15 @@ mod tests {
     #[test]
     fn bad_parameters_leave_the_output() {
         let g = transposed_convolutions()[0];
-        let params = Params { geometry: g, low: 0.0, high: 9.0 };
+        let params = Params { geometry: g, low: 0.0, high: 9.0, layout: layout::ROWS };
+        let good = Operands { x: &[1.0], weights: &[1.0], bias: &[1.0] };
         for isa in Isa::available() {
             let mut y = [7.0];
-            run(isa, &params, &[], &[1.0], &[1.0], &mut y);
-            run(
-                isa,
-                &Params { geometry: Geometry { stride_height: 0, ..g }, ..params },
-                &[1.0],
-                &[1.0],
-                &[1.0],
-                &mut y,
-            );
+            run(isa, &params, &Operands { x: &[], ..good }, &mut y);
+            run(isa, &Params { geometry: Geometry { stride_height: 0, ..g }, ..params }, &good, &mut y);
+            run(isa, &Params { layout: 9, ..params }, &good, &mut y);
             assert_eq!(y, [7.0]);
-            run(isa, &params, &[1.0], &[1.0], &[1.0], &mut y);
+            run(isa, &params, &good, &mut y);
             assert_eq!(y, [2.0]);
         }
     }

@@ -3,14 +3,17 @@
 //! x `[N, H, W, C]`, weights `[KH][KW][C]`, bias `[C]`, y `[N, OH, OW, C]`. An output of `n` taps differs from the exact
 //! sum by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+
+use core::ops::Range;
 
 use crate::Isa;
 use crate::geometry::Geometry;
+use crate::pixels;
+#[cfg(target_arch = "x86_64")]
+use crate::simd;
 
 /// What a depthwise convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -29,40 +32,57 @@ impl Params {
         self.geometry.check() && self.geometry.is_depthwise()
     }
 
-    fn fits(&self, x: &[f32], weights: &[f32], bias: &[f32], y: &[f32]) -> bool {
+    fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let g = &self.geometry;
         self.check()
-            && is(x.len(), g.inputs())
-            && is(weights.len(), g.weights())
-            && bias.len() == g.out_channels as usize
-            && is(y.len(), g.outputs())
+            && is(o.x.len(), g.inputs())
+            && is(o.weights.len(), g.weights())
+            && o.bias.len() == g.out_channels as usize
+            && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
 }
 
+/// What a depthwise convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Operands<'a> {
+    /// Input `[N, H, W, C]`.
+    pub x: &'a [f32],
+    /// Weights `[KH][KW][C]`.
+    pub weights: &'a [f32],
+    /// Bias `[C]`.
+    pub bias: &'a [f32],
+}
+
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
-    if params.fits(x, weights, bias, y) && !run_fast(isa, params, x, weights, bias, y) {
-        portable::run(params, x, weights, bias, y);
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [f32]) {
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
+/// A pixel does not depend on the range that it is computed in: within a variant its bits are the same.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
+    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+        portable::run(params, operands, pixels, y);
     }
 }
 
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) -> bool {
-    avx512::run(isa, params, x, weights, bias, y) || avx2::run(isa, params, x, weights, bias, y)
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
+    simd::run(isa, vector::Depthwise { params, operands, pixels: pixels.clone(), y })
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
+fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, convolutions, depthwise_convolutions, each_tap, pixels};
+    use crate::samples::{Samples, convolutions, cuts_agree, depthwise_convolutions, each_tap, pixels};
 
     fn battery(g: &Geometry, seed: u64, low: f32, high: f32) {
         let mut samples = Samples::new(seed);
@@ -72,7 +92,11 @@ mod tests {
         let bias = samples.floats(channels, -1.0, 1.0);
         for isa in Isa::available() {
             let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
-            run(isa, &Params { geometry: *g, low, high }, &x, &weights, &bias, &mut y);
+            let (params, operands) =
+                (Params { geometry: *g, low, high }, Operands { x: &x, weights: &weights, bias: &bias });
+            run(isa, &params, &operands, &mut y);
+            let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &operands, pixels, y);
+            cuts_agree(g.pixels().unwrap(), channels, &y, run_part);
             let mut outputs = y.iter();
             for place in pixels(g.batch, g.out_height, g.out_width) {
                 for c in 0..channels {
@@ -112,13 +136,15 @@ mod tests {
     fn wrong_lengths_leave_the_output() {
         let g = depthwise_convolutions()[0];
         let params = Params { geometry: g, low: 0.0, high: 6.0 };
+        let good = Operands { x: &[1.0], weights: &[1.0], bias: &[1.0] };
         for isa in Isa::available() {
             let mut y = [7.0];
-            run(isa, &params, &[1.0, 1.0], &[1.0], &[1.0], &mut y);
-            run(isa, &params, &[1.0], &[], &[1.0], &mut y);
-            run(isa, &params, &[1.0], &[1.0], &[], &mut y);
+            run(isa, &params, &Operands { x: &[1.0, 1.0], ..good }, &mut y);
+            run(isa, &params, &Operands { weights: &[], ..good }, &mut y);
+            run(isa, &params, &Operands { bias: &[], ..good }, &mut y);
+            run_pixels(isa, &params, &good, 1..2, &mut y);
             assert_eq!(y, [7.0]);
-            run(isa, &params, &[1.0], &[1.0], &[1.0], &mut y);
+            run(isa, &params, &good, &mut y);
             assert_eq!(y, [2.0]);
         }
     }

@@ -1,20 +1,19 @@
 //! The reference: one output at a time, taps in row-major order.
 
-use super::Params;
-use crate::round::bound;
+use core::ops::Range;
 
-pub(super) fn run(params: &Params, x: &[f32], weights: &[f32], bias: &[f32], y: &mut [f32]) {
+use super::{Operands, Params};
+use crate::pixels::place;
+use crate::round::bound;
+use crate::rows::rows_mut;
+
+pub(super) fn run(params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
     let g = &params.geometry;
-    let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for (channel, &bias) in (0..g.out_channels).zip(bias) {
-                    let Some(y) = outputs.next() else { return };
-                    let sum = one(params, x, weights, [n, row, column, channel], bias);
-                    *y = bound(sum, params.low, params.high);
-                }
-            }
+    for (pixel, y) in pixels.zip(rows_mut(y, g.out_channels as usize)) {
+        let [n, row, column] = place(pixel, g.out_height, g.out_width);
+        for ((channel, &bias), y) in (0..g.out_channels).zip(operands.bias).zip(y) {
+            let sum = one(params, operands.x, operands.weights, [n, row, column, channel], bias);
+            *y = bound(sum, params.low, params.high);
         }
     }
 }

@@ -10,11 +10,30 @@ mod avx512;
 mod portable;
 
 use crate::Isa;
+use crate::rows::rows_mut;
 
 /// Adds the products. Nothing happens where the matrix has not `y.len()` rows of `x.len()`.
 pub(crate) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
     if x.len().checked_mul(y.len()) == Some(matrix.len()) && !run_fast(isa, matrix, x, y) {
         portable::run(matrix, x, y);
+    }
+}
+
+/// Rows of the matrix that stay in the nearest cache while every vector passes over them.
+const BLOCK: usize = 16;
+
+/// As [`run`] for every vector of `x` and its row of `y`, with the same bits; the matrix is read once.
+pub(crate) fn run_several(isa: Isa, matrix: &[f32], x: &[&[f32]], y: &mut [f32]) {
+    let Some(first) = x.first() else { return };
+    let Some(len) = matrix.len().checked_div(first.len()) else { return };
+    let mut start = 0usize;
+    while start < len {
+        let end = start.wrapping_add(BLOCK).min(len);
+        let block = matrix.get(start.wrapping_mul(first.len())..end.wrapping_mul(first.len())).unwrap_or(&[]);
+        for (x, y) in x.iter().zip(rows_mut(y, len)) {
+            run(isa, block, x, y.get_mut(start..end).unwrap_or_default());
+        }
+        start = end;
     }
 }
 
@@ -72,6 +91,22 @@ mod tests {
                     run(isa, &row.repeat(rows), &x, &mut y);
                     assert!(y.iter().all(|y| y.to_bits() == alone[0].to_bits()), "{:?} {rows}", isa.level());
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn several_vectors_give_the_bits_of_each() {
+        for (rows, columns) in [(1, 3), (15, 16), (16, 8), (33, 37)] {
+            let mut samples = Samples::new(5);
+            let matrix = samples.floats(rows * columns, -1.0, 1.0);
+            let vectors = samples.floats(5 * columns, -1.0, 1.0);
+            let x: std::vec::Vec<&[f32]> = vectors.chunks(columns).collect();
+            for isa in Isa::available() {
+                let (mut all, mut each) = (std::vec![0.5; 5 * rows], std::vec![0.5; 5 * rows]);
+                run_several(isa, &matrix, &x, &mut all);
+                x.iter().zip(each.chunks_mut(rows)).for_each(|(x, y)| run(isa, &matrix, x, y));
+                assert_eq!(all, each, "{:?} {rows} {columns}", isa.level());
             }
         }
     }

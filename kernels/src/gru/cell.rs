@@ -1,34 +1,44 @@
-//! One step of one sequence.
+//! Steps of one sequence.
 
 use super::{GATES, Params};
-use crate::recurrent::{self, Inputs, Place, Weights, row, row_mut};
+use crate::recurrent::{self, Inputs, Place, Weights, row_mut};
+use crate::rows::rows_mut;
 use crate::{Isa, gemv, unary};
 
-/// Takes one step from the state in `y_h` to the next, which is also copied into `y`. `None` only where an operand is too
-/// short.
-pub(super) fn step(
+/// Takes some steps of one sequence from the state in `y_h` to the next ones, which are also copied into `y`. `None` only
+/// where an operand is too short.
+pub(super) fn steps(
     isa: Isa,
     params: &Params,
     inputs: &Inputs<'_>,
-    place: Place,
+    places: &[Place],
     [y, y_h, scratch]: [&mut [f32]; 3],
 ) -> Option<()> {
     let (s, hidden) = (&params.sequence, params.sequence.hidden as usize);
-    let x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
-    let h = row_mut(y_h, place.state_row(s), hidden)?;
-    let y = row_mut(y, place.y_row(s), hidden)?;
-    let gates = row_mut(scratch, place.batch, hidden.wrapping_mul(GATES as usize))?;
-    let [of_gates, of_state] = recurrent::activations(&params.activations, place.direction)?;
-    let weights = Weights::of(inputs, s, GATES, place.direction)?;
-
+    let weights = Weights::of(inputs, s, GATES, places.first()?.direction)?;
     // z and r take all of the recurrent product; that of h comes after the reset.
+    let b_zr = weights.rb.get(..hidden.wrapping_mul(2)).unwrap_or(&[]);
+    weights.project_inputs(isa, (inputs, s), places, b_zr, scratch)?;
+    for (&place, gates) in places.iter().zip(rows_mut(scratch, hidden.wrapping_mul(GATES as usize))) {
+        let h = row_mut(y_h, place.state_row(s), hidden)?;
+        step(isa, params, &weights, place.direction, [row_mut(y, place.y_row(s), hidden)?, h, gates])?;
+    }
+    Some(())
+}
+
+/// One step from `h` to the next state, which is also copied into `y`; `gates` hold the products of the input.
+fn step(
+    isa: Isa,
+    params: &Params,
+    weights: &Weights<'_>,
+    direction: usize,
+    [y, h, gates]: [&mut [f32]; 3],
+) -> Option<()> {
+    let hidden = params.sequence.hidden as usize;
+    let [of_gates, of_state] = recurrent::activations(&params.activations, direction)?;
     let zr = hidden.wrapping_mul(2);
     let (r_zr, r_h) = weights.r.split_at_checked(zr.wrapping_mul(hidden))?;
-    let (b_zr, b_h) = weights.rb.split_at_checked(zr.min(weights.rb.len()))?;
-    gates.fill(0.0);
-    recurrent::add(gates, weights.wb);
-    recurrent::add(gates, b_zr);
-    gemv::run(isa, weights.w, x, gates);
+    let b_h = weights.rb.get(zr..).unwrap_or(&[]);
     let (gates, new) = gates.split_at_mut_checked(zr)?;
     gemv::run(isa, r_zr, h, gates);
     recurrent::clip(gates, params.clip);

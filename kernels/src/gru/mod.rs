@@ -35,7 +35,7 @@ pub struct Outputs<'a> {
     pub y: &'a mut [f32],
     /// The last state `[D, B, H]`.
     pub y_h: &'a mut [f32],
-    /// `[B, 3 * H]`, overwritten.
+    /// `[S, 3 * H]`, overwritten, see [`Sequence::scratch_len`].
     pub scratch: &'a mut [f32],
 }
 
@@ -49,9 +49,9 @@ pub fn run(isa: Isa, params: &Params, inputs: &Inputs<'_>, outputs: Outputs<'_>)
     if inputs.lengths.is_some() {
         y.fill(0.0);
     }
-    s.each_step(inputs.lengths, |place| {
+    s.each_run(inputs.lengths, |places| {
         // Every row exists: the lengths have been checked.
-        let _ = cell::step(isa, params, inputs, place, [&mut *y, &mut *y_h, &mut *scratch]);
+        let _ = cell::steps(isa, params, inputs, places, [&mut *y, &mut *y_h, &mut *scratch]);
     });
 }
 

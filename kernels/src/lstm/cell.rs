@@ -1,27 +1,30 @@
-//! One step of one sequence.
+//! Steps of one sequence.
 
 use super::{GATES, More, Params};
 use crate::recurrent::{self, Inputs, Place, Weights, row, row_mut};
-use crate::{Isa, unary};
+use crate::rows::rows_mut;
+use crate::{Isa, gemv, unary};
 
-/// Takes one step from the state in `y_h` and `y_c` to the next, which is also copied into `y`. `None` only where an
-/// operand is too short.
-pub(super) fn step(
+/// Takes some steps of one sequence from the state in `y_h` and `y_c` to the next ones, which are also copied into `y`.
+/// `None` only where an operand is too short.
+pub(super) fn steps(
     isa: Isa,
     params: &Params,
     inputs: &Inputs<'_>,
     more: &More<'_>,
-    place: Place,
+    places: &[Place],
     [y, y_h, y_c, scratch]: [&mut [f32]; 4],
 ) -> Option<()> {
     let (s, hidden) = (&params.sequence, params.sequence.hidden as usize);
-    let x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
-    let h = row_mut(y_h, place.state_row(s), hidden)?;
-    let c = row_mut(y_c, place.state_row(s), hidden)?;
-    let gates = row_mut(scratch, place.batch, hidden.wrapping_mul(GATES as usize))?;
-    Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, gates);
-    advance(isa, params, more, place.direction, [gates, h, c])?;
-    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
+    let weights = Weights::of(inputs, s, GATES, places.first()?.direction)?;
+    weights.project_inputs(isa, (inputs, s), places, weights.rb, scratch)?;
+    for (place, gates) in places.iter().zip(rows_mut(scratch, hidden.wrapping_mul(GATES as usize))) {
+        let h = row_mut(y_h, place.state_row(s), hidden)?;
+        let c = row_mut(y_c, place.state_row(s), hidden)?;
+        gemv::run(isa, weights.r, h, gates);
+        advance(isa, params, more, place.direction, [gates, h, c])?;
+        recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
+    }
     Some(())
 }
 

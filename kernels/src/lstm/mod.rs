@@ -54,7 +54,7 @@ pub struct Outputs<'a> {
     pub y_h: &'a mut [f32],
     /// The last cell state `[D, B, H]`.
     pub y_c: &'a mut [f32],
-    /// `[B, 4 * H]`, overwritten.
+    /// `[S, 4 * H]`, overwritten, see [`Sequence::scratch_len`].
     pub scratch: &'a mut [f32],
 }
 
@@ -74,9 +74,9 @@ pub fn run(isa: Isa, params: &Params, inputs: &Inputs<'_>, more: &More<'_>, outp
     if inputs.lengths.is_some() {
         y.fill(0.0);
     }
-    s.each_step(inputs.lengths, |place| {
+    s.each_run(inputs.lengths, |places| {
         // Every row exists: the lengths have been checked.
-        let _ = cell::step(isa, params, inputs, more, place, [&mut *y, &mut *y_h, &mut *y_c, &mut *scratch]);
+        let _ = cell::steps(isa, params, inputs, more, places, [&mut *y, &mut *y_h, &mut *y_c, &mut *scratch]);
     });
 }
 

@@ -9,6 +9,9 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use core::ops::Range;
+
+use crate::pixels;
 use crate::rows::{rows, rows_mut};
 use crate::walk::{product, reach};
 use crate::{Isa, gemv};
@@ -48,16 +51,28 @@ impl Params {
         product(&[product(&self.batch)?, self.rows, self.columns]).filter(|&n| n > 0)
     }
 
-    fn fits(&self, a: &[f32], b: &[f32], y: &[f32]) -> bool {
+    /// Rows of all matrices of y.
+    pub fn all_rows(&self) -> Option<u32> {
+        product(&[product(&self.batch)?, self.rows])
+    }
+
+    fn fits(&self, a: &[f32], b: &[f32], rows: &Range<u32>, y: &[f32]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-        is(a.len(), self.a_len()) && is(b.len(), self.b_len()) && is(y.len(), self.y_len())
+        let counts = is(a.len(), self.a_len()) && is(b.len(), self.b_len()) && self.y_len().is_some();
+        counts && pixels::fit(rows, self.all_rows(), self.columns, y.len())
     }
 }
 
 /// Multiplies. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
-    if params.fits(a, b, y) {
-        each_matrix(params, a, b, y, |a, b, y| one(isa, params, a, b, y));
+    run_rows(isa, params, a, b, 0..params.all_rows().unwrap_or(0), y);
+}
+
+/// Computes a range of the rows of y only, counted over all matrices; `y` is that part of the output. A row does not
+/// depend on the range that it is computed in: within a variant its bits are the same.
+pub fn run_rows(isa: Isa, params: &Params, a: &[f32], b: &[f32], rows: Range<u32>, y: &mut [f32]) {
+    if params.fits(a, b, &rows, y) {
+        each_matrix(params, a, b, rows, y, |part, a, b, y| one(isa, part, a, b, y));
     }
 }
 
@@ -103,23 +118,41 @@ fn strips(p: &Params, a: &[f32], y: &mut [f32], sizes: [u32; 2], mut one: impl F
     }
 }
 
-/// Calls `one` with every matrix of y and those of a and b that it is made of.
-fn each_matrix(p: &Params, a: &[f32], b: &[f32], y: &mut [f32], mut one: impl FnMut(&[f32], &[f32], &mut [f32])) {
-    let (rows, inner, columns) = (p.rows as usize, p.inner as usize, p.columns as usize);
-    let (a_size, b_size) = (rows.wrapping_mul(inner), inner.wrapping_mul(columns));
+/// Calls `one` with the rows of every matrix of y that lie in the range, and what of a and b they are made of; the
+/// parameters have that number of rows.
+fn each_matrix(
+    p: &Params,
+    a: &[f32],
+    b: &[f32],
+    range: Range<u32>,
+    y: &mut [f32],
+    mut one: impl FnMut(&Params, &[f32], &[f32], &mut [f32]),
+) {
+    let (inner, columns) = (p.inner as usize, p.columns as usize);
+    let b_size = inner.wrapping_mul(columns);
     let walk = crate::walk::Walk::new(p.batch, [p.a_strides, p.b_strides]);
-    for (y, [i, j]) in rows_mut(y, rows.wrapping_mul(columns)).zip(walk) {
-        let (i, j) = ((i as usize).wrapping_mul(a_size), (j as usize).wrapping_mul(b_size));
-        if let (Some(a), Some(b)) = (a.get(i..i.wrapping_add(a_size)), b.get(j..j.wrapping_add(b_size))) {
-            one(a, b, y);
+    let (mut y, mut first) = (y, 0u32);
+    for [i, j] in walk {
+        let start = range.start.max(first);
+        let count = range.end.min(first.wrapping_add(p.rows)).saturating_sub(start);
+        if count > 0 {
+            let row = (i as usize).wrapping_mul(p.rows as usize).wrapping_add(start.wrapping_sub(first) as usize);
+            let (i, j) = (row.wrapping_mul(inner), (j as usize).wrapping_mul(b_size));
+            let a = a.get(i..i.wrapping_add((count as usize).wrapping_mul(inner)));
+            let b = b.get(j..j.wrapping_add(b_size));
+            let part = y.split_at_mut_checked((count as usize).wrapping_mul(columns));
+            let (Some(a), Some(b), Some((here, rest))) = (a, b, part) else { return };
+            one(&Params { rows: count, ..*p }, a, b, here);
+            y = rest;
         }
+        first = first.wrapping_add(p.rows);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::Samples;
+    use crate::samples::{Samples, cuts_agree};
     use crate::walk::Walk;
 
     fn params(batch: [u32; 4], rows: u32, inner: u32, columns: u32) -> Params {
@@ -135,6 +168,8 @@ mod tests {
         for isa in Isa::available() {
             let mut y = std::vec![f32::NAN; p.y_len().unwrap() as usize];
             run(isa, p, &a, &b, &mut y);
+            let run_part = |rows, y: &mut [f32]| run_rows(isa, p, &a, &b, rows, y);
+            cuts_agree(p.all_rows().unwrap(), columns, &y, run_part);
             let mut outputs = y.iter();
             for [i, j] in Walk::new(p.batch, [p.a_strides, p.b_strides]) {
                 let (a, b) = (&a[i as usize * rows * inner..], &b[j as usize * inner * columns..]);

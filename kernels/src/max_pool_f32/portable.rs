@@ -1,18 +1,17 @@
 //! The reference: one output at a time.
 
-use super::Params;
+use core::ops::Range;
 
-pub(super) fn run(params: &Params, x: &[f32], y: &mut [f32]) {
+use super::Params;
+use crate::pixels::place;
+use crate::rows::rows_mut;
+
+pub(super) fn run(params: &Params, x: &[f32], pixels: Range<u32>, y: &mut [f32]) {
     let g = &params.geometry;
-    let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for channel in 0..g.channels {
-                    let Some(y) = outputs.next() else { return };
-                    *y = one(params, x, [n, row, column, channel]);
-                }
-            }
+    for (pixel, y) in pixels.zip(rows_mut(y, g.channels as usize)) {
+        let [n, row, column] = place(pixel, g.out_height, g.out_width);
+        for (channel, y) in (0..g.channels).zip(y) {
+            *y = one(params, x, [n, row, column, channel]);
         }
     }
 }

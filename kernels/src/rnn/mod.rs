@@ -4,8 +4,9 @@
 //! none). The arithmetic of a step does not depend on T, B or its place, so that T calls of one step equal one call of T
 //! steps to the bit. The products are those of the matrix times vector kernel, the activations those of the unary kernel.
 
-use crate::recurrent::{self, Inputs, Place, Sequence, Weights, row, row_mut};
-use crate::{Isa, unary};
+use crate::recurrent::{self, Inputs, Place, Sequence, Weights, row_mut};
+use crate::rows::rows_mut;
+use crate::{Isa, gemv, unary};
 
 /// Gates: one.
 const GATES: u32 = 1;
@@ -28,7 +29,7 @@ pub struct Outputs<'a> {
     pub y: &'a mut [f32],
     /// The last state `[D, B, H]`.
     pub y_h: &'a mut [f32],
-    /// `[B, H]`, overwritten.
+    /// `[S, H]`, overwritten, see [`Sequence::scratch_len`].
     pub scratch: &'a mut [f32],
 }
 
@@ -42,30 +43,32 @@ pub fn run(isa: Isa, params: &Params, inputs: &Inputs<'_>, outputs: Outputs<'_>)
     if inputs.lengths.is_some() {
         y.fill(0.0);
     }
-    s.each_step(inputs.lengths, |place| {
+    s.each_run(inputs.lengths, |places| {
         // Every row exists: the lengths have been checked.
-        let _ = step(isa, params, inputs, place, [&mut *y, &mut *y_h, &mut *scratch]);
+        let _ = take_steps(isa, params, inputs, places, [&mut *y, &mut *y_h, &mut *scratch]);
     });
 }
 
-/// Takes one step from the state in `y_h` to the next, which is also copied into `y`. `None` only where an operand is too
-/// short.
-fn step(
+/// Takes some steps of one sequence from the state in `y_h` to the next ones, which are also copied into `y`. `None` only
+/// where an operand is too short.
+fn take_steps(
     isa: Isa,
     params: &Params,
     inputs: &Inputs<'_>,
-    place: Place,
+    places: &[Place],
     [y, y_h, scratch]: [&mut [f32]; 3],
 ) -> Option<()> {
     let (s, hidden) = (&params.sequence, params.sequence.hidden as usize);
-    let x = row(inputs.x, place.x_row(s), s.inputs as usize)?;
-    let h = row_mut(y_h, place.state_row(s), hidden)?;
-    let sum = row_mut(scratch, place.batch, hidden)?;
-    Weights::of(inputs, s, GATES, place.direction)?.project(isa, x, h, sum);
-    recurrent::clip(sum, params.clip);
-    unary::run_in_place(isa, params.activations.get(place.direction)?, sum);
-    recurrent::copy(h, sum);
-    recurrent::copy(row_mut(y, place.y_row(s), hidden)?, sum);
+    let weights = Weights::of(inputs, s, GATES, places.first()?.direction)?;
+    weights.project_inputs(isa, (inputs, s), places, weights.rb, scratch)?;
+    for (place, sum) in places.iter().zip(rows_mut(scratch, hidden)) {
+        let h = row_mut(y_h, place.state_row(s), hidden)?;
+        gemv::run(isa, weights.r, h, sum);
+        recurrent::clip(sum, params.clip);
+        unary::run_in_place(isa, params.activations.get(place.direction)?, sum);
+        recurrent::copy(h, sum);
+        recurrent::copy(row_mut(y, place.y_row(s), hidden)?, sum);
+    }
     Some(())
 }
 

@@ -1,5 +1,4 @@
-//! AVX2: 8 elements at a time. Exponentials are computed in f64 and rounded once, so that no subnormal or cancelled
-//! result loses bits.
+//! AVX2: 8 elements at a time.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
@@ -43,10 +42,6 @@ fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
         Function::Floor => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(v)),
         Function::Ceil => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC }>(v)),
         Function::Round => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v)),
-        Function::Exp => each(x, y, |v| halves(v, |v| exp(v))),
-        Function::Sigmoid => each(x, y, |v| halves(v, |v| sigmoid(v, _mm256_set1_pd(1.0)))),
-        Function::Silu => each(x, y, |v| halves(v, |v| sigmoid(v, v))),
-        Function::Tanh => each(x, y, |v| halves(v, |v| tanh(v))),
         _ => return false,
     }
     true
@@ -102,53 +97,4 @@ fn hard_swish(v: __m256) -> __m256 {
     let six = _mm256_set1_ps(6.0);
     let shifted = _mm256_max_ps(_mm256_setzero_ps(), _mm256_add_ps(v, _mm256_set1_ps(3.0)));
     _mm256_mul_ps(v, _mm256_div_ps(_mm256_min_ps(six, shifted), six))
-}
-
-/// `2^n` and `exp(r) - 1` for `x = n ln 2 + r`, `|r| <= ln 2 / 2`: the remainder of the series, of degree 8, is below
-/// 2^-30 of itself. `x` lies within ±150.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn split_exp(x: __m256d) -> (__m256d, __m256d) {
-    let n = _mm256_mul_pd(x, _mm256_set1_pd(core::f64::consts::LOG2_E));
-    let n = _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(n);
-    let r = _mm256_fnmadd_pd(n, _mm256_set1_pd(core::f64::consts::LN_2), x);
-    let mut series = _mm256_set1_pd(1.0 / 40320.0);
-    for coefficient in [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0] {
-        series = _mm256_fmadd_pd(series, r, _mm256_set1_pd(coefficient));
-    }
-    let exponent = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_cvtpd_epi32(n)), _mm256_set1_epi64x(1023));
-    (_mm256_castsi256_pd(_mm256_slli_epi64::<52>(exponent)), _mm256_mul_pd(series, r))
-}
-
-/// `x` within ±150, where the exponential of f32 has long become 0 or infinite; a NaN stays.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn limit(x: __m256d) -> __m256d {
-    _mm256_min_pd(_mm256_set1_pd(150.0), _mm256_max_pd(_mm256_set1_pd(-150.0), x))
-}
-
-/// `exp(x)`, infinite above 150.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn exp(x: __m256d) -> __m256d {
-    let (power, rest) = split_exp(limit(x));
-    let above = _mm256_cmp_pd::<_CMP_GT_OQ>(x, _mm256_set1_pd(150.0));
-    _mm256_blendv_pd(_mm256_fmadd_pd(power, rest, power), _mm256_set1_pd(f64::INFINITY), above)
-}
-
-/// `y / (1 + exp(-x))`.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn sigmoid(x: __m256d, y: __m256d) -> __m256d {
-    let e = exp(_mm256_xor_pd(x, _mm256_set1_pd(-0.0)));
-    _mm256_div_pd(y, _mm256_add_pd(e, _mm256_set1_pd(1.0)))
-}
-
-/// `tanh(x) = e / (e + 2)` with `e = exp(2x) - 1`, which does not cancel near zero.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn tanh(x: __m256d) -> __m256d {
-    let (power, rest) = split_exp(limit(_mm256_add_pd(x, x)));
-    let e = _mm256_fmadd_pd(power, rest, _mm256_sub_pd(power, _mm256_set1_pd(1.0)));
-    _mm256_div_pd(e, _mm256_add_pd(e, _mm256_set1_pd(2.0)))
 }

@@ -1,13 +1,18 @@
 //! Elementwise functions of one float: `y = f(x)`.
 //!
-//! Every variant stays within 2 units in the last place of the function computed in f64 (the exact functions are exact).
+//! Every variant stays within 2 units in the last place of the function computed in f64 (the exact functions are exact);
+//! `Sigmoid`, `Tanh`, `Silu` and `Exp`, which are computed in f32 where there are vectors, within 6.
 //! A NaN gives a NaN.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 use crate::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::simd;
 
 /// The functions; the numbers are those of plans.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,6 +167,9 @@ pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
 /// Computes with a vector variant, `x` being `y` itself where it is `None`; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
+    if vector::knows(params.function) {
+        return simd::run(isa, vector::Elements { function: params.function, x, y });
+    }
     avx2::run(isa, params, x, y)
 }
 
@@ -284,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variant_stays_within_two_units_in_the_last_place() {
+    fn every_variant_stays_within_its_bound() {
         let x = inputs();
         for (number, &function) in Function::ALL.iter().enumerate() {
             assert_eq!(Function::from_number(number as u32), Some(function));
@@ -299,7 +307,9 @@ mod tests {
                 for ((&x, &y), &z) in x.iter().zip(&y).zip(&z) {
                     let want = exact(&params, x);
                     let error = ulps(y, want);
-                    assert!(error <= 2.0, "{:?} {function:?}({x:e}) = {y:e} for {want:e}: {error} ulp", isa.level());
+                    let quick = matches!(function, Function::Sigmoid | Function::Tanh | Function::Silu | Function::Exp);
+                    let bound = if quick { 6.0 } else { 2.0 };
+                    assert!(error <= bound, "{:?} {function:?}({x:e}) = {y:e} for {want:e}: {error} ulp", isa.level());
                     assert_eq!(y.is_nan(), want.is_nan(), "{function:?}({x:e})");
                     assert_eq!(y.to_bits(), z.to_bits(), "{function:?}({x:e})");
                 }

@@ -142,16 +142,17 @@ impl Linear {
         let y = ctx.program.add(DeviceTensor::new(element::F32, shape, None));
         let bias = ctx.f32s(&self.bias);
         let geometry = self.geometry;
-        if self.transposed {
-            let w = ctx.f32s(&self.weights);
-            ctx.emit(ConvTransposeF32 { geometry, low, high }, &[y], &[x, w, bias]);
-        } else if self.depthwise() {
+        if self.depthwise() {
             let w = ctx.f32s(&taps(&self.weights, self.shape()));
             ctx.emit(DepthwiseF32 { geometry, low, high }, &[y], &[x, w, bias]);
+            return Ok(y);
+        }
+        let mut w = DeviceTensor::new(element::F32, &[self.weights.len()], None);
+        w.constant = Some(Constant::ConvF32(self.weights.clone(), geometry));
+        let w = ctx.program.add(w);
+        if self.transposed {
+            ctx.emit(ConvTransposeF32 { geometry, low, high, layout: 0 }, &[y], &[x, w, bias]);
         } else {
-            let mut w = DeviceTensor::new(element::F32, &[self.weights.len()], None);
-            w.constant = Some(Constant::ConvF32(self.weights.clone(), geometry));
-            let w = ctx.program.add(w);
             ctx.emit(ConvF32 { geometry, low, high, layout: 0 }, &[y], &[x, w, bias]);
         }
         Ok(y)

@@ -8,6 +8,9 @@ use super::recurrent_activation::Activation;
 use crate::OpError;
 use crate::lower::{DeviceTensor, LowerContext, TensorId};
 
+/// Steps whose gates the scratch of a float layer holds.
+const STEPS_AHEAD: usize = 8;
+
 /// What the three layers share: sizes, and the operands in the order of the device.
 pub(super) struct Layer {
     pub sizes: [u32; 4],
@@ -131,8 +134,8 @@ fn emit<A: ocellus_plan::Arguments>(
     states: usize,
     gates: usize,
 ) -> Result<(), OpError> {
-    let [_, batch, _, hidden] = layer.sizes.map(|n| n as usize);
-    let writes = layer.writes(ctx, states, batch * gates * hidden);
+    let [steps, _, _, hidden] = layer.sizes.map(|n| n as usize);
+    let writes = layer.writes(ctx, states, steps.min(STEPS_AHEAD) * gates * hidden);
     let step = ctx.emit(args, &writes, &[]);
     step.reads.clone_from(&layer.reads);
     step.macs = layer.macs(gates);

@@ -168,7 +168,7 @@ arguments! {
 arguments! {
     /// f32 transposed convolution, geometry as [`ConvTransposeI8`].
     ///
-    /// Writes: y f32. Reads: x f32, weights f32 `[O][KH][KW][I / groups]`, bias f32 `[O]`.
+    /// Writes: y f32. Reads: x f32, weights f32 `[O][KH][KW][I / groups]` in `layout`, bias f32 `[O]`.
     ConvTransposeF32 = 6 "conv_transpose_f32" {
         /// The geometry.
         geometry: ConvGeometry,
@@ -176,5 +176,7 @@ arguments! {
         low: f32,
         /// Greatest output.
         high: f32,
+        /// Layout of the weights, one of [`FloatLayout`].
+        layout: u32,
     }
 }

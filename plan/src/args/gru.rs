@@ -7,7 +7,7 @@ arguments! {
     /// GRU (ONNX GRU-14, gates z r h).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
-    /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[B * 3 * H]`.
+    /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[min(T, 8), 3 * H]`.
     /// Reads: x f32 `[T, B, I]`, w f32 `[D, 3*H, I]`, r f32 `[D, 3*H, H]`, bias f32 `[D, 2 * 3*H]`, lengths i32 `[B]`,
     /// h0 `[D, B, H]`; the last ones may be absent (zero; all steps).
     Gru = 61 "gru" {

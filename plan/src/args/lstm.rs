@@ -7,7 +7,7 @@ arguments! {
     /// LSTM (ONNX LSTM-14, gates i o f c).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
-    /// Writes: y f32 `[T, D, B, H]`, y_h, y_c f32 `[D, B, H]` each, scratch f32 `[B * 4 * H]`.
+    /// Writes: y f32 `[T, D, B, H]`, y_h, y_c f32 `[D, B, H]` each, scratch f32 `[min(T, 8), 4 * H]`.
     /// Reads: x f32 `[T, B, I]`, w f32 `[D, 4*H, I]`, r f32 `[D, 4*H, H]`, bias f32 `[D, 2 * 4*H]`, lengths i32 `[B]`,
     /// h0 `[D, B, H]`, c0 `[D, B, H]`, peepholes f32 `[D, 3H]`; the last ones may be absent (zero; all steps).
     Lstm = 60 "lstm" {

@@ -18,7 +18,7 @@ arguments! {
     /// RNN (ONNX RNN-14).
     /// One fixed order of summation, so that T calls of one step equal one call of T steps.
     ///
-    /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[B * 1 * H]`.
+    /// Writes: y f32 `[T, D, B, H]`, y_h f32 `[D, B, H]` each, scratch f32 `[min(T, 8), 1 * H]`.
     /// Reads: x f32 `[T, B, I]`, w f32 `[D, 1*H, I]`, r f32 `[D, 1*H, H]`, bias f32 `[D, 2 * 1*H]`, lengths i32 `[B]`,
     /// h0 `[D, B, H]`; the last ones may be absent (zero; all steps).
     Rnn = 62 "rnn" {

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::conv_f32::{self, Params};
+use ocellus_kernels::conv_f32::{self, Operands as Reads, Params};
 use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvF32;
@@ -33,9 +33,13 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(2, Some(p.geometry.out_channels))
 }
 
+fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
+    Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
+}
+
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    conv_f32::run(o.isa, &p, o.read(0)?, o.read(1)?, o.read(2)?, o.write(0)?);
+    conv_f32::run(o.isa, &p, &reads(o)?, o.write(0)?);
     Some(())
 }
 
@@ -47,22 +51,22 @@ fn one_pixel(g: &Geometry) -> bool {
     g.pixels() == Some(1) && g.groups == 1
 }
 
-/// Rows; of a layer with one pixel blocks of output channels, and of a batch of rows nothing.
+/// Pixels; of a layer with one pixel blocks of output channels.
 fn parts(o: &Operands<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
+    let macs = units::macs(&g);
     if one_pixel(&g) {
         // Bound by the weights: four bytes each.
-        return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 4, units::macs(&g), 4);
+        return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 4, macs, 4);
     }
-    units::rows(&g, 4, 32)
+    units::pixels(g.pixels(), g.out_channels, 4, macs, 32)
 }
 
 fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
-    let p = params(&o.args()?);
-    let (x, weights, bias) = (o.read::<f32>(0)?, o.read::<f32>(1)?, o.read::<f32>(2)?);
+    let (p, all) = (params(&o.args()?), reads(o)?);
+    let y = view_mut(y)?;
     if !one_pixel(&p.geometry) {
-        let (geometry, seen) = units::of_rows(&p.geometry, &units)?;
-        conv_f32::run(o.isa, &Params { geometry, ..p }, x.get(seen)?, weights, bias, view_mut(y)?);
+        conv_f32::run_pixels(o.isa, &p, &all, units, y);
         return Some(());
     }
     let channels = units.start.checked_mul(BLOCK)?..units.end.checked_mul(BLOCK)?.min(p.geometry.out_channels);
@@ -70,8 +74,8 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     // Whole blocks lie one behind the other in every layout.
     let start = if channels.start == 0 { 0 } else { of(channels.start).weights()? as usize };
     let part = of(channels.end.checked_sub(channels.start)?);
-    let weights = weights.get(start..start.checked_add(part.weights()? as usize)?)?;
-    let bias = bias.get(channels.start as usize..channels.end as usize)?;
-    conv_f32::run(o.isa, &part, x, weights, bias, view_mut(y)?);
+    let weights = all.weights.get(start..start.checked_add(part.weights()? as usize)?)?;
+    let bias = all.bias.get(channels.start as usize..channels.end as usize)?;
+    conv_f32::run(o.isa, &part, &Reads { weights, bias, ..all }, y);
     Some(())
 }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::depthwise_f32::{self, Params};
+use ocellus_kernels::depthwise_f32::{self, Operands as Reads, Params};
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseF32;
 
@@ -29,20 +29,23 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(2, Some(p.geometry.out_channels))
 }
 
+fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
+    Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
+}
+
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    depthwise_f32::run(o.isa, &p, o.read(0)?, o.read(1)?, o.read(2)?, o.write(0)?);
+    depthwise_f32::run(o.isa, &p, &reads(o)?, o.write(0)?);
     Some(())
 }
 
 fn parts(o: &Operands<'_>) -> Option<Units> {
-    units::rows(&params(&o.args()?).geometry, 4, 4)
+    let g = params(&o.args()?).geometry;
+    units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 4)
 }
 
-fn part(o: &Operands<'_>, rows: Range<u32>, y: &mut [u8]) -> Option<()> {
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
-    let (geometry, seen) = units::of_rows(&p.geometry, &rows)?;
-    let x = o.read::<f32>(0)?.get(seen)?;
-    depthwise_f32::run(o.isa, &Params { geometry, ..p }, x, o.read(1)?, o.read(2)?, view_mut(y)?);
+    depthwise_f32::run_pixels(o.isa, &p, &reads(o)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -39,24 +39,6 @@ pub(super) fn macs(g: &Geometry) -> Option<u64> {
     u64::from(g.outputs()?).checked_mul(per_output)
 }
 
-/// Rows of the output of a convolution of one image, `element` bytes for every element.
-pub(super) fn rows(g: &Geometry, element: usize, per_ns: u64) -> Option<Units> {
-    let row = (g.out_width as usize).wrapping_mul(g.out_channels as usize);
-    (g.batch == 1).then_some(())?;
-    Some(Units { count: g.out_height, bytes: row.wrapping_mul(element), work: macs(g)?.checked_div(per_ns)? })
-}
-
-/// The geometry of some output rows of one image, and the elements of x that it sees.
-pub(super) fn of_rows(g: &Geometry, rows: &Range<u32>) -> Option<(Geometry, Range<usize>)> {
-    let first = rows.start.checked_mul(g.stride_height)?;
-    let (skipped, pad_top) = (first.saturating_sub(g.pad_top), g.pad_top.saturating_sub(first));
-    let in_height = g.in_height.checked_sub(skipped).filter(|&n| n > 0)?;
-    let row = (g.in_width as usize).checked_mul(g.in_channels as usize)?;
-    let part = Geometry { in_height, out_height: rows.end.checked_sub(rows.start)?, pad_top, ..*g };
-    let start = row.checked_mul(skipped as usize)?;
-    Some((part, start..row.checked_mul(g.in_height as usize)?))
-}
-
 /// The outermost axis of a broadcast that has more than one element: its place.
 fn outermost(b: &Broadcast) -> usize {
     b.sizes.iter().position(|&n| n > 1).unwrap_or(0)
@@ -95,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_see_their_part_of_the_input() {
+    fn padded_taps_count_as_work() {
         let g = Geometry {
             batch: 1,
             in_height: 9,
@@ -114,9 +96,6 @@ mod tests {
             pad_left: 1,
             groups: 1,
         };
-        let of = |rows: Range<u32>| of_rows(&g, &rows).map(|(g, x)| (g.out_height, g.pad_top, g.in_height, x));
-        assert_eq!(of(0..2), Some((2, 1, 9, 0..72)));
-        assert_eq!(of(2..5), Some((3, 0, 6, 24..72)));
         assert_eq!(macs(&g), Some(5 * 2 * 3 * 9 * 2));
     }
 

@@ -1,0 +1,152 @@
+//! The vector variant: weights in O16, tiles of neighbouring output pixels.
+//!
+//! Where every tap of a kernel row lies inside the input, its columns and channels are one stretch in NHWC as in the
+//! weights.
+
+use core::ops::Range;
+
+use super::{Operands, Params};
+use crate::rows::rows_mut;
+use crate::simd::{Body, Kernel, Simd};
+use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
+use crate::windows::{Window, Windows};
+
+/// Bytes of inputs and outputs that stay in the nearer caches while every channel passes over them.
+const CHUNK: usize = 256 << 10;
+
+/// A convolution with its operands, whose lengths have been checked.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    params: &'a Params,
+    x: &'a [f32],
+    panel: Panel<'a>,
+}
+
+impl<'a> Job<'a> {
+    /// This convolution; `None` where its kernel has too many taps for the list of a tile.
+    pub(super) fn new(params: &'a Params, operands: &Operands<'a>) -> Option<Self> {
+        let g = &params.geometry;
+        let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
+        let panel = Panel {
+            weights: operands.weights,
+            bias: operands.bias,
+            products: taps.saturating_mul(g.in_channels as usize),
+            channels: g.out_channels as usize,
+            low: params.low,
+            high: params.high,
+        };
+        let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
+        fits.then_some(Self { params, x: operands.x, panel })
+    }
+
+    /// Cuts a range of output pixels into chunks whose inputs and outputs stay in the nearer caches while all channels
+    /// pass over them.
+    fn chunks(&self, pixels: Range<u32>) -> impl Iterator<Item = Range<u32>> {
+        let g = &self.params.geometry;
+        let step = (g.stride_height as usize).wrapping_mul(g.stride_width as usize);
+        let bytes = (g.in_channels as usize).wrapping_mul(step).wrapping_add(self.panel.channels).wrapping_mul(4);
+        // A multiple of every tile.
+        let size = CHUNK.checked_div(bytes.wrapping_mul(24)).unwrap_or(0).clamp(2, 1 << 20).wrapping_mul(24) as u32;
+        let mut first = pixels.start;
+        core::iter::from_fn(move || {
+            let start = first;
+            first = start.saturating_add(size).min(pixels.end);
+            (start < first).then_some(start..first)
+        })
+    }
+
+    /// Fills the list with what the tile reads. A kernel row that is padding for all pixels adds nothing and is left out.
+    #[inline(always)]
+    fn fill<const P: usize>(&self, windows: &Windows, tile: &[Window; P], list: &mut Stretches<'a, P>) -> Option<()> {
+        let g = &self.params.geometry;
+        let inner = tile.iter().all(|w| w.inner);
+        let whole = g.dilation_width == 1 && (inner || tile.iter().all(|w| windows.holds_columns(w)));
+        let channels = g.in_channels as usize;
+        let (columns, len) =
+            if whole { (1, channels.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, channels) };
+        let mut first = 0usize;
+        list.clear();
+        for row in 0..g.kernel_height {
+            let seen = inner || tile.iter().any(|w| windows.holds_row(w, row));
+            for column in 0..columns {
+                if inner {
+                    let distance = windows.distance(row, column);
+                    list.push(tile.map(|w| Some(w.start.wrapping_add(distance).cast_unsigned())), first, len)?;
+                } else if seen {
+                    list.push(tile.each_ref().map(|w| windows.tap(w, row, column)), first, len)?;
+                }
+                first = first.wrapping_add(len);
+            }
+        }
+        Some(())
+    }
+}
+
+/// Output pixels and the part of y that holds them.
+pub(super) struct Convolution<'a, 'y> {
+    pub(super) job: Job<'a>,
+    pub(super) pixels: Range<u32>,
+    pub(super) y: &'y mut [f32],
+}
+
+impl Kernel for Convolution<'_, '_> {
+    fn run<S: Simd>(self, simd: S) {
+        let Self { job, pixels, mut y } = self;
+        let most = group(S::LANES, pixels.len());
+        for chunk in job.chunks(pixels) {
+            let Some((here, rest)) = y.split_at_mut_checked(chunk.len().wrapping_mul(job.panel.channels)) else {
+                return;
+            };
+            for pass in job.panel.passes(S::LANES, most) {
+                one_pass(simd, job, pass, &chunk, here);
+            }
+            y = rest;
+        }
+    }
+}
+
+/// All pixels of a chunk, for the channels of a pass.
+fn one_pass<S: Simd>(simd: S, job: Job<'_>, pass: Pass, chunk: &Range<u32>, y: &mut [f32]) {
+    let g = &job.params.geometry;
+    let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, chunk.start);
+    let windows = &mut windows;
+    let (mut y, mut left) = (y, chunk.len());
+    while left > 0 {
+        let (size, count) = next_tiles(sizes(S::LANES, pass.vectors), left);
+        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, windows, y });
+        let done = size.wrapping_mul(count);
+        y = y.get_mut(done.wrapping_mul(job.panel.channels)..).unwrap_or_default();
+        left = left.wrapping_sub(done);
+    }
+}
+
+/// The next `count` tiles of `P` pixels, groups of `C` vectors of channels.
+struct Tiles<'a, 'w, const P: usize, const C: usize> {
+    job: Job<'a>,
+    pass: Pass,
+    count: usize,
+    windows: &'w mut Windows,
+    /// Outputs from the first pixel on.
+    y: &'w mut [f32],
+}
+
+impl<const P: usize, const C: usize> Body for Tiles<'_, '_, P, C> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { job, pass, count, windows, y } = self;
+        let channels = job.panel.channels;
+        let mut list = Stretches::<P>::new(job.x);
+        for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
+            let tile: [Window; P] = windows.take();
+            if job.fill(windows, &tile, &mut list).is_none() {
+                return;
+            }
+            for group in 0..pass.count {
+                let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
+                let mut sums = job.panel.start::<S, P, C>(simd, first);
+                job.panel.add_products(simd, &list, first, &mut sums);
+                job.panel.store(simd, &sums, first, channels, y);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The vector variant: runs of pixels whose columns of taps lie inside the input, in tiles of 4 pixels times 2 vectors of
+//! channels that share their weights.
+#![allow(unsafe_code)] // Loads and stores of vectors.
+
+use core::ops::Range;
+
+use super::{Operands, Params};
+use crate::runs::{self, Run};
+use crate::simd::{Body, Kernel, Simd};
+
+/// Output pixels and the part of y that holds them.
+pub(super) struct Depthwise<'a, 'y> {
+    pub(super) params: &'a Params,
+    pub(super) operands: &'a Operands<'a>,
+    pub(super) pixels: Range<u32>,
+    pub(super) y: &'y mut [f32],
+}
+
+impl Kernel for Depthwise<'_, '_> {
+    fn run<S: Simd>(self, simd: S) {
+        let Self { params, operands, pixels, y } = self;
+        let g = &params.geometry;
+        runs::part(&pixels, &g.rows(), &g.columns(), g.in_channels, u32::MAX, |run| {
+            simd.enter(One { params, operands, run, y });
+        });
+    }
+}
+
+/// One run.
+struct One<'a, 'y> {
+    params: &'a Params,
+    operands: &'a Operands<'a>,
+    run: &'a Run,
+    y: &'y mut [f32],
+}
+
+impl Body for One<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { params, operands, run, y } = self;
+        let channels = params.geometry.in_channels as usize;
+        let taps = (params.geometry.kernel_height as usize).wrapping_mul(params.geometry.kernel_width as usize);
+        let known = operands.bias.len() == channels && operands.weights.len() == taps.wrapping_mul(channels);
+        if known && run.fits(channels, operands.x.len(), y.len()) {
+            // SAFETY: the run fits, and weights and bias hold all taps and channels.
+            unsafe { all_channels(simd, params, operands, run, y) };
+        }
+    }
+}
+
+/// The pixels of a run, all channels.
+///
+/// # Safety
+/// The run lies inside x and y, its taps are those of the kernel, and the operands have the lengths of the parameters.
+#[inline(always)]
+unsafe fn all_channels<S: Simd>(simd: S, params: &Params, operands: &Operands<'_>, run: &Run, y: &mut [f32]) {
+    let channels = operands.bias.len();
+    let mut channel = 0;
+    while channel + 2 * S::LANES <= channels {
+        // SAFETY: the caller's promise; these channels exist.
+        unsafe { all_pixels::<S, 2>(simd, params, operands, run, y, channel, S::LANES) };
+        channel += 2 * S::LANES;
+    }
+    while channel < channels {
+        let count = (channels - channel).min(S::LANES);
+        // SAFETY: as above.
+        unsafe { all_pixels::<S, 1>(simd, params, operands, run, y, channel, count) };
+        channel += count;
+    }
+}
+
+/// The pixels of a run, `V` vectors of channels, each of the first `count` lanes.
+///
+/// # Safety
+/// As for [`all_channels`]; the channels exist.
+#[inline(always)]
+unsafe fn all_pixels<S: Simd, const V: usize>(
+    simd: S,
+    params: &Params,
+    operands: &Operands<'_>,
+    run: &Run,
+    y: &mut [f32],
+    channel: usize,
+    count: usize,
+) {
+    let mut pixel = 0;
+    while pixel + 4 <= run.pixels {
+        // SAFETY: the caller's promise; the run has these pixels.
+        unsafe { tile::<S, 4, V>(simd, params, operands, run, y, [channel, count, pixel]) };
+        pixel += 4;
+    }
+    while pixel < run.pixels {
+        // SAFETY: as above.
+        unsafe { tile::<S, 1, V>(simd, params, operands, run, y, [channel, count, pixel]) };
+        pixel += 1;
+    }
+}
+
+/// `P` pixels from `pixel` on, `V` vectors from `channel` on, each of the first `count` lanes.
+///
+/// # Safety
+/// As for [`all_channels`]; pixels and channels exist.
+#[inline(always)]
+unsafe fn tile<S: Simd, const P: usize, const V: usize>(
+    simd: S,
+    params: &Params,
+    operands: &Operands<'_>,
+    run: &Run,
+    y: &mut [f32],
+    [channel, count, pixel]: [usize; 3],
+) {
+    let (channels, full) = (operands.bias.len(), count == S::LANES);
+    let load = |from: *const f32| {
+        // SAFETY: the caller's promise; as many lanes are loaded as there are channels.
+        unsafe { if full { simd.load(from) } else { simd.load_first(from, count) } }
+    };
+    let mut sums = [[simd.splat(0.0); V]; P];
+    for sums in &mut sums {
+        for (v, sum) in sums.iter_mut().enumerate() {
+            *sum = load(operands.bias.as_ptr().wrapping_add(channel + v * S::LANES));
+        }
+    }
+    let x = operands.x.as_ptr().wrapping_add(run.x + pixel * run.pixel_step + channel);
+    for row in 0..run.taps[0] {
+        for column in 0..run.taps[1] {
+            let tap = (run.first[0] + row) * params.geometry.kernel_width as usize + run.first[1] + column;
+            let weights = operands.weights.as_ptr().wrapping_add(tap * channels + channel);
+            let x = x.wrapping_add(row * run.steps[0] + column * run.steps[1]);
+            let mut factors = [simd.splat(0.0); V];
+            for (v, factor) in factors.iter_mut().enumerate() {
+                *factor = load(weights.wrapping_add(v * S::LANES));
+            }
+            for (p, sums) in sums.iter_mut().enumerate() {
+                for (v, (sum, &factor)) in sums.iter_mut().zip(&factors).enumerate() {
+                    *sum = simd.fma(load(x.wrapping_add(p * run.pixel_step + v * S::LANES)), factor, *sum);
+                }
+            }
+        }
+    }
+    let (low, high) = (simd.splat(params.low), simd.splat(params.high));
+    let y = y.as_mut_ptr().wrapping_add(run.y + pixel * channels + channel);
+    for (p, sums) in sums.iter().enumerate() {
+        for (v, &sum) in sums.iter().enumerate() {
+            let (to, sum) = (y.wrapping_add(p * channels + v * S::LANES), simd.min(high, simd.max(low, sum)));
+            // SAFETY: the caller's promise; as many lanes are stored as there are channels.
+            unsafe { if full { simd.store(to, sum) } else { simd.store_first(to, count, sum) } };
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Functions of the exponential in f32: `exp(x) = 2^n (1 + rest)`, `|rest| < 0.42`. A result of normal size is within 4
+//! units in the last place; a subnormal one loses no more than its one rounding.
+
+use super::Simd;
+
+/// `n` and `exp(x) / 2^n - 1` for x of -120 to 120. The remainder of the series of degree 7 is below 2^-27 of its value.
+#[inline(always)]
+fn split<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    let n = s.round(s.mul(x, s.splat(core::f32::consts::LOG2_E)));
+    // ln 2 in two parts, the first of which is exact times any n.
+    let r = s.fma(n, s.splat(-0.693_359_4), x);
+    let r = s.fma(n, s.splat(2.121_944_4e-4), r);
+    let mut series = s.splat(1.0 / 5040.0);
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
+        series = s.fma(series, r, s.splat(coefficient));
+    }
+    (n, s.fma(s.mul(r, r), series, r))
+}
+
+/// `x` between `low` and `high`; a NaN stays.
+#[inline(always)]
+fn limit<S: Simd>(s: S, x: S::F32, low: f32, high: f32) -> S::F32 {
+    s.min(s.splat(high), s.max(s.splat(low), x))
+}
+
+/// `v * 2^n` for n of -252 to 252, rounded once.
+#[inline(always)]
+fn scale<S: Simd>(s: S, v: S::F32, n: S::F32) -> S::F32 {
+    let half = s.round(s.mul(n, s.splat(0.5)));
+    let rest = s.fma(half, s.splat(-1.0), n);
+    s.mul(s.mul(v, s.power(half)), s.power(rest))
+}
+
+/// `exp(x)`.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let (n, rest) = split(s, limit(s, x, -120.0, 120.0));
+    scale(s, s.add(rest, s.splat(1.0)), n)
+}
+
+/// `y / (1 + exp(-x))`, written with `e = exp(-|x|)` as `y e / (1 + e)` for negative x, where `e` is scaled last.
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(s: S, x: S::F32, y: S::F32) -> S::F32 {
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    let magnitude = s.where_negative(x, x, s.mul(x, s.splat(-1.0)));
+    let (n, rest) = split(s, limit(s, magnitude, -120.0, 0.0));
+    let power = s.add(rest, one);
+    let divisor = s.add(scale(s, power, n), one);
+    let top = s.mul(s.where_negative(x, power, one), y);
+    scale(s, s.div(top, divisor), s.where_negative(x, n, zero))
+}
+
+/// `x / (1 + exp(-x))`; as in f64, a NaN for minus infinity.
+#[inline(always)]
+pub(crate) fn silu<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    // Below -120 the result is zero already.
+    let product = sigmoid(s, x, s.max(s.splat(-120.0), x));
+    s.fma(s.where_negative(x, x, s.splat(0.0)), s.splat(0.0), product)
+}
+
+/// `tanh(x) = e / (e + 2)` with `e = exp(2x) - 1`, which does not cancel near zero.
+#[inline(always)]
+pub(crate) fn tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let (n, rest) = split(s, limit(s, s.add(x, x), -40.0, 40.0));
+    let power = s.power(n);
+    let e = s.fma(power, rest, s.add(power, s.splat(-1.0)));
+    s.div(e, s.add(e, s.splat(2.0)))
+}

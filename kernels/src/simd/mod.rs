@@ -1,0 +1,91 @@
+//! Vectors of f32. A kernel's vector variant is written once, over [`Simd`], and compiled for every instruction set that
+//! has a file here; what the widths make different are the sizes of its tiles.
+#![allow(unsafe_code)] // Loads and stores of vectors are declared here.
+
+mod avx2;
+mod avx512;
+pub(crate) mod math;
+
+pub(crate) use avx2::Avx2;
+pub(crate) use avx512::Avx512;
+
+use crate::Isa;
+
+/// An instruction set, proved: a value of it can only be made on a CPU that has it.
+///
+/// All methods have to be inlined into code that [`Simd::enter`] has compiled for the instruction set; elsewhere they are
+/// right but slow.
+pub(crate) trait Simd: Copy {
+    /// A vector.
+    type F32: Copy;
+    /// Its elements: 8 or 16.
+    const LANES: usize;
+
+    /// Runs a body compiled for this instruction set, as a function of its own.
+    fn enter<B: Body>(self, body: B);
+    /// `v` in every lane.
+    fn splat(self, v: f32) -> Self::F32;
+    /// Loads a vector.
+    ///
+    /// # Safety
+    /// `from` points to [`Simd::LANES`] readable elements.
+    unsafe fn load(self, from: *const f32) -> Self::F32;
+    /// Stores a vector.
+    ///
+    /// # Safety
+    /// `to` points to [`Simd::LANES`] writable elements.
+    unsafe fn store(self, to: *mut f32, v: Self::F32);
+    /// Loads the first `count` lanes, at most all, and zeros behind them.
+    ///
+    /// # Safety
+    /// `from` points to that many readable elements.
+    unsafe fn load_first(self, from: *const f32, count: usize) -> Self::F32;
+    /// Stores the first `count` lanes, at most all.
+    ///
+    /// # Safety
+    /// `to` points to that many writable elements.
+    unsafe fn store_first(self, to: *mut f32, count: usize, v: Self::F32);
+    /// `a + b`.
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b`.
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a * b + c`, rounded once.
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// The greater of `a` and `b`; `b` where one is a NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The smaller of `a` and `b`; `b` where one is a NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`.
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The nearest integer, half to even.
+    fn round(self, a: Self::F32) -> Self::F32;
+    /// `2^n` for an integer `n` of -126 to 127.
+    fn power(self, n: Self::F32) -> Self::F32;
+    /// `a` where the sign of `v` is set, `b` elsewhere.
+    fn where_negative(self, v: Self::F32, a: Self::F32, b: Self::F32) -> Self::F32;
+}
+
+/// What runs within an instruction set. The implementation has to be `#[inline(always)]`.
+pub(crate) trait Body {
+    /// Runs.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// What chooses the tiles of an instruction set before it enters it.
+pub(crate) trait Kernel {
+    /// Runs, entering as often as it likes.
+    fn run<S: Simd>(self, simd: S);
+}
+
+/// Runs a kernel with the best vectors of this instruction set; false where there are none.
+pub(crate) fn run(isa: Isa, kernel: impl Kernel) -> bool {
+    if let Some(simd) = Avx512::of(isa) {
+        kernel.run(simd);
+        true
+    } else if let Some(simd) = Avx2::of(isa) {
+        kernel.run(simd);
+        true
+    } else {
+        false
+    }
+}

@@ -1,0 +1,74 @@
+//! The vector variant of the functions of the exponential that nets use between their layers, in f32.
+#![allow(unsafe_code)] // Loads and stores of vectors.
+
+use super::Function;
+use crate::simd::{Body, Kernel, Simd, math};
+
+/// A function of every element; x is y itself where it is absent.
+pub(super) struct Elements<'a> {
+    pub(super) function: Function,
+    pub(super) x: Option<&'a [f32]>,
+    pub(super) y: &'a mut [f32],
+}
+
+/// Whether this variant knows the function.
+pub(super) fn knows(function: Function) -> bool {
+    matches!(function, Function::Sigmoid | Function::Silu | Function::Tanh | Function::Exp)
+}
+
+impl Kernel for Elements<'_> {
+    fn run<S: Simd>(self, simd: S) {
+        simd.enter(self);
+    }
+}
+
+impl Body for Elements<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.function {
+            Function::Sigmoid => self.each(
+                s,
+                #[inline(always)]
+                |v| math::sigmoid(s, v, s.splat(1.0)),
+            ),
+            Function::Silu => self.each(
+                s,
+                #[inline(always)]
+                |v| math::silu(s, v),
+            ),
+            Function::Tanh => self.each(
+                s,
+                #[inline(always)]
+                |v| math::tanh(s, v),
+            ),
+            _ => self.each(
+                s,
+                #[inline(always)]
+                |v| math::exp(s, v),
+            ),
+        }
+    }
+}
+
+impl Elements<'_> {
+    #[inline(always)]
+    fn each<S: Simd>(self, s: S, f: impl Fn(S::F32) -> S::F32) {
+        let len = self.y.len();
+        let to = self.y.as_mut_ptr();
+        let from = match self.x {
+            Some(x) if x.len() < len => return,
+            Some(x) => x.as_ptr(),
+            None => to.cast_const(),
+        };
+        let mut k = 0;
+        while k + S::LANES <= len {
+            // SAFETY: both hold `len` elements, and k + LANES is not behind them.
+            unsafe { s.store(to.add(k), f(s.load(from.add(k)))) };
+            k += S::LANES;
+        }
+        if k < len {
+            // SAFETY: as above, for the elements that are left.
+            unsafe { s.store_first(to.add(k), len - k, f(s.load_first(from.add(k), len - k))) };
+        }
+    }
+}
