@@ -122,7 +122,7 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &weights, &bias);
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
                 let Some(len) = params.weights() else { continue };
                 let mut packed = std::vec![f32::NAN; len as usize];
