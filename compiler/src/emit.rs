@@ -15,8 +15,8 @@ use crate::liveness::{Memory, memory};
 use crate::pack::pack;
 use crate::prepare::{Prepared, check};
 use crate::report::{Report, StepReport};
+use crate::sums::join;
 use crate::tables::merge;
-use crate::unused::remove_unused;
 use crate::walk::{Lowered, lower};
 
 /// What a plan is made for.
@@ -88,7 +88,7 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     let placed = |plain: bool| -> Result<_, CompileError> {
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
-        remove_unused(&mut lowered.program, &lowered.outputs);
+        join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let (memory, placement) = if options.bands {
             cut(&mut lowered, options.align)
         } else {

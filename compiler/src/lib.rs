@@ -17,8 +17,8 @@ mod pack;
 mod prepare;
 mod report;
 mod source;
+mod sums;
 mod tables;
-mod unused;
 mod walk;
 
 pub use arena::{Buffer, Placement, overlaps, place};

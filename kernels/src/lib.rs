@@ -24,6 +24,8 @@ pub mod binary;
 pub mod broadcast;
 pub mod cast;
 pub mod compare;
+pub mod conv_add_f32;
+pub mod conv_add_i8;
 pub mod conv_f32;
 pub mod conv_i8;
 pub mod conv_integer;

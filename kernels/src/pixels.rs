@@ -19,6 +19,23 @@ pub(crate) fn place(pixel: u32, height: u32, width: u32) -> [u32; 3] {
     [image, row, column]
 }
 
+/// Pixels that a kernel computes at a time, more or less: blocks are multiples of it.
+const TILE: u32 = 6;
+
+/// The pixels cut into blocks of at most `room` elements, each with the place of its elements among those of all.
+pub(crate) fn blocks(pixels: Pixels, channels: u32, room: u32) -> impl Iterator<Item = (Pixels, Range<usize>)> {
+    let most = room.checked_div(channels).unwrap_or(0);
+    let most = if most < TILE { most } else { most.wrapping_sub(most.checked_rem(TILE).unwrap_or(0)) };
+    let mut rest = pixels.clone();
+    core::iter::from_fn(move || {
+        let end = rest.end.min(rest.start.saturating_add(most));
+        let here = rest.start..end;
+        rest.start = end;
+        let element = |pixel: u32| (pixel.wrapping_sub(pixels.start) as usize).wrapping_mul(channels as usize);
+        (!here.is_empty()).then(|| (here.clone(), element(here.start)..element(here.end)))
+    })
+}
+
 /// The places of pixels in order.
 pub(crate) fn places(pixels: Pixels, height: u32, width: u32) -> impl Iterator<Item = [u32; 3]> {
     pixels.map(move |pixel| place(pixel, height, width))
@@ -35,6 +52,15 @@ mod tests {
         assert!(all.iter().copied().eq(crate::samples::pixels(2, 3, 4)));
         assert!(places(5..24, 3, 4).eq(all.into_iter().skip(5)));
         assert_eq!(place(7, 0, 0), [0, 0, 0]);
+    }
+
+    #[test]
+    fn blocks_hold_every_pixel_once() {
+        let all: Vec<_> = blocks(5..30, 3, 40).collect();
+        assert_eq!(all, [(5..17, 0..36), (17..29, 36..72), (29..30, 72..75)]);
+        assert_eq!(blocks(0..2, 3, 3).collect::<Vec<_>>(), [(0..1, 0..3), (1..2, 3..6)]);
+        assert_eq!(blocks(0..2, 3, 2).count(), 0);
+        assert_eq!(blocks(0..2, 0, 9).count(), 0);
     }
 
     #[test]

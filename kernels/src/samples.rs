@@ -272,20 +272,19 @@ pub(crate) fn pixels(batch: u32, height: u32, width: u32) -> impl Iterator<Item 
 }
 
 /// Asserts that the pixels of any cut have the bits of the whole; `part` computes a range of them.
-pub(crate) fn cuts_agree(
+pub(crate) fn cuts_agree<T: Copy + Default + core::fmt::Debug + PartialEq>(
     all: u32,
     channels: usize,
-    whole: &[f32],
-    mut part: impl FnMut(core::ops::Range<u32>, &mut [f32]),
+    whole: &[T],
+    mut part: impl FnMut(core::ops::Range<u32>, &mut [T]),
 ) {
     for cut in [1, 5, 7, 29] {
         for first in (0..all).step_by(cut) {
             let pixels = first..(first + cut as u32).min(all);
             let want = &whole[pixels.start as usize * channels..pixels.end as usize * channels];
-            let mut y = std::vec![f32::NAN; want.len()];
+            let mut y = std::vec![T::default(); want.len()];
             part(pixels.clone(), &mut y);
-            let same = y.iter().zip(want).all(|(y, want)| y.to_bits() == want.to_bits());
-            assert!(same, "{pixels:?} of {all} with {channels} channels");
+            assert_eq!(y, want, "{pixels:?} of {all} with {channels} channels");
         }
     }
 }

@@ -66,7 +66,12 @@ impl Check<'_> {
 
     /// Refuses in-place operands, for operations that cannot work so.
     pub fn not_in_place(&self) -> Result<(), StepFault> {
-        if self.step.reads().any(|o| o.space == Space::InPlace) { Err(StepFault::Operand) } else { Ok(()) }
+        self.in_place_from(usize::MAX)
+    }
+
+    /// Refuses in-place operands among the first `count` reads.
+    pub fn in_place_from(&self, count: usize) -> Result<(), StepFault> {
+        if self.step.reads().take(count).any(|o| o.space == Space::InPlace) { Err(StepFault::Operand) } else { Ok(()) }
     }
 }
 

@@ -120,11 +120,13 @@ fn windows() -> Vec<Case> {
     let (ones, mut o16) = ([1.0; 9], [0.0; 144]);
     nine.iter().enumerate().for_each(|(k, &w)| o16[16 * k] = w);
     let conv = |layout| args::ConvF32 { geometry, low, high: 10.0, layout };
+    let with_sum = args::ConvAddF32 { geometry, conv_low: low, conv_high: 10.0, low, high: 6.0, layout: 0 };
     let transposed = ConvGeometry { out_height: 4, out_width: 4, pad_top: 0, pad_left: 0, ..CONV };
     let spread = [1.0, 3.0, 3.0, 2.0, 4.0, 10.0, 10.0, 6.0, 4.0, 10.0, 10.0, 6.0, 3.0, 7.0, 7.0, 4.0];
     vec![
         case(conv(0), &[F32(&FOUR), F32(&nine), F32(&[0.5])], &[5.5, 2.5, 10.0, 4.5], &[]),
         case(conv(1), &[F32(&FOUR), F32(&o16), F32(&[0.5])], &[5.5, 2.5, 10.0, 4.5], &[]),
+        case(with_sum, &[F32(&FOUR), F32(&nine), F32(&[0.5]), F32(&[1.0; 4])], &[6.0, 3.5, 6.0, 5.5], &[]),
         case(args::DepthwiseF32 { geometry, low, high }, &[F32(&FOUR), F32(&ones), F32(&[1.0])], &[11.0; 4], &[]),
         case(
             args::ConvTransposeF32 { geometry: transposed, low, high, layout: 0 },

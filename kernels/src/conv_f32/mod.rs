@@ -54,7 +54,7 @@ impl Params {
         packed_len(&self.geometry, self.layout)
     }
 
-    fn fits(&self, operands: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
+    pub(crate) fn fits(&self, operands: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let g = &self.geometry;
         self.check()

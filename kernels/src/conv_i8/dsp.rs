@@ -9,6 +9,7 @@ use core::ops::Range;
 
 use super::dots_dsp::{Rows, four_channels, four_pixels, one, widen};
 use super::{Operands, Params, layout};
+use crate::pixels::Pixels;
 use crate::round_dsp::{Target, pixels};
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
@@ -22,14 +23,14 @@ const SUMS: usize = 128;
 struct Wide([u32; ROOM / 2]);
 
 /// Convolves with weights in rows; false where the core or the layout is another one, or a multiplier is no number.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let numbers = operands.multipliers.iter().all(|m| m.is_finite());
     if isa.level() < Level::Dsp || params.layout != layout::ROWS || !numbers {
         return false;
     }
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
-    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
     let mut job = Job { params, o: operands, row, windows, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
     let channels = g.out_channels as usize;
     let mut rest = y;

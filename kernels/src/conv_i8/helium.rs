@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use super::{Operands, Params, layout};
 use crate::assembly::core_instructions;
+use crate::pixels::Pixels;
 use crate::round_helium::outputs;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
@@ -17,7 +18,7 @@ const BLOCK: usize = 64;
 
 /// Convolves with weights in rows; false where the core or the layout is another one, a window is too long, or a
 /// multiplier is no number.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) -> bool {
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     let numbers = operands.multipliers.iter().all(|m| m.is_finite());
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
@@ -27,7 +28,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i
     if isa.level() < Level::Helium || params.layout != layout::ROWS || !numbers || (row > LONGEST && !direct) {
         return false;
     }
-    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
     let zero = params.input_zero_point as i8;
     let mut job =
         Job { params, o: operands, row, direct, windows, patches: [[zero; LONGEST]; 2], sums: [[0; BLOCK]; 2] };

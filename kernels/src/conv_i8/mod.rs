@@ -82,7 +82,7 @@ impl Params {
         packed_len(&self.geometry, self.layout)
     }
 
-    fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
+    pub(crate) fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
         self.check()
@@ -149,15 +149,11 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
 /// Convolves with the DSP variant; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    // A core of this kind is alone, so that nobody asks for a part.
-    if (pixels.start, Some(pixels.end)) != (0, params.geometry.pixels()) {
-        return false;
-    }
     #[cfg(feature = "helium")]
-    if helium::run(isa, params, operands, y) {
+    if helium::run(isa, params, operands, pixels, y) {
         return true;
     }
-    dsp::run(isa, params, operands, y)
+    dsp::run(isa, params, operands, pixels, y)
 }
 
 /// No vector variant for this architecture.

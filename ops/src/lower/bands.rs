@@ -5,6 +5,8 @@ use std::ops::Range;
 use ocellus_plan::args::{ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseI8};
 use ocellus_plan::{Arguments, Reader};
 
+use super::program::words;
+
 /// A part of the rows of an operation whose first write and first read are pictures of one batch entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Band {
@@ -60,12 +62,6 @@ fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> Option<Vec<
         DepthwiseF32::CODE => words(DepthwiseF32 { geometry, ..reader.get()? }),
         _ => return None,
     })
-}
-
-fn words<A: Arguments>(args: A) -> Vec<u32> {
-    let mut words = Vec::with_capacity(A::WORDS);
-    args.put(&mut |w| words.push(w));
-    words
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod bands;
 mod context;
 pub(crate) mod moves;
 mod program;
+mod sums;
 pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
@@ -16,3 +17,4 @@ pub use program::{
     Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };
+pub use sums::joined;

@@ -249,12 +249,10 @@ impl Program {
         writes: &[TensorId],
         reads: &[TensorId],
     ) -> &mut DeviceStep {
-        let mut words = Vec::with_capacity(A::WORDS);
-        args.put(&mut |w| words.push(w));
         self.steps.push(DeviceStep {
             code: A::CODE,
             name: if node.is_empty() { A::NAME.to_owned() } else { format!("{} {node}", A::NAME) },
-            args: words,
+            args: words(args),
             writes: writes.to_vec(),
             reads: reads.iter().copied().map(Some).collect(),
             in_place: Vec::new(),
@@ -305,6 +303,13 @@ impl Program {
         }
         id
     }
+}
+
+/// Arguments as a plan holds them.
+pub(super) fn words<A: Arguments>(args: A) -> Vec<u32> {
+    let mut words = Vec::with_capacity(A::WORDS);
+    args.put(&mut |w| words.push(w));
+    words
 }
 
 /// Little-endian bytes of numbers.

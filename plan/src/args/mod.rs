@@ -9,6 +9,7 @@ mod binary;
 mod cast;
 mod compare;
 mod conv;
+mod conv_add;
 mod conv_integer;
 mod copy;
 mod dequantize;
@@ -39,6 +40,7 @@ pub use compare::{Compare, CompareFunction};
 pub use conv::{
     ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,
 };
+pub use conv_add::{ConvAddF32, ConvAddI8};
 pub use conv_integer::ConvInteger;
 pub use copy::{Copy, Fill};
 pub use dequantize::Dequantize;

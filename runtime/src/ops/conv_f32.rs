@@ -33,7 +33,8 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(2, Some(p.geometry.out_channels))
 }
 
-fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
+/// What a convolution reads.
+pub(super) fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
     Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
 }
 

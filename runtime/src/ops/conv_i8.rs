@@ -40,7 +40,8 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
-fn operands<'a>(o: &Operands<'a>) -> Option<conv_i8::Operands<'a>> {
+/// What a convolution reads.
+pub(super) fn operands<'a>(o: &Operands<'a>) -> Option<conv_i8::Operands<'a>> {
     Some(conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
 }
 

@@ -41,6 +41,8 @@ mod binary;
 mod broadcast;
 mod cast;
 mod compare;
+mod conv_add_f32;
+mod conv_add_i8;
 mod conv_f32;
 mod conv_i8;
 mod conv_integer;
@@ -84,6 +86,8 @@ pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
 pub use cast::CAST;
 pub use compare::COMPARE;
+pub use conv_add_f32::CONV_ADD_F32;
+pub use conv_add_i8::CONV_ADD_I8;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_integer::CONV_INTEGER;
@@ -126,6 +130,8 @@ pub static ALL: &[OpEntry] = &[
     BINARY,
     CAST,
     COMPARE,
+    CONV_ADD_F32,
+    CONV_ADD_I8,
     CONV_F32,
     CONV_I8,
     CONV_INTEGER,

@@ -33,6 +33,12 @@ pub(super) fn pixels(
     Some(Units { count: pixels?, bytes: (channels as usize).wrapping_mul(element), work: macs?.checked_div(per_ns)? })
 }
 
+/// The outputs of these pixels.
+pub(super) fn of_pixels(g: &Geometry, pixels: &Range<u32>) -> Range<usize> {
+    let element = |pixel: u32| (pixel as usize).wrapping_mul(g.out_channels as usize);
+    element(pixels.start)..element(pixels.end)
+}
+
 /// Multiply-accumulates of a convolution, padded taps included.
 pub(super) fn macs(g: &Geometry) -> Option<u64> {
     let per_output = u64::from(g.kernel_height) * u64::from(g.kernel_width) * u64::from(g.group_inputs());

@@ -124,6 +124,20 @@ fn windows() -> Vec<Case> {
     fours.splice(..0, i32s(&sums_of_weights));
     let conv = |layout| args::ConvI8 { geometry, input_zero_point, output_zero_point, low, high, layout };
     let scale = f32s(&[0.5]);
+    let with_sum = args::ConvAddI8 {
+        geometry,
+        input_zero_point,
+        conv_zero_point: output_zero_point,
+        conv_low: low,
+        conv_high: high,
+        conv_scale: 1.0,
+        other_scale: 0.5,
+        other_zero_point: 0,
+        zero_point: -2,
+        low: -128,
+        high: 9,
+        layout: 0,
+    };
     // All four windows see all four pixels: (10 + 5) / 2 rounds half to even.
     let sums = i8s(&[9; 4]);
     let depthwise = ConvGeometry { in_channels: 20, out_channels: 20, groups: 20, ..CONV };
@@ -135,7 +149,8 @@ fn windows() -> Vec<Case> {
     vec![
         case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone()], sums.clone()),
         case(conv(4), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
-        case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale], sums),
+        case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale.clone()], sums),
+        case(with_sum, &[four.clone(), i8s(&ones), i32s(&[5]), scale, i8s(&[2, 4, 6, 8])], i8s(&[7, 8, 9, 9])),
         case(
             args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },
             &[i8s(&pixels()), i8s(&[1; 180]), i32s(&[0; 20]), f32s(&[1.0; 20])],

@@ -20,7 +20,7 @@ use crate::{Draw, Scratch};
 type Kind = fn(Isa, &mut Draw, &mut Scratch) -> u32;
 
 /// Every kind of layer; the convolutions, which have most variants, come twice.
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 15] = [
     conv::dense,
     depthwise::layer,
     pairs::add,
@@ -29,6 +29,7 @@ const KINDS: [Kind; 14] = [
     transposed::layer,
     depthwise::layer,
     conv::grouped,
+    conv::added,
     pools::average,
     pairs::mul,
     table::layer,
