@@ -18,11 +18,10 @@ pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
         Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
-            conv_i8::layouts(level).iter().find_map(|&layout| {
-                let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
-                conv_i8::pack(&g, layout, rows, &mut packed)
-                    .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
-            })
+            let layout = conv_i8::best_layout(level, &g)?;
+            let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
+            conv_i8::pack(&g, layout, rows, &mut packed)
+                .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
         }
         Constant::ConvTransposeI8(rows, geometry) => {
             let g = of(geometry);

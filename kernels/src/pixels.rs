@@ -19,18 +19,23 @@ pub(crate) fn place(pixel: u32, height: u32, width: u32) -> [u32; 3] {
     [image, row, column]
 }
 
-/// Pixels that a kernel computes at a time, more or less: blocks are multiples of it.
-const TILE: u32 = 6;
-
-/// The pixels cut into blocks of at most `room` elements, each with the place of its elements among those of all.
-pub(crate) fn blocks(pixels: Pixels, channels: u32, room: u32) -> impl Iterator<Item = (Pixels, Range<usize>)> {
+/// The pixels cut into blocks of at most `room` elements, each with the place of its elements among those of all. Blocks
+/// end at multiples of `line` where one has room, else of the pixels that kernels compute at a time.
+pub(crate) fn blocks(
+    pixels: Pixels,
+    channels: u32,
+    room: u32,
+    line: u32,
+) -> impl Iterator<Item = (Pixels, Range<usize>)> {
     let most = room.checked_div(channels).unwrap_or(0);
-    let most = if most < TILE { most } else { most.wrapping_sub(most.checked_rem(TILE).unwrap_or(0)) };
     let mut rest = pixels.clone();
     core::iter::from_fn(move || {
-        let end = rest.end.min(rest.start.saturating_add(most));
-        let here = rest.start..end;
-        rest.start = end;
+        let end = rest.start.saturating_add(most);
+        let aligned = |to: u32| end.wrapping_sub(end.checked_rem(to).unwrap_or(0));
+        let tiles = end.wrapping_sub(most.checked_rem(6).unwrap_or(0));
+        let end = [aligned(line), tiles, end].into_iter().find(|&end| end > rest.start).unwrap_or(end);
+        let here = rest.start..end.min(rest.end);
+        rest.start = here.end;
         let element = |pixel: u32| (pixel.wrapping_sub(pixels.start) as usize).wrapping_mul(channels as usize);
         (!here.is_empty()).then(|| (here.clone(), element(here.start)..element(here.end)))
     })
@@ -56,11 +61,11 @@ mod tests {
 
     #[test]
     fn blocks_hold_every_pixel_once() {
-        let all: Vec<_> = blocks(5..30, 3, 40).collect();
-        assert_eq!(all, [(5..17, 0..36), (17..29, 36..72), (29..30, 72..75)]);
-        assert_eq!(blocks(0..2, 3, 3).collect::<Vec<_>>(), [(0..1, 0..3), (1..2, 3..6)]);
-        assert_eq!(blocks(0..2, 3, 2).count(), 0);
-        assert_eq!(blocks(0..2, 0, 9).count(), 0);
+        let all = |pixels, room, line| blocks(pixels, 3, room, line).collect::<Vec<_>>();
+        assert_eq!(all(5..30, 40, 100), [(5..17, 0..36), (17..29, 36..72), (29..30, 72..75)]);
+        assert_eq!(all(5..30, 40, 10), [(5..10, 0..15), (10..20, 15..45), (20..30, 45..75)]);
+        assert_eq!(all(0..2, 3, 9), [(0..1, 0..3), (1..2, 3..6)]);
+        assert!(all(0..2, 2, 9).is_empty() && blocks(0..2, 0, 9, 0).next().is_none());
     }
 
     #[test]

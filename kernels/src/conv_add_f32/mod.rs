@@ -58,7 +58,8 @@ pub fn run_pixels(
         return;
     }
     let mut block = [0.0; BLOCK];
-    for (pixels, place) in blocks(pixels, params.conv.geometry.out_channels, BLOCK as u32) {
+    let g = &params.conv.geometry;
+    for (pixels, place) in blocks(pixels, g.out_channels, BLOCK as u32, g.out_width.wrapping_mul(2)) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
         let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
         conv_f32::run_pixels(isa, &params.conv, operands, pixels, v);

@@ -15,7 +15,7 @@ use crate::{Isa, add_i8, conv_i8};
 pub const CHANNELS: u32 = 1024;
 
 /// Bytes of a block, which lies on the stack; small cores have small ones.
-const BLOCK: usize = if cfg!(target_arch = "arm") { 1024 } else { 6144 };
+const BLOCK: usize = if cfg!(target_arch = "arm") { 1024 } else { 8192 };
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,8 @@ pub fn run_pixels(
         return;
     }
     let mut block = [0; BLOCK];
-    for (pixels, place) in blocks(pixels, params.conv.geometry.out_channels, BLOCK as u32) {
+    let g = &params.conv.geometry;
+    for (pixels, place) in blocks(pixels, g.out_channels, BLOCK as u32, g.out_width.wrapping_mul(2)) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
         let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
         conv_i8::run_pixels(isa, &params.conv, operands, pixels, v);

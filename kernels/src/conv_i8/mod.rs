@@ -11,6 +11,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
+mod avx2_winograd;
+#[cfg(target_arch = "x86_64")]
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dots_dsp;
@@ -26,6 +28,7 @@ mod panel;
 pub(crate) mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
+mod winograd;
 
 /// What the transposed convolution shares.
 #[cfg(target_arch = "x86_64")]
@@ -54,6 +57,9 @@ pub mod layout {
     pub const O16K2: u32 = 3;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
+    /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
+    /// 512 channels, a multiple of 4.
+    pub const WINOGRAD: u32 = 5;
 }
 
 /// What a convolution is told.
@@ -111,12 +117,18 @@ pub struct Operands<'a> {
 /// the instruction set has no variant for a layout.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4],
-        Level::Avx2 => &[layout::O16K2, layout::ROWS, layout::O16K4],
-        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD],
+        Level::Avx2 => &[layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD],
         Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }
+}
+
+/// The layout for a geometry on an instruction set: the best of its layouts that holds it and pays.
+pub fn best_layout(level: Level, geometry: &Geometry) -> Option<u32> {
+    let pays = |layout: u32| layout != layout::WINOGRAD || winograd::pays(geometry);
+    layouts(level).iter().copied().find(|&layout| pays(layout) && packed_len(geometry, layout).is_some())
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
@@ -137,6 +149,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     avx512vnni::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
+        || avx2_winograd::run(isa, params, operands, pixels, y)
         || avx2_rows::run(isa, params, operands, pixels, y)
 }
 

@@ -1,6 +1,6 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
-use super::layout;
+use super::{layout, winograd};
 use crate::geometry::Geometry;
 
 /// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
@@ -38,6 +38,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
             g.out_channels.div_ceil(16).checked_mul(block).filter(|&n| n <= i32::MAX as u32)
         }
         None if layout == layout::ROWS => g.weights(),
+        None if layout == layout::WINOGRAD => winograd::packed_len(g),
         _ => None,
     }
 }
@@ -49,6 +50,7 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
         return false;
     }
     match (together(layout), depth(geometry, layout)) {
+        _ if layout == layout::WINOGRAD => winograd::pack(geometry, rows, packed),
         (Some(shift), Some(depth)) => {
             let inputs = geometry.group_inputs();
             let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride(layout, inputs) as usize };

@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{Operands, Params};
+use super::{Operands, Params, layout, winograd};
 use crate::pixels::{Pixels, places};
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -46,6 +46,10 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: impl Iter
     let g = &params.geometry;
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     let inputs = g.group_inputs() as usize;
+    if params.layout == layout::WINOGRAD {
+        let weight = |input| winograd::weight(weights, inputs, channel, tap, input);
+        return (0..).zip(x).fold(0i32, |sum, (k, x)| sum.wrapping_add(i32::from(x).wrapping_mul(weight(k))));
+    }
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;
     let place = Place::new(params.layout, channel, taps.wrapping_mul(stride));
     let first = tap.wrapping_mul(stride);
