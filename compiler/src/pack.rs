@@ -1,7 +1,7 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
-use ocellus_kernels::{Level, conv_f32, conv_i8, conv_transpose_i8, product_i8};
+use ocellus_kernels::{Level, conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::ConvGeometry;
 
@@ -9,6 +9,13 @@ use ocellus_plan::args::ConvGeometry;
 pub(crate) struct Packed {
     pub bytes: Vec<u8>,
     pub layout: Option<u32>,
+}
+
+/// f32 weights of a convolution in a layout, where it holds them.
+fn float(g: &Geometry, layout: u32, rows: &[f32]) -> Option<Packed> {
+    let mut packed = vec![0.0; conv_f32::packed_len(g, layout)? as usize];
+    let fits = conv_f32::pack(g, layout, rows, &mut packed);
+    fits.then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })
 }
 
 /// Packs a constant for an instruction set: the first layout of the kernel's list that holds these weights.
@@ -33,11 +40,11 @@ pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
         }
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
-            conv_f32::layouts(level).iter().find_map(|&layout| {
-                let mut packed = vec![0.0; conv_f32::packed_len(&g, layout)? as usize];
-                conv_f32::pack(&g, layout, rows, &mut packed)
-                    .then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })
-            })
+            float(&g, conv_f32::best_layout(level, &g)?, rows)
+        }
+        Constant::ConvTransposeF32(rows, geometry) => {
+            let g = of(geometry);
+            conv_transpose_f32::layouts(level).find_map(|layout| float(&g, layout, rows))
         }
     }
 }

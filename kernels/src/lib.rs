@@ -90,6 +90,7 @@ mod view;
 mod walk;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod windows;
+mod winograd;
 
 pub use isa::{Isa, Level};
 pub use view::{Pod, view, view_mut};

@@ -130,7 +130,8 @@ mod tests {
         // More pixels and channels than a block holds.
         let wide = Geometry { in_height: 9, out_height: 9, in_width: 5, out_width: 5, ..convolutions()[7] };
         let (out_channels, kernel) = (1000, 1);
-        let wide = Geometry { out_channels, kernel_height: kernel, kernel_width: kernel, pad_top: 0, pad_left: 0, ..wide };
+        let wide =
+            Geometry { out_channels, kernel_height: kernel, kernel_width: kernel, pad_top: 0, pad_left: 0, ..wide };
         battery(&wide, 99);
     }
 

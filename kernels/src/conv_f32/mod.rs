@@ -2,12 +2,16 @@
 //!
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias `[O]`, y `[N, OH, OW, O]`. Every variant adds in an order of its
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
-//! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
+//! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`; with weights in [`layout::WINOGRAD`] by at most `(n + 8) * 2^-24 *
+//! (|bias| + 36 * max |x| * Σ |w|)`.
 
 mod pack;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod vector;
+#[cfg(target_arch = "x86_64")]
+mod vector_winograd;
+mod winograd;
 
 pub use pack::{pack, packed_len};
 pub(crate) use portable::Row;
@@ -26,6 +30,8 @@ pub mod layout {
     pub const ROWS: u32 = 0;
     /// `[O / 16][KH][KW][I][16]`, zero-filled to a multiple of 16; one group only.
     pub const O16: u32 = 1;
+    /// `[O / 16][16][I][16]`, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most 256 channels.
+    pub const WINOGRAD: u32 = 3;
 }
 
 /// What a convolution is told.
@@ -79,10 +85,17 @@ pub struct Operands<'a> {
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16],
-        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16, layout::ROWS],
+        Level::Portable => &[layout::ROWS, layout::O16, layout::WINOGRAD],
+        Level::Avx2 | Level::Avx512Vnni => &[layout::WINOGRAD, layout::O16, layout::ROWS],
+        Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16, layout::ROWS],
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }
+}
+
+/// The layout for a geometry on an instruction set: the best of its layouts that holds it and pays.
+pub fn best_layout(level: Level, geometry: &Geometry) -> Option<u32> {
+    let pays = |layout: u32| layout != layout::WINOGRAD || winograd::pays(geometry);
+    layouts(level).iter().copied().find(|&layout| pays(layout) && packed_len(geometry, layout).is_some())
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
@@ -101,6 +114,9 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
+    if params.layout == layout::WINOGRAD {
+        return simd::run(isa, vector_winograd::Convolution { params, operands, pixels: pixels.clone(), y });
+    }
     let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
     job.is_some_and(|job| simd::run(isa, vector::Convolution { job, pixels: pixels.clone(), y }))
 }
@@ -145,6 +161,12 @@ mod tests {
         let rows = samples.floats(g.weights().unwrap() as usize, -1.0, 1.0);
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &rows, &bias);
+        // The bound of transformed weights: |x| is at most 1.
+        let row = rows.len() / bias.len();
+        let transformed = |o: usize| {
+            let size: f32 = rows[o * row..][..row].iter().map(|w| w.abs()).sum();
+            f64::from(bias[o].abs() + 36.0 * size) * (row + 8) as f64 / f64::from(1 << 24)
+        };
         for isa in Isa::available() {
             for &layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
@@ -158,6 +180,7 @@ mod tests {
                 cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
                 for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
                     let sum = sum.max(f64::from(low)).min(f64::from(high));
+                    let error = if layout == layout::WINOGRAD { transformed(k % bias.len()) } else { error };
                     assert!(
                         (f64::from(y) - sum).abs() <= error,
                         "{:?} layout {layout} output {k}: {y} for {sum} +- {error}, {g:?}",

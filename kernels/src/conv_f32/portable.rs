@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{Operands, Params, layout};
+use super::{Operands, Params, layout, winograd};
 use crate::geometry::Geometry;
 use crate::pixels::place;
 use crate::round::bound;
@@ -53,6 +53,12 @@ fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [
             let tap = (kh as usize).wrapping_mul(g.kernel_width as usize).wrapping_add(kw as usize);
             let start = place.start.wrapping_add(tap.wrapping_mul(inputs).wrapping_mul(place.step));
             let Some(pixel) = x.get(first..first.wrapping_add(inputs)) else { continue };
+            if params.layout == layout::WINOGRAD {
+                for (input, &x) in pixel.iter().enumerate() {
+                    sum += x * winograd::weight(weights, inputs, channel as usize, tap, input);
+                }
+                continue;
+            }
             let Some(weights) = weights.get(start..) else { continue };
             for (&x, &w) in pixel.iter().zip(every(weights, place.step)) {
                 sum += x * w;

@@ -10,10 +10,10 @@ use core::mem::MaybeUninit;
 
 use super::avx2::{Finish, load};
 use super::panel::Job;
-use super::winograd::{INPUTS, POSITIONS};
+use super::winograd::INPUTS;
 use super::{Operands, Params, layout};
-use crate::geometry::Geometry;
-use crate::pixels::{Pixels, place};
+use crate::pixels::Pixels;
+use crate::winograd::{POSITIONS, TILES, Tile, Tiles};
 use crate::{Isa, Level};
 
 /// Convolves with transformed weights; false where the CPU or the layout is another one.
@@ -26,66 +26,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-/// Tiles that are computed together.
-const TILES: usize = 6;
 /// Most elements of a panel's row: the channels, and no power of two, so that rows do not fall into one set of the cache.
 const PITCH: usize = INPUTS as usize + 16;
-
-/// Two rows and two columns of outputs.
-#[derive(Clone, Copy, Default)]
-struct Tile {
-    image: u32,
-    row: u32,
-    column: u32,
-}
-
-/// The tiles that have one of some pixels, in order.
-struct Tiles<'a> {
-    g: &'a Geometry,
-    pixels: &'a Pixels,
-    /// Tile rows over all images that are left, and the tile column.
-    lines: core::ops::Range<u32>,
-    column: u32,
-}
-
-impl<'a> Tiles<'a> {
-    fn new(g: &'a Geometry, pixels: &'a Pixels) -> Self {
-        let line = |pixel: u32| {
-            let [image, row, _] = place(pixel, g.out_height, g.out_width);
-            image.wrapping_mul(g.out_height.div_ceil(2)).wrapping_add(row / 2)
-        };
-        let end = if pixels.is_empty() { 0 } else { line(pixels.end.wrapping_sub(1)).wrapping_add(1) };
-        Self { g, pixels, lines: line(pixels.start)..end, column: 0 }
-    }
-
-    /// The next tile.
-    fn next(&mut self) -> Option<Tile> {
-        while !self.lines.is_empty() {
-            let [image, line, _] = place(self.lines.start, self.g.out_height.div_ceil(2), 1);
-            let tile = Tile { image, row: line.wrapping_mul(2), column: self.column };
-            self.column = self.column.wrapping_add(2);
-            if self.column >= self.g.out_width {
-                (self.column, self.lines.start) = (0, self.lines.start.wrapping_add(1));
-            }
-            if (0..2).any(|row| !self.outputs(&tile, row).is_empty()) {
-                return Some(tile);
-            }
-        }
-        None
-    }
-
-    /// The pixels of a row of a tile that exist and are asked for.
-    #[inline(always)]
-    fn outputs(&self, tile: &Tile, row: u32) -> Pixels {
-        let row = tile.row.wrapping_add(row);
-        if row >= self.g.out_height {
-            return 0..0;
-        }
-        let line = tile.image.wrapping_mul(self.g.out_height).wrapping_add(row).wrapping_mul(self.g.out_width);
-        let end = line.wrapping_add(self.g.out_width.min(tile.column.wrapping_add(2)));
-        line.wrapping_add(tile.column).max(self.pixels.start)..end.min(self.pixels.end)
-    }
-}
 
 /// The transformed inputs `[16 positions][TILES][pitch]`, and the inputs of a tile at a border `[16][pitch]`.
 struct Memory {
@@ -102,7 +44,7 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
     let finish = Finish::new(&params.output, operands.multipliers);
     let inputs = params.geometry.in_channels as usize;
     let work = Work { job: &job, finish: &finish, inputs, pitch: inputs.next_multiple_of(16).wrapping_add(16) };
-    let mut tiles = Tiles::new(&params.geometry, pixels);
+    let mut tiles = Tiles::new(&params.geometry, pixels.clone());
     loop {
         let mut group = [Tile::default(); TILES];
         let mut count = 0;
@@ -139,42 +81,16 @@ impl Work<'_> {
         let (g, x) = (&self.job.params.geometry, self.job.operands.x);
         let to = memory.panel.as_mut_ptr().cast::<i16>().wrapping_add(index.wrapping_mul(self.pitch));
         let position = self.pitch.wrapping_mul(TILES);
-        let start = (tile.row.wrapping_sub(g.pad_top).cast_signed(), tile.column.wrapping_sub(g.pad_left).cast_signed());
-        let inner = |at: i32, size: u32| at >= 0 && at.cast_unsigned().wrapping_add(4) <= size;
-        let line = (g.in_width as usize).wrapping_mul(self.inputs);
-        if inner(start.0, g.in_height) && inner(start.1, g.in_width) {
-            let row = (tile.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(start.0 as usize);
-            let first = row.wrapping_mul(line).wrapping_add((start.1 as usize).wrapping_mul(self.inputs));
-            let reach = line.wrapping_mul(3).wrapping_add(self.inputs.wrapping_mul(3));
-            let reach = reach.wrapping_add(self.inputs.next_multiple_of(16));
-            if let Some(x) = x.get(first..first.wrapping_add(reach)) {
-                // SAFETY: the slice reaches as far as the last vector of the last input, the panel holds the row.
-                unsafe { transform(x.as_ptr(), line, self.inputs, self.inputs, to, position) };
-                return;
-            }
+        if let Some(x) = tile.inside(g, x, 15) {
+            let line = (g.in_width as usize).wrapping_mul(self.inputs);
+            // SAFETY: the slice reaches as far as the last vector of the last input, the panel holds the row.
+            unsafe { transform(x.as_ptr(), line, self.inputs, self.inputs, to, position) };
+            return;
         }
-        self.gather(tile.image, start, &mut memory.border);
-        let row = self.pitch.wrapping_mul(4);
+        tile.gather(g, x, self.job.params.input_zero_point as i8, self.pitch, &mut memory.border);
+        let line = self.pitch.wrapping_mul(4);
         // SAFETY: the border holds 16 rows of `pitch` inputs, the panel holds the row.
-        unsafe { transform(memory.border.as_ptr(), row, self.pitch, self.inputs, to, position) };
-    }
-
-    /// Gathers the 4x4 inputs from a place on that may lie in the padding.
-    fn gather(&self, image: u32, (row, column): (i32, i32), border: &mut [i8]) {
-        let (g, x) = (&self.job.params.geometry, self.job.operands.x);
-        let mut rows = crate::rows::rows_mut(border, self.pitch);
-        for r in (0..4).map(|k| row.wrapping_add(k).cast_unsigned()) {
-            for c in (0..4).map(|k| column.wrapping_add(k).cast_unsigned()) {
-                let Some(to) = rows.next() else { return };
-                let line = (image as usize).wrapping_mul(g.in_height as usize).wrapping_add(r as usize);
-                let pixel = line.wrapping_mul(g.in_width as usize).wrapping_add(c as usize);
-                let first = pixel.wrapping_mul(self.inputs);
-                match x.get(first..first.wrapping_add(self.inputs)).filter(|_| r < g.in_height && c < g.in_width) {
-                    Some(x) => to.iter_mut().zip(x).for_each(|(to, &x)| *to = x),
-                    None => to.fill(self.job.params.input_zero_point as i8),
-                }
-            }
-        }
+        unsafe { transform(memory.border.as_ptr(), line, self.pitch, self.inputs, to, position) };
     }
 
     /// All channels of the tiles of a group, the panel of which has `P` rows at least.
@@ -215,16 +131,12 @@ impl Work<'_> {
         channel: usize,
         y: &mut [i8],
     ) {
-        let pixels = tiles.outputs(tile, row);
-        let first = (pixels.start.wrapping_sub(tiles.pixels.start) as usize).wrapping_mul(self.job.channels);
-        let (sizes, y) = ((self.job.channels, self.job.channels), y.get_mut(first..).unwrap_or_default());
-        match (pixels.len(), sums) {
-            (2, sums) => self.finish.store(sums, multipliers, sizes, channel, y),
-            (1, [one, other]) => {
-                let [_, _, column] = place(pixels.start, tiles.g.out_height, tiles.g.out_width);
-                let sums = if column == tile.column { one } else { other };
-                self.finish.store(&[*sums], multipliers, sizes, channel, y);
-            }
+        let (first, column, count) = tiles.outputs(tile, row);
+        let y = y.get_mut(first.wrapping_mul(self.job.channels)..).unwrap_or_default();
+        let sizes = (self.job.channels, self.job.channels);
+        match (count, column, sums) {
+            (2, _, sums) => self.finish.store(sums, multipliers, sizes, channel, y),
+            (1, 0, [one, _]) | (1, _, [_, one]) => self.finish.store(&[*one], multipliers, sizes, channel, y),
             _ => {}
         }
     }
@@ -284,9 +196,8 @@ unsafe fn add<const P: usize>(
     let mut sums = [[_mm256_setzero_si256(); 2]; P];
     for _ in 0..steps {
         // SAFETY: the caller's promise.
-        let (low, high) = unsafe {
-            (_mm256_loadu_si256(weights.cast()), _mm256_loadu_si256(weights.wrapping_add(16).cast()))
-        };
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(weights.cast()), _mm256_loadu_si256(weights.wrapping_add(16).cast())) };
         weights = weights.wrapping_add(32);
         for (p, [a, b]) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
@@ -303,11 +214,7 @@ unsafe fn add<const P: usize>(
 /// The sums of the four outputs of tile `k`, `[row][column][half]`, with the bias.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn rows<const P: usize>(
-    sums: &[[[__m256i; 2]; P]; POSITIONS],
-    k: usize,
-    bias: [__m256i; 2],
-) -> [[[__m256i; 2]; 2]; 2] {
+fn rows<const P: usize>(sums: &[[[__m256i; 2]; P]; POSITIONS], k: usize, bias: [__m256i; 2]) -> [[[__m256i; 2]; 2]; 2] {
     let mut all = [[[_mm256_setzero_si256(); 2]; 2]; 2];
     for (half, bias) in bias.into_iter().enumerate() {
         let at = |position: usize| {

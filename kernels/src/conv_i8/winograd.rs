@@ -3,12 +3,10 @@
 //! Every input channel of a 3x3 kernel `w` becomes `U = G w Gᵀ` with twice Winograd's `G`, whose rows are (2, 0, 0), (1, 1, 1),
 //! (1, -1, 1), (0, 0, 2): 16 whole numbers of at most 9 * 128. Four outputs need 16 products instead of 36, and the sums come
 //! out four times too large. With the inputs' transforms, which reach 512, nothing leaves int32: 2048 channels would.
-//! (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.)
 
 use crate::geometry::Geometry;
+use crate::winograd::{POSITIONS, holds};
 
-/// Weights of a kernel after the transform.
-pub(super) const POSITIONS: usize = 16;
 /// Most input channels.
 pub(super) const INPUTS: u32 = 512;
 /// Channels of a block.
@@ -20,9 +18,7 @@ const BACK: [[i32; 4]; 3] = [[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 0, 1]];
 
 /// Bytes of the weights, filling included; `None` where the layout does not hold the geometry.
 pub(super) fn packed_len(g: &Geometry) -> Option<u32> {
-    let square = (g.kernel_height, g.kernel_width) == (3, 3)
-        && (g.stride_height, g.stride_width, g.dilation_height, g.dilation_width) == (1, 1, 1, 1);
-    let held = square && g.groups == 1 && g.in_channels.is_multiple_of(4) && g.in_channels <= INPUTS;
+    let held = holds(g) && g.in_channels.is_multiple_of(4) && g.in_channels <= INPUTS;
     let block = g.in_channels.checked_mul((POSITIONS * BLOCK * 2) as u32)?;
     g.out_channels.div_ceil(BLOCK as u32).checked_mul(block).filter(|&n| held && n <= i32::MAX as u32)
 }
@@ -50,9 +46,7 @@ pub(super) fn pack(g: &Geometry, rows: &[i8], packed: &mut [i8]) {
     let inputs = g.in_channels as usize;
     for (channel, row) in rows.chunks(inputs.wrapping_mul(9).max(1)).enumerate() {
         for input in 0..inputs {
-            let taps = |tap: usize| {
-                row.get(tap.wrapping_mul(inputs).wrapping_add(input)).map_or(0, |&w| i32::from(w))
-            };
+            let taps = |tap: usize| row.get(tap.wrapping_mul(inputs).wrapping_add(input)).map_or(0, |&w| i32::from(w));
             for (position, place) in places(inputs, channel, input).enumerate() {
                 let (Some(g), Some(h)) = (FORTH.get(position / 4), FORTH.get(position % 4)) else { return };
                 let sum = products(g, h, |k, l| taps(k.wrapping_mul(3).wrapping_add(l))) as i16;

@@ -10,13 +10,13 @@ mod vector;
 
 use core::ops::Range;
 
-use crate::Isa;
-use crate::conv_f32::packed_len;
-pub use crate::conv_f32::{Operands, layout, layouts, pack};
+use crate::conv_f32::{self, packed_len};
+pub use crate::conv_f32::{Operands, layout, pack};
 use crate::geometry::Geometry;
 use crate::pixels;
 #[cfg(target_arch = "x86_64")]
 use crate::simd;
+use crate::{Isa, Level};
 
 /// What a transposed convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Params {
     /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
     /// hold several groups.
     pub fn weights(&self) -> Option<u32> {
-        packed_len(&self.geometry, self.layout)
+        packed_len(&self.geometry, self.layout).filter(|_| self.layout != layout::WINOGRAD)
     }
 
     fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
@@ -53,6 +53,11 @@ impl Params {
             && o.bias.len() == g.out_channels as usize
             && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
+}
+
+/// The layouts that the variants of this instruction set read, best first.
+pub fn layouts(level: Level) -> impl Iterator<Item = u32> {
+    conv_f32::layouts(level).iter().copied().filter(|&layout| layout != layout::WINOGRAD)
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
@@ -122,7 +127,7 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &weights, &bias);
         for isa in Isa::available() {
-            for &layout in layouts(isa.level()) {
+            for layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
                 let Some(len) = params.weights() else { continue };
                 let mut packed = std::vec![f32::NAN; len as usize];

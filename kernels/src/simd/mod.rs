@@ -47,6 +47,8 @@ pub(crate) trait Simd: Copy {
     unsafe fn store_first(self, to: *mut f32, count: usize, v: Self::F32);
     /// `a + b`.
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a - b`.
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a * b`.
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a * b + c`, rounded once.

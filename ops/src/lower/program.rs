@@ -72,6 +72,8 @@ pub enum Constant {
     ConvTransposeI8(Vec<i8>, ConvGeometry),
     /// f32 convolution weights `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvF32(Vec<f32>, ConvGeometry),
+    /// f32 weights of a transposed convolution `[O][KH][KW][I / groups]`; the compiler chooses the layout.
+    ConvTransposeF32(Vec<f32>, ConvGeometry),
     /// int8 matrices of integer products, which the compiler packs.
     Product(ProductWeights),
 }

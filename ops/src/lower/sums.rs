@@ -114,7 +114,8 @@ mod tests {
         let mut p = Program::default();
         let ids: Vec<usize> = (0..5).map(|_| p.constant(element::I8, vec![0; 24])).collect();
         p.push("conv", ConvI8 { geometry, output_zero_point, low: -9, ..Default::default() }, &[ids[1]], &[ids[0]]);
-        let sum = AddI8 { broadcast, a_scale: 0.5, b_scale: 2.0, a_zero_point: 3, b_zero_point: 4, ..Default::default() };
+        let sum =
+            AddI8 { broadcast, a_scale: 0.5, b_scale: 2.0, a_zero_point: 3, b_zero_point: 4, ..Default::default() };
         p.push("sum", sum, &[ids[4]], &[ids[3], ids[1]]);
         p
     }
@@ -123,7 +124,10 @@ mod tests {
     fn the_sum_of_an_output_is_the_same_step() {
         let p = program([24, 24, 24, 12, 4, 1], 4);
         let step = joined(&p.steps[0], &p.steps[1], 1).unwrap();
-        assert_eq!((&step.name[..], &step.reads[..], &step.in_place[..]), ("conv_add_i8 conv + sum", &[Some(0), Some(3)][..], &[1][..]));
+        assert_eq!(
+            (&step.name[..], &step.reads[..], &step.in_place[..]),
+            ("conv_add_i8 conv + sum", &[Some(0), Some(3)][..], &[1][..])
+        );
         let args: ConvAddI8 = Reader::new(&step.args).get().unwrap();
         assert_eq!((args.conv_scale, args.conv_zero_point, args.conv_low), (2.0, 4, -9));
         assert_eq!((args.other_scale, args.other_zero_point), (0.5, 3));

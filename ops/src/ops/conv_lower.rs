@@ -148,7 +148,8 @@ impl Linear {
             return Ok(y);
         }
         let mut w = DeviceTensor::new(element::F32, &[self.weights.len()], None);
-        w.constant = Some(Constant::ConvF32(self.weights.clone(), geometry));
+        let constant = if self.transposed { Constant::ConvTransposeF32 } else { Constant::ConvF32 };
+        w.constant = Some(constant(self.weights.clone(), geometry));
         let w = ctx.program.add(w);
         if self.transposed {
             ctx.emit(ConvTransposeF32 { geometry, low, high, layout: 0 }, &[y], &[x, w, bias]);

@@ -56,6 +56,8 @@ impl Layout {
     pub const O16K2: u32 = 3;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums; one group only.
     pub const O16I4: u32 = 1;
+    /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3).
+    pub const WINOGRAD: u32 = 5;
 }
 
 /// Layouts of f32 convolution weights, by number.
@@ -68,6 +70,8 @@ impl FloatLayout {
     pub const O16: u32 = 1;
     /// `[KH][KW][C]`, depthwise.
     pub const TAPS: u32 = 2;
+    /// `[O / 16][16][I][16]`, transformed for Winograd's F(2x2, 3x3).
+    pub const WINOGRAD: u32 = 3;
 }
 
 arguments! {

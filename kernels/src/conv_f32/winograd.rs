@@ -1,0 +1,94 @@
+//! Weights for Winograd's F(2x2, 3x3): `U = G w Gᵀ` with the rows (1, 0, 0), (1/2, 1/2, 1/2), (1/2, -1/2, 1/2), (0, 0, 1).
+
+use crate::geometry::Geometry;
+use crate::winograd::{POSITIONS, holds};
+
+/// Most input channels.
+pub(super) const INPUTS: u32 = 256;
+/// Channels of a block.
+const BLOCK: usize = 16;
+
+const FORTH: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+const BACK: [[f64; 4]; 3] = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, -1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+
+/// Elements of the weights, filling included; `None` where the layout does not hold the geometry.
+pub(super) fn packed_len(g: &Geometry) -> Option<u32> {
+    let held = holds(g) && g.in_channels <= INPUTS;
+    let block = g.in_channels.checked_mul((POSITIONS * BLOCK) as u32)?;
+    g.out_channels.checked_add(15)?.checked_div(16)?.checked_mul(block).filter(|&n| held && n <= i32::MAX as u32)
+}
+
+/// Whether the layout is the best one for a geometry: enough products for the transforms, and weights that stay in a cache.
+pub(super) fn pays(g: &Geometry) -> bool {
+    let pixels = g.pixels().unwrap_or(0);
+    let least = g.in_channels >= 8 && g.out_channels >= 16 && pixels >= 16;
+    least && packed_len(g).is_some_and(|len| len <= 3 << 20)
+}
+
+/// The places of the weights of one input of one output channel: `[O / 16][16 positions][I][16]`.
+fn places(inputs: usize, channel: usize, input: usize) -> impl Iterator<Item = usize> {
+    let block = (channel / BLOCK).wrapping_mul(POSITIONS);
+    (0..POSITIONS).map(move |position| {
+        let row = block.wrapping_add(position).wrapping_mul(inputs).wrapping_add(input);
+        row.wrapping_mul(BLOCK).wrapping_add(channel % BLOCK)
+    })
+}
+
+/// Packs `rows` (`[O][3][3][I]`).
+pub(super) fn pack(g: &Geometry, rows: &[f32], packed: &mut [f32]) {
+    packed.fill(0.0);
+    let inputs = g.in_channels as usize;
+    for (channel, row) in rows.chunks(inputs.wrapping_mul(9).max(1)).enumerate() {
+        for input in 0..inputs {
+            let tap = |k: usize, l: usize| {
+                let tap = k.wrapping_mul(3).wrapping_add(l);
+                row.get(tap.wrapping_mul(inputs).wrapping_add(input)).map_or(0.0, |&w| f64::from(w))
+            };
+            for (position, place) in places(inputs, channel, input).enumerate() {
+                let rows = FORTH.get(position / 4).zip(FORTH.get(position % 4));
+                if let (Some((g, h)), Some(to)) = (rows, packed.get_mut(place)) {
+                    *to = products(g, h, tap) as f32;
+                }
+            }
+        }
+    }
+}
+
+/// The weight of a tap of one input of one output channel, from the packed ones.
+pub(super) fn weight(packed: &[f32], inputs: usize, channel: usize, tap: usize, input: usize) -> f32 {
+    let mut values = [[0.0; 4]; 4];
+    for (value, place) in values.as_flattened_mut().iter_mut().zip(places(inputs, channel, input)) {
+        *value = packed.get(place).map_or(0.0, |&w| f64::from(w));
+    }
+    let rows = BACK.get(tap / 3).zip(BACK.get(tap % 3));
+    let value = |k: usize, l: usize| values.get(k).and_then(|row| row.get(l)).copied().unwrap_or(0.0);
+    rows.map_or(0.0, |(g, h)| products(g, h, value)) as f32
+}
+
+/// `Σ g[k] * h[l] * value(k, l)`.
+fn products(g: &[f64], h: &[f64], value: impl Fn(usize, usize) -> f64) -> f64 {
+    let mut sum = 0.0;
+    for (k, &g) in g.iter().enumerate() {
+        for (l, &h) in h.iter().enumerate() {
+            sum += g * h * value(k, l);
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{Samples, convolutions};
+
+    #[test]
+    fn every_weight_comes_back() {
+        let g = Geometry { in_channels: 5, out_channels: 19, ..convolutions()[4] };
+        let rows = Samples::new(1).floats(g.weights().unwrap() as usize, -1.0, 1.0);
+        let mut packed = std::vec![1.0; packed_len(&g).unwrap() as usize];
+        pack(&g, &rows, &mut packed);
+        for (k, &w) in rows.iter().enumerate() {
+            assert!((weight(&packed, 5, k / 45, k / 5 % 9, k % 5) - w).abs() < 1e-6, "{k}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What convolutions by Winograd's F(2x2, 3x3) share: tiles of four outputs, and the 4x4 inputs that they see.
+//!
+//! (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.)
+
+use core::ops::Range;
+
+use crate::geometry::Geometry;
+use crate::pixels::{Pixels, place};
+use crate::rows::rows_mut;
+
+/// Products of a tile for every input channel.
+pub(crate) const POSITIONS: usize = 16;
+/// Tiles that are computed together.
+pub(crate) const TILES: usize = 6;
+
+/// Whether a convolution can be computed so.
+pub(crate) fn holds(g: &Geometry) -> bool {
+    let sizes = [g.kernel_height, g.kernel_width, g.stride_height, g.stride_width, g.dilation_height, g.dilation_width];
+    sizes == [3, 3, 1, 1, 1, 1] && g.groups == 1
+}
+
+/// Two rows and two columns of outputs.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Tile {
+    pub(crate) image: u32,
+    pub(crate) row: u32,
+    pub(crate) column: u32,
+}
+
+impl Tile {
+    /// Row and column of the first input that it sees, which may lie in the padding.
+    fn start(&self, g: &Geometry) -> [i32; 2] {
+        [self.row.wrapping_sub(g.pad_top), self.column.wrapping_sub(g.pad_left)].map(u32::cast_signed)
+    }
+
+    /// The inputs from the first to the last that it sees and `over` more, where none lies in the padding.
+    #[inline(always)]
+    pub(crate) fn inside<'a, T>(&self, g: &Geometry, x: &'a [T], over: usize) -> Option<&'a [T]> {
+        let [row, column] = self.start(g);
+        let inner = |at: i32, size: u32| at >= 0 && at.cast_unsigned().wrapping_add(4) <= size;
+        if !inner(row, g.in_height) || !inner(column, g.in_width) {
+            return None;
+        }
+        let (width, channels) = (g.in_width as usize, g.in_channels as usize);
+        let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(row as usize);
+        let first = line.wrapping_mul(width).wrapping_add(column as usize).wrapping_mul(channels);
+        let reach = width.wrapping_mul(3).wrapping_add(4).wrapping_mul(channels);
+        x.get(first..first.wrapping_add(reach).wrapping_add(over))
+    }
+
+    /// Copies the 4x4 inputs into rows that are `pitch` apart; what lies in the padding is `padding`.
+    pub(crate) fn gather<T: Copy>(&self, g: &Geometry, x: &[T], padding: T, pitch: usize, to: &mut [T]) {
+        let ([row, column], channels) = (self.start(g), g.in_channels as usize);
+        let mut rows = rows_mut(to, pitch);
+        for r in (0..4).map(|k| row.wrapping_add(k).cast_unsigned()) {
+            for c in (0..4).map(|k| column.wrapping_add(k).cast_unsigned()) {
+                let Some(to) = rows.next() else { return };
+                let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(r as usize);
+                let first = line.wrapping_mul(g.in_width as usize).wrapping_add(c as usize).wrapping_mul(channels);
+                match x.get(first..first.wrapping_add(channels)).filter(|_| r < g.in_height && c < g.in_width) {
+                    Some(x) => to.iter_mut().zip(x).for_each(|(to, &x)| *to = x),
+                    None => to.fill(padding),
+                }
+            }
+        }
+    }
+}
+
+/// The tiles that have one of some pixels, in order. Where they lie does not depend on the pixels.
+pub(crate) struct Tiles<'a> {
+    g: &'a Geometry,
+    pixels: Pixels,
+    /// Rows of tiles over all images that are left, and the column.
+    lines: Range<u32>,
+    column: u32,
+}
+
+impl<'a> Tiles<'a> {
+    pub(crate) fn new(g: &'a Geometry, pixels: Pixels) -> Self {
+        let line = |pixel: u32| {
+            let [image, row, _] = place(pixel, g.out_height, g.out_width);
+            image.wrapping_mul(g.out_height.div_ceil(2)).wrapping_add(row / 2)
+        };
+        let end = if pixels.is_empty() { 0 } else { line(pixels.end.wrapping_sub(1)).wrapping_add(1) };
+        Self { g, lines: line(pixels.start)..end, pixels, column: 0 }
+    }
+
+    /// The pixels of a row of a tile that exist and are asked for: where the first lies among those asked for, in which of
+    /// the two columns, and how many there are.
+    #[inline(always)]
+    pub(crate) fn outputs(&self, tile: &Tile, row: u32) -> (usize, u32, u32) {
+        let row = tile.row.wrapping_add(row);
+        if row >= self.g.out_height {
+            return (0, 0, 0);
+        }
+        let line = tile.image.wrapping_mul(self.g.out_height).wrapping_add(row).wrapping_mul(self.g.out_width);
+        let end = line.wrapping_add(self.g.out_width.min(tile.column.wrapping_add(2))).min(self.pixels.end);
+        let left = line.wrapping_add(tile.column);
+        let first = left.max(self.pixels.start);
+        let place = first.wrapping_sub(self.pixels.start) as usize;
+        (place, first.wrapping_sub(left), end.saturating_sub(first))
+    }
+}
+
+impl Iterator for Tiles<'_> {
+    type Item = Tile;
+
+    fn next(&mut self) -> Option<Tile> {
+        while !self.lines.is_empty() {
+            let [image, line, _] = place(self.lines.start, self.g.out_height.div_ceil(2), 1);
+            let tile = Tile { image, row: line.wrapping_mul(2), column: self.column };
+            self.column = self.column.wrapping_add(2);
+            if self.column >= self.g.out_width {
+                (self.column, self.lines.start) = (0, self.lines.start.wrapping_add(1));
+            }
+            if (0..2).any(|row| self.outputs(&tile, row).2 > 0) {
+                return Some(tile);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::convolutions;
+    use std::vec::Vec;
+
+    #[test]
+    fn tiles_hold_every_pixel_once() {
+        let sizes = [(2, 5, 7), (1, 4, 6), (3, 1, 1), (1, 2, 9)];
+        for (batch, out_height, out_width) in sizes {
+            let g = Geometry { batch, out_height, out_width, ..convolutions()[4] };
+            let all = batch * out_height * out_width;
+            for pixels in [0..all, 1..all, 0..all.div_ceil(2), all / 3..all - all / 4] {
+                let tiles = Tiles::new(&g, pixels.clone());
+                let mut seen = std::vec![0; pixels.len()];
+                for tile in Tiles::new(&g, pixels.clone()) {
+                    for row in 0..2 {
+                        let (first, column, count) = tiles.outputs(&tile, row);
+                        for k in 0..count {
+                            let pixel = pixels.start + first as u32 + k;
+                            let want = [tile.image, tile.row + row, tile.column + column + k];
+                            assert_eq!(place(pixel, out_height, out_width), want);
+                            seen[first + k as usize] += 1;
+                        }
+                    }
+                }
+                assert!(seen.iter().all(|&n| n == 1), "{pixels:?} {g:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_to_the_inputs_agree() {
+        let g = Geometry { in_height: 6, in_width: 5, in_channels: 3, ..convolutions()[4] };
+        let x: Vec<i32> = (1..=90).collect();
+        let tile = Tile { image: 0, row: 2, column: 1 };
+        let mut all = [0; 48];
+        tile.gather(&g, &x, 0, 3, &mut all);
+        let inside = tile.inside(&g, &x, 0).unwrap();
+        let (line, found) = (15, (0..4).flat_map(|r| inside[r * 15..r * 15 + 12].to_vec()));
+        assert!(found.eq(all) && inside.len() == 3 * line + 12);
+        assert!(Tile { row: 0, ..tile }.inside(&g, &x, 0).is_none());
+        Tile { row: 0, ..tile }.gather(&g, &x, -7, 3, &mut all);
+        assert!(all[..12].iter().all(|&v| v == -7) && all[12] == 1);
+    }
+}
