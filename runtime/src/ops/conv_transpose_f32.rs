@@ -10,7 +10,8 @@ use super::{OpEntry, geometry, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_transpose_f32`.
-pub const CONV_TRANSPOSE_F32: OpEntry = OpEntry::new::<ConvTransposeF32>(check, run).shared(Split { units: parts, run: part });
+pub const CONV_TRANSPOSE_F32: OpEntry =
+    OpEntry::new::<ConvTransposeF32>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &ConvTransposeF32) -> Params {
     Params { geometry: geometry::conv(&args.geometry), low: args.low, high: args.high, layout: args.layout }
