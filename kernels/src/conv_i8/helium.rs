@@ -28,19 +28,20 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i
         return false;
     }
     let windows = Windows::new(g.rows(), g.columns(), g.in_channels, 0);
-    let zero = params.input_zero_point as i8;
-    let mut job =
-        Job { params, o: operands, row, direct, windows, patches: [[zero; LONGEST]; 2], sums: [[0; BLOCK]; 2] };
-    let channels = g.out_channels as usize;
-    let mut rest = y;
-    while !rest.is_empty() {
-        let Some((here, tail)) = rest.split_at_mut_checked(rest.len().min(channels.wrapping_mul(2))) else {
-            return true;
-        };
-        job.tile(here);
-        rest = tail;
+    let job = Job { params, o: operands, row, direct, windows, patches: [&mut [], &mut []], sums: [[0; BLOCK]; 2] };
+    if direct {
+        job.all(y)
+    } else {
+        gathering(job, y)
     }
     true
+}
+
+/// Convolves with memory for two windows, which takes a while to clear.
+#[inline(never)]
+fn gathering(job: Job<'_>, y: &mut [i8]) {
+    let [mut first, mut second] = [[job.params.input_zero_point as i8; LONGEST]; 2];
+    Job { patches: [&mut first, &mut second], ..job }.all(y);
 }
 
 /// A convolution whose operands fit, with its working memory.
@@ -52,11 +53,23 @@ struct Job<'a> {
     /// Whether windows are read where they lie.
     direct: bool,
     windows: Windows,
-    patches: [[i8; LONGEST]; 2],
+    /// Room for two windows, unless they are read where they lie.
+    patches: [&'a mut [i8]; 2],
     sums: [[i32; BLOCK]; 2],
 }
 
 impl Job<'_> {
+    /// All pixels.
+    fn all(mut self, y: &mut [i8]) {
+        let two = (self.params.geometry.out_channels as usize).wrapping_mul(2);
+        let mut rest = y;
+        while !rest.is_empty() {
+            let Some((here, tail)) = rest.split_at_mut_checked(rest.len().min(two)) else { return };
+            self.tile(here);
+            rest = tail;
+        }
+    }
+
     /// The next two pixels, or the one that is left.
     fn tile(&mut self, y: &mut [i8]) {
         let g = self.params.geometry;
@@ -87,7 +100,7 @@ impl Job<'_> {
                 self.o.x.get(start..start.wrapping_add(self.row)).map(<[i8]>::as_ptr)
             };
             let [a, b] = windows.each_ref().map(place);
-            let a = a.unwrap_or(self.patches.as_ptr().cast());
+            let a = a.unwrap_or(self.o.x.as_ptr());
             return [a, b.unwrap_or(a)];
         }
         let g = &self.params.geometry;

@@ -5,7 +5,7 @@
 //! by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 use core::ops::Range;
@@ -15,7 +15,7 @@ use crate::conv_f32::packed_len;
 pub use crate::conv_f32::{Operands, layout, layouts, pack};
 use crate::geometry::Geometry;
 use crate::pixels;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
 
 /// What a transposed convolution is told.
@@ -69,14 +69,14 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 }
 
 /// Convolves with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
     let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
     job.is_some_and(|job| simd::run(isa, vector::Transposed { job, pixels: pixels.clone(), y }))
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }
@@ -122,7 +122,7 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = exact(g, &x, &weights, &bias);
         for isa in Isa::available() {
-            for &layout in layouts(isa) {
+            for &layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
                 let Some(len) = params.weights() else { continue };
                 let mut packed = std::vec![f32::NAN; len as usize];
