@@ -10,6 +10,7 @@
 
 mod arena;
 mod bands;
+mod code;
 mod emit;
 mod error;
 mod liveness;

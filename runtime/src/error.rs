@@ -114,6 +114,11 @@ pub enum PortError {
         /// The elements that were given.
         found: usize,
     },
+    /// A value of a float input is not a number, which no int8 of the device stands for.
+    NotANumber {
+        /// Its place among the values.
+        place: usize,
+    },
 }
 
 impl fmt::Display for PortError {
@@ -124,6 +129,7 @@ impl fmt::Display for PortError {
                 write!(f, "the port holds {}, {} was given", expected.name(), found.name())
             }
             Self::Length { expected, found } => write!(f, "the port holds {expected} elements, {found} were given"),
+            Self::NotANumber { place } => write!(f, "value {place} is not a number, and the port holds int8"),
         }
     }
 }

@@ -73,6 +73,7 @@ pub fn report_json(report: &Report) -> Value {
         "step_table_bytes": report.step_words * 4,
         "plan_bytes": report.plan_bytes,
         "macs": report.macs,
+        "code_bytes": report.code_bytes,
         "steps": report.steps.len(),
         "peak": peak,
     })

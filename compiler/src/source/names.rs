@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// What a module and its model have besides their tensors.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 13] = [
     "Memory",
     "Model",
     "Aligned",
@@ -13,6 +13,7 @@ const TAKEN: [&str; 12] = [
     "LoadError",
     "OpEntry",
     "Plan",
+    "PortError",
     "Session",
     "Self",
     "Result",

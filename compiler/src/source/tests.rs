@@ -32,7 +32,7 @@ fn ports_become_nested_arrays() {
         "/// `pixels`, f32 of shape [1, 3, 4, 5].\npub type Pixels = [[[[f32; 5]; 4]; 3]; 1];",
         "pub type Scores0 = [[f32; 10]; 1];",
         "pub type Count = i32;",
-        "pub fn set_pixels(&mut self, values: &Pixels) {",
+        "pub fn set_pixels(&mut self, values: &Pixels) -> Result<(), PortError> {",
         "let _ = self.0.output(1, HostMut::I32(flat_mut(values)));",
     ] {
         assert!(text.contains(line), "{line}\nis not in\n{text}");
