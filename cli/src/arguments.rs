@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ocellus_compiler::Processor;
 use ocellus_runtime::{Isa, Level};
 
 use crate::output::Usage;
@@ -55,47 +56,12 @@ pub fn target(name: &str) -> Result<Isa, String> {
     Isa::of(level).ok_or_else(|| format!("this CPU has no {name}; portable runs everywhere"))
 }
 
-/// What a plan is compiled for, this machine or another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Processor {
-    /// Its name.
-    pub name: &'static str,
-    /// Whose layouts the weights get.
-    pub level: Level,
-    /// Alignment in the arena, in bytes.
-    pub align: usize,
-    /// Whether pairs of steps may run band by band, to save memory.
-    pub bands: bool,
-    /// The most bytes of stack that loading and running take, where that is known: `cargo xtask boards` measures them.
-    pub stack: Option<usize>,
-}
-
-impl Processor {
-    const fn large(name: &'static str, level: Level) -> Self {
-        Self { name, level, align: 64, bands: false, stack: None }
-    }
-
-    const fn board(name: &'static str, level: Level) -> Self {
-        Self { name, level, align: 8, bands: true, stack: Some(6144) }
-    }
-}
-
-/// Processors. Whole cache lines matter on large ones, bytes on small ones.
-const PROCESSORS: [Processor; 6] = [
-    Processor::large("x86-64-v3", Level::Avx2),
-    Processor::large("x86-64-v4", Level::Avx512Vnni),
-    Processor::large("aarch64", Level::Neon),
-    Processor::board("cortex-m4", Level::Dsp),
-    Processor::board("cortex-m7", Level::Dsp),
-    Processor::board("cortex-m55", Level::Helium),
-];
-
 /// The processor of this name, which need not be the one of this machine, or an instruction set of it.
 pub fn processor(name: &str) -> Result<Processor, String> {
-    if let Some(&found) = PROCESSORS.iter().find(|p| p.name == name) {
+    if let Some(found) = Processor::named(name) {
         return Ok(found);
     }
-    let names = PROCESSORS.map(|p| p.name);
+    let names = Processor::ALL.map(|p| p.name);
     let isa = target(name).map_err(|e| format!("{e}; processors are {}", names.join(", ")))?;
     Ok(Processor::large(isa.level().name(), isa.level()))
 }

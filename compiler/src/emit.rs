@@ -11,6 +11,7 @@ use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, S
 use crate::CompileError;
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
+use crate::code::code_bytes;
 use crate::liveness::{Memory, memory};
 use crate::pack::pack;
 use crate::prepare::{Prepared, check};
@@ -30,6 +31,13 @@ pub struct Options {
     pub bands: bool,
     /// The largest arena allowed, in bytes.
     pub max_ram: Option<usize>,
+}
+
+impl Options {
+    /// For any processor: layouts that every one reads, and whole cache lines.
+    pub fn portable() -> Self {
+        Self { level: Level::Portable, align: 64, bands: false, max_ram: None }
+    }
 }
 
 impl Default for Options {
@@ -250,6 +258,7 @@ fn report(
         plan_bytes: bytes.len(),
         macs: program.steps.iter().map(|s| s.macs).sum(),
         float_step: float_step(program),
+        code_bytes: code_bytes(options.level, program.steps.iter().map(|s| s.name.as_str())),
         steps: steps
             .map(|(i, s)| StepReport { name: s.name.clone(), live_bytes: alive(i + 1), macs: s.macs })
             .collect(),

@@ -10,11 +10,13 @@
 
 mod arena;
 mod bands;
+mod code;
 mod emit;
 mod error;
 mod liveness;
 mod pack;
 mod prepare;
+mod processor;
 mod report;
 mod source;
 mod sums;
@@ -25,5 +27,6 @@ pub use arena::{Buffer, Placement, overlaps, place};
 pub use emit::{Compiled, Options, compile};
 pub use error::CompileError;
 pub use prepare::{Prepared, Unsupported, check, prepare};
+pub use processor::Processor;
 pub use report::{Report, StepReport};
 pub use source::rust_source;

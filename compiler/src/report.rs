@@ -30,6 +30,8 @@ pub struct Report {
     pub macs: u64,
     /// The first step that makes floats; without one, every CPU gives the same bits.
     pub float_step: Option<String>,
+    /// Bytes of code that a program needs to run the plan, at most, where that is known for the processor.
+    pub code_bytes: Option<usize>,
     /// Every step, in order.
     pub steps: Vec<StepReport>,
 }
@@ -51,6 +53,9 @@ impl fmt::Display for Report {
         writeln!(f, "step table   {:>12} bytes in the caller's memory", self.step_words * 4)?;
         writeln!(f, "plan         {:>12} bytes", self.plan_bytes)?;
         writeln!(f, "work         {:>12} multiply-accumulates in {} steps", self.macs, self.steps.len())?;
+        if let Some(bytes) = self.code_bytes {
+            writeln!(f, "code         {bytes:>12} bytes at most, of the operations in use")?;
+        }
         match &self.float_step {
             None => writeln!(f, "answers      the same bits on every CPU")?,
             Some(step) => writeln!(f, "answers      within float bounds from {step} on")?,

@@ -1,6 +1,9 @@
 //! What can be wrong with a plan, an arena or an input: each is a typed error, and the core goes on.
 
-use ocellus_runtime::{Host, HostMut, Isa, LoadError, OpEntry, Plan, PlanError, PortError, Session, StepFault};
+use ocellus_runtime::{
+    Host, HostMut, HostType, Isa, LoadError, OpEntry, Plan, PlanError, PortError, Session, StepFault,
+};
+use ocellus_vision::{Frame, FrameError, Pixels};
 use semihosting::println;
 
 /// Tries all of them; whether every one gave its error.
@@ -26,20 +29,28 @@ pub fn all(plan: &[u8], ops: &'static [OpEntry], steps: &mut [u32], arena: &mut 
         Session::load(plan, ops, Isa::best(), steps, &mut arena[1..]).err(),
         Some(LoadError::ArenaMisaligned { .. })
     );
-    let mut ports = false;
+    let frame = matches!(Frame::new(4, 4, 12, Pixels::Rgb(&[0; 47])), Err(FrameError::Bytes { needed: 48, found: 47 }));
+    let (mut ports, mut numbers) = (false, false);
     if let Ok(mut session) = Session::load(plan, ops, Isa::best(), steps, arena) {
         let length = matches!(session.set_input(0, Host::F32(&[0.0; 3])), Err(PortError::Length { .. }))
             || matches!(session.set_input(0, Host::I8(&[0; 3])), Err(PortError::Length { .. }));
         let none = matches!(session.set_input(9, Host::F32(&[f32::NAN])), Err(PortError::NoSuchPort { index: 9 }));
         let kind = matches!(session.output(0, HostMut::I64(&mut [0; 3])), Err(PortError::Type { .. }));
+        numbers = refuses_what_is_no_number(&mut session);
         session.run();
         ports = length && none && kind;
     }
-    let found = [truncated, damaged, small, words, unknown, shifted, ports];
-    for (name, found) in
-        ["truncated", "not a plan", "arena", "steps", "operation", "alignment", "ports"].iter().zip(found)
-    {
+    let found = [truncated, damaged, small, words, unknown, shifted, ports, numbers, frame];
+    let names =
+        ["truncated", "not a plan", "arena", "steps", "operation", "alignment", "ports", "not a number", "frame"];
+    for (name, found) in names.iter().zip(found) {
         println!("fault {name} {}", if found { "refused" } else { "NOT REFUSED" });
     }
     found.iter().all(|&f| f)
+}
+
+/// Whether a float input whose device side is int8 refuses a value that is not a number; inputs of bytes have none.
+fn refuses_what_is_no_number(session: &mut Session<'_>) -> bool {
+    let float = session.plan().inputs().next().is_some_and(|port| port.host == HostType::F32);
+    !float || matches!(session.set_input(0, Host::F32(&[f32::NAN])), Err(PortError::NotANumber { place: 0 }))
 }

@@ -2,13 +2,39 @@
 #![no_std]
 
 pub mod faults;
+pub mod samples;
+
+use core::ffi::CStr;
 
 use semihosting::experimental::env;
 
+/// The longest command line.
+const COMMAND: usize = 512;
+
 /// The number that stands at this place of the command line, the program's name being at 0.
+#[inline(never)]
 pub fn argument(place: usize) -> Option<u32> {
-    let all = env::args::<256>().ok()?;
+    let all = env::args::<COMMAND>().ok()?;
     (&all).nth(place)?.ok()?.parse().ok()
+}
+
+/// The path that stands at this place of the command line.
+#[inline(never)]
+fn path(place: usize) -> Option<Path> {
+    let all = env::args::<COMMAND>().ok()?;
+    let mut bytes = [0; COMMAND];
+    let text = (&all).nth(place)?.ok()?.as_bytes();
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    Some(Path(bytes))
+}
+
+/// A path with a zero byte behind it.
+struct Path([u8; COMMAND]);
+
+impl AsRef<CStr> for Path {
+    fn as_ref(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
 }
 
 /// One past the last of `len` bytes that does not hold the paint any more.

@@ -73,17 +73,17 @@ mod round_helium;
 #[cfg(target_arch = "aarch64")]
 mod round_neon;
 mod rows;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "helium")))]
 mod runs;
 #[cfg(test)]
 mod samples;
 pub mod select;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod simd;
 pub mod softmax_f32;
 pub mod softmax_i8;
 pub mod table_i8;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 pub mod unary;
 mod view;

@@ -103,6 +103,7 @@ impl Windows {
 
     /// Whether a row of taps lies inside.
     #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) fn holds_row(&self, window: &Window, row: u32) -> bool {
         let row = window.row.wrapping_add(row.wrapping_mul(self.rows.dilation).cast_signed());
         row.cast_unsigned() < self.rows.input
@@ -110,6 +111,7 @@ impl Windows {
 
     /// Whether every column of taps lies inside.
     #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) fn holds_columns(&self, window: &Window) -> bool {
         let reach = self.columns.kernel.wrapping_sub(1).wrapping_mul(self.columns.dilation);
         let last = window.column.wrapping_add(reach.cast_signed());

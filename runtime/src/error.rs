@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use ocellus_plan::{HostType, StepError};
+use ocellus_plan::{HostType, PlanError, StepError};
 
 /// What is wrong with one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +28,8 @@ pub enum StepFault {
 /// Why a plan cannot be run here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadError {
+    /// The bytes are not a plan.
+    Plan(PlanError),
     /// The memory for the step table is too small.
     StepMemory {
         /// Words that the plan needs.
@@ -61,6 +63,7 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Plan(error) => error.fmt(f),
             Self::StepMemory { needed, given } => {
                 write!(f, "the step table needs {needed} words, {given} were given")
             }
@@ -82,6 +85,12 @@ impl fmt::Display for LoadError {
 }
 
 impl core::error::Error for LoadError {}
+
+impl From<PlanError> for LoadError {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(error)
+    }
+}
 
 /// Why values cannot be put into an input or taken from an output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +114,11 @@ pub enum PortError {
         /// The elements that were given.
         found: usize,
     },
+    /// A value of a float input is not a number, which no int8 of the device stands for.
+    NotANumber {
+        /// Its place among the values.
+        place: usize,
+    },
 }
 
 impl fmt::Display for PortError {
@@ -115,6 +129,7 @@ impl fmt::Display for PortError {
                 write!(f, "the port holds {}, {} was given", expected.name(), found.name())
             }
             Self::Length { expected, found } => write!(f, "the port holds {expected} elements, {found} were given"),
+            Self::NotANumber { place } => write!(f, "value {place} is not a number, and the port holds int8"),
         }
     }
 }

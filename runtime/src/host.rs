@@ -94,9 +94,10 @@ fn from<D: Pod, T>(port: &Port<'_>, bytes: &[u8], y: &mut [T], convert: impl Fn(
 pub(crate) fn put(port: &Port<'_>, values: Host<'_>, bytes: &mut [u8]) -> Result<(), PortError> {
     let (scale, zero) = (port.scale, port.zero_point);
     match (port.device, port.host, values) {
-        (DeviceType::Quantized, HostType::F32, Host::F32(x)) => {
-            into(port, x, bytes, |x| round::quantize(x, scale, zero))
-        }
+        (DeviceType::Quantized, HostType::F32, Host::F32(x)) => match x.iter().position(|x| x.is_nan()) {
+            Some(place) => Err(PortError::NotANumber { place }),
+            None => into(port, x, bytes, |x| round::quantize(x, scale, zero)),
+        },
         (DeviceType::Quantized, HostType::U8, Host::U8(x)) => into(port, x, bytes, |x| (x ^ 0x80).cast_signed()),
         (DeviceType::Quantized, HostType::I8, Host::I8(x)) => into(port, x, bytes, |x| x),
         (DeviceType::Same, HostType::F32, Host::F32(x)) => into(port, x, bytes, |x| x),
@@ -210,8 +211,8 @@ mod tests {
     fn f32_pictures_are_quantized_and_turned() {
         let port = port(HostType::F32, DeviceType::Quantized, Axes::Nhwc, &SHAPE);
         let mut x: Vec<f32> = (0..24).map(|k| k as f32 * 0.5 - 4.0).collect();
-        // Half a step goes to even, and what is too large or no number has its place.
-        (x[0], x[5], x[7], x[9]) = (0.25, 1e9, f32::NEG_INFINITY, f32::NAN);
+        // Half a step goes to even, and what is too large has its place.
+        (x[0], x[5], x[7]) = (0.25, 1e9, f32::NEG_INFINITY);
         let (mut bytes, mut back) = ([0; 24], [0.0; 24]);
         put(&port, Host::F32(&x), &mut bytes).unwrap();
         get(&port, &bytes, HostMut::F32(&mut back)).unwrap();
@@ -220,11 +221,21 @@ mod tests {
                 0 => (-3, 0.0),
                 5 => (127, 65.0),
                 7 => (-128, -62.5),
-                9 => (-3, 0.0),
                 _ => (k as i32 - 8 - 3, x),
             };
             assert_eq!((i32::from(bytes[nhwc(k)].cast_signed()), back[k]), (step, real), "{k}");
         }
+    }
+
+    #[test]
+    fn what_is_no_number_has_no_int8() {
+        let port = |device| port(HostType::F32, device, Axes::Nhwc, &SHAPE);
+        let mut x = [0.5; 24];
+        x[9] = f32::NAN;
+        let mut bytes = Aligned([7; 200]);
+        let found = put(&port(DeviceType::Quantized), Host::F32(&x), &mut bytes.0[..24]);
+        assert_eq!((found, bytes.0[0]), (Err(PortError::NotANumber { place: 9 }), 7));
+        put(&port(DeviceType::Same), Host::F32(&x), &mut bytes.0[..96]).unwrap();
     }
 
     #[repr(align(8))]

@@ -33,8 +33,10 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+mod embedded;
 mod error;
 mod host;
+mod nested;
 mod operands;
 pub mod ops;
 #[cfg(feature = "std")]
@@ -43,16 +45,18 @@ mod parallel;
 mod self_test;
 mod session;
 
+pub use embedded::{Aligned, checksum};
 pub use error::{LoadError, PortError, StepFault};
 pub use host::{Host, HostMut};
+pub use nested::{Nested, flat, flat_mut};
 #[cfg(feature = "std")]
 pub use ocellus_kernels::pool::Pool;
 pub use ocellus_kernels::{Isa, Level};
-pub use ocellus_plan::{Plan, PlanError, Port};
+pub use ocellus_plan::{HostType, Plan, PlanError, Port};
 pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
-pub use owned::{AlignedBytes, OwnedError, with_session};
+pub use owned::{AlignedBytes, with_session};
 pub use parallel::{MAX_PARTS, Parallel, Part, Split, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

@@ -2,32 +2,10 @@
 
 use std::vec::Vec;
 
-use core::fmt;
-
 use ocellus_kernels::Isa;
-use ocellus_plan::{Plan, PlanError};
+use ocellus_plan::Plan;
 
 use crate::{LoadError, Session, ops};
-
-/// Why [`with_session`] cannot run a plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OwnedError {
-    /// The bytes are not a plan.
-    Plan(PlanError),
-    /// The plan cannot be run here.
-    Load(LoadError),
-}
-
-impl fmt::Display for OwnedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Plan(e) => e.fmt(f),
-            Self::Load(e) => e.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for OwnedError {}
 
 /// Bytes that begin at a multiple of an alignment.
 pub struct AlignedBytes {
@@ -70,7 +48,7 @@ impl AsMut<[u8]> for AlignedBytes {
 ///
 /// # Errors
 /// As [`Plan::parse`] and [`Session::load`].
-pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) -> R) -> Result<R, OwnedError> {
+pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) -> R) -> Result<R, LoadError> {
     let copy;
     let bytes = if bytes.as_ptr().addr().is_multiple_of(64) {
         bytes
@@ -78,9 +56,9 @@ pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) 
         copy = AlignedBytes::copy_of(bytes, 64);
         copy.as_ref()
     };
-    let plan = Plan::parse(bytes).map_err(OwnedError::Plan)?;
+    let plan = Plan::parse(bytes)?;
     let mut steps = std::vec![0; plan.step_words()];
     let mut arena = AlignedBytes::new(plan.arena_bytes(), plan.arena_align());
-    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena.as_mut()).map_err(OwnedError::Load)?;
+    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena.as_mut())?;
     Ok(f(&mut session))
 }

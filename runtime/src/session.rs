@@ -131,7 +131,7 @@ impl<'a> Session<'a> {
     /// Puts values in the model's type and axis order into an input; f32 is quantized where the device holds int8.
     ///
     /// # Errors
-    /// No such input, another type, or another number of elements.
+    /// No such input, another type, another number of elements, or a value that is not a number where the device holds int8.
     pub fn set_input(&mut self, index: usize, values: Host<'_>) -> Result<(), PortError> {
         let port = self.plan.inputs().nth(index).ok_or(PortError::NoSuchPort { index })?;
         put(&port, values, self.input_bytes(index)?)

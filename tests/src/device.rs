@@ -1,7 +1,7 @@
 //! Runs plans on this machine as a device would.
 
 use ocellus_graph::Tensor;
-use ocellus_runtime::{Host, HostMut, Isa, OwnedError, with_session};
+use ocellus_runtime::{Host, HostMut, Isa, LoadError, with_session};
 
 /// Device bytes of every output of a plan, for f32 inputs by name.
 ///
@@ -10,7 +10,7 @@ use ocellus_runtime::{Host, HostMut, Isa, OwnedError, with_session};
 ///
 /// # Panics
 /// Where an input is not given or does not fit: a mistake of the test.
-pub fn output_bytes(plan: &[u8], isa: Isa, inputs: &[(&str, Tensor)]) -> Result<Vec<Vec<u8>>, OwnedError> {
+pub fn output_bytes(plan: &[u8], isa: Isa, inputs: &[(&str, Tensor)]) -> Result<Vec<Vec<u8>>, LoadError> {
     with_session(plan, isa, |session| {
         set_inputs(session, inputs);
         session.run();
@@ -26,7 +26,7 @@ pub fn output_bytes(plan: &[u8], isa: Isa, inputs: &[(&str, Tensor)]) -> Result<
 ///
 /// # Panics
 /// As [`output_bytes`].
-pub fn outputs(plan: &[u8], isa: Isa, inputs: &[(&str, Tensor)]) -> Result<Vec<Vec<f32>>, OwnedError> {
+pub fn outputs(plan: &[u8], isa: Isa, inputs: &[(&str, Tensor)]) -> Result<Vec<Vec<f32>>, LoadError> {
     with_session(plan, isa, |session| {
         set_inputs(session, inputs);
         session.run();

@@ -7,3 +7,4 @@ pub mod device;
 pub mod fetch;
 pub mod gradients;
 pub mod networks;
+pub mod samples;

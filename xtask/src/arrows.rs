@@ -6,18 +6,20 @@ use crate::Outcome;
 use crate::process::{cargo, read};
 
 /// Every crate of ours with those that may use it. `tests` and `benches` look at everything.
-const USERS: [(&str, &[&str]); 11] = [
-    ("graph", &["ops", "backend", "trainer", "quantizer", "compiler", "models", "cli"]),
+const USERS: [(&str, &[&str]); 13] = [
+    ("graph", &["ops", "backend", "trainer", "quantizer", "compiler", "models", "build", "cli"]),
     ("ops", &["trainer", "quantizer", "compiler", "models", "cli"]),
     ("backend", &["trainer", "quantizer", "cli"]),
     ("trainer", &["models", "cli"]),
     ("quantizer", &["cli"]),
-    ("compiler", &["cli"]),
+    ("compiler", &["build", "cli"]),
     ("models", &["cli"]),
-    ("plan", &["ops", "compiler", "runtime", "vision", "cli", "boards"]),
+    ("build", &["build-example"]),
+    ("plan", &["ops", "compiler", "runtime", "vision", "capi", "cli", "boards"]),
     ("kernels", &["compiler", "runtime", "boards"]),
-    ("runtime", &["cli", "boards"]),
-    ("vision", &["trainer", "models", "cli"]),
+    ("runtime", &["capi", "build-example", "cli", "boards"]),
+    ("vision", &["trainer", "models", "capi", "cli"]),
+    ("capi", &[]),
 ];
 
 /// Libraries that one crate alone may name.
@@ -29,11 +31,12 @@ const ALONE: [(&str, &str); 4] = [
 ];
 
 /// The device crates, with the libraries that they may have anywhere below them.
-const DEVICE: [(&str, &[&str]); 4] = [
+const DEVICE: [(&str, &[&str]); 5] = [
     ("plan", &[]),
     ("kernels", &["libm"]),
     ("runtime", &["libm"]),
     ("vision", &["libm", "heapless", "hash32", "byteorder", "stable_deref_trait"]),
+    ("capi", &["libm", "heapless", "hash32", "byteorder", "stable_deref_trait"]),
 ];
 
 /// Proves the arrows.
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn no_arrow_points_up() {
         // From the device to the host nothing is allowed.
-        let device = ["plan", "kernels", "runtime", "vision"];
+        let device = ["plan", "kernels", "runtime", "vision", "capi"];
         for (name, users) in USERS.iter().filter(|(n, _)| !device.contains(n)) {
             assert!(users.iter().all(|u| !device.contains(u)), "{name}");
         }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ocellus_compiler::{Options, Report, compile, rust_source};
+use ocellus_compiler::{Options, Processor, Report, compile, rust_source};
 use ocellus_graph::onnx::write_atomic;
 use serde_json::{Value, json};
 
-use crate::arguments::{Processor, bytes, named_shape, processor};
+use crate::arguments::{bytes, named_shape, processor};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 
@@ -42,8 +42,8 @@ impl Compile {
     /// A model that cannot be compiled or needs too much memory, or a file that cannot be written.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let prepared = load_prepared(&self.model, &self.shapes, output)?;
-        let Processor { level, align, bands, stack, .. } = self.target;
-        let options = Options { level, align, bands, max_ram: self.max_ram };
+        let Processor { stack, .. } = self.target;
+        let options = Options { max_ram: self.max_ram, ..self.target.options() };
         let compiled = compile(&prepared, &options)?;
         let save = |path: &PathBuf, content: &[u8]| {
             write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))
@@ -73,6 +73,7 @@ pub fn report_json(report: &Report) -> Value {
         "step_table_bytes": report.step_words * 4,
         "plan_bytes": report.plan_bytes,
         "macs": report.macs,
+        "code_bytes": report.code_bytes,
         "steps": report.steps.len(),
         "peak": peak,
     })

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use ocellus_compiler::{self as compiler, Options, Prepared, compile, prepare};
+use ocellus_compiler::{self as compiler, Options, Prepared, Processor, compile, prepare};
 use ocellus_graph::Model;
 use ocellus_graph::onnx::write_atomic;
 use ocellus_ops::{Role, find};
@@ -14,7 +14,7 @@ use ocellus_quantizer::Report;
 use ocellus_runtime::{Isa, with_session};
 use serde_json::{Value, json};
 
-use crate::arguments::{Processor, bytes, named_shape, processor};
+use crate::arguments::{bytes, named_shape, processor};
 use crate::model_file::{load_model, say_assumed};
 use crate::output::{Ending, Output};
 use crate::plan_accuracy::evaluate_plan;
@@ -113,9 +113,10 @@ impl Export {
     }
 
     /// Compiles for one target, and measures what the plan answers.
-    fn plan(&self, name: &str, target: &Processor, model: &Prepared) -> Result<Exported> {
-        let &Processor { name: target, level, align, bands, .. } = target;
-        let compiled = compile(model, &Options { level, align, bands, max_ram: self.max_ram })?;
+    fn plan(&self, name: &str, processor: &Processor, model: &Prepared) -> Result<Exported> {
+        let &Processor { name: target, level, .. } = processor;
+        let options = Options { max_ram: self.max_ram, ..processor.options() };
+        let compiled = compile(model, &options)?;
         // The portable kernels answer for a CPU that is not this one: the bits are the same.
         let isa = Isa::of(level).unwrap_or(Isa::PORTABLE);
         let bytes =

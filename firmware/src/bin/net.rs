@@ -1,8 +1,8 @@
 //! Runs the network that was included when this was built, on generated inputs, and prints what came out and which memory
 //! was touched.
 //!
-//! Arguments, from the emulator or debugger: ANSWERS, MORE (runs without a new input, for counting), FAULTS (anything: try
-//! what a plan, an arena or an input can have wrong).
+//! Arguments, from the emulator or debugger: ANSWERS, MORE (runs without a new input, for counting), FAULTS (1: try what a
+//! plan, an arena or an input can have wrong), SAMPLES (a file of inputs, each of which is answered).
 #![no_std]
 #![no_main]
 
@@ -10,12 +10,12 @@ use core::ptr::addr_of_mut;
 
 use cortex_m_rt::entry;
 use ocellus_boards::{Draw, answer};
-use ocellus_firmware::{argument, faults, highest_touched, stack_used};
+use ocellus_firmware::{argument, faults, highest_touched, samples, stack_used};
 use ocellus_runtime::{Isa, Plan, Session};
 use semihosting::{println, process};
 
 mod model {
-    #![allow(missing_docs, unused_imports)]
+    #![allow(missing_docs, dead_code, unused_imports)]
     include!(env!("OCELLUS_MODULE"));
 }
 use model::{ARENA_BYTES, OPS, PLAN, STEP_WORDS};
@@ -36,8 +36,8 @@ fn main() -> ! {
     // SAFETY: the only references, made once by the only thread.
     let (arena, steps) = unsafe { (&mut (*addr_of_mut!(ARENA)).0, &mut *addr_of_mut!(STEPS)) };
     let outcome = match argument(3) {
-        Some(_) => faults::all(&PLAN.0, OPS, steps, arena),
-        None => run(arena, steps),
+        Some(1) => faults::all(&PLAN.0, OPS, steps, arena),
+        _ => run(arena, steps),
     };
     process::exit(if outcome { 0 } else { 1 })
 }
@@ -58,7 +58,8 @@ fn run(arena: &mut [u8], steps: &mut [u32]) -> bool {
     for _ in 0..argument(2).unwrap_or(0) {
         session.run();
     }
+    let whole = samples::all(4, &mut session);
     println!("arena {}", highest_touched(painted, len, PAINT));
     println!("stack {}", stack_used());
-    true
+    whole
 }

@@ -7,9 +7,9 @@
 
 mod pack;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector_winograd;
 mod winograd;
 
@@ -20,7 +20,7 @@ use core::ops::Range;
 
 use crate::geometry::Geometry;
 use crate::pixels;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
 use crate::{Isa, Level};
 
@@ -86,8 +86,9 @@ pub struct Operands<'a> {
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16, layout::WINOGRAD],
-        Level::Avx2 | Level::Avx512Vnni => &[layout::WINOGRAD, layout::O16, layout::ROWS],
-        Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16, layout::ROWS],
+        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => {
+            &[layout::WINOGRAD, layout::O16, layout::ROWS]
+        }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
@@ -112,7 +113,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 }
 
 /// Convolves with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
     if params.layout == layout::WINOGRAD {
         return simd::run(isa, vector_winograd::Convolution { params, operands, pixels: pixels.clone(), y });
@@ -122,7 +123,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }

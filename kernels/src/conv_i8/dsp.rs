@@ -45,6 +45,11 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     }
 }
 
+/// The length of a range; that of the standard library has a panic path.
+fn length(range: &Range<usize>) -> usize {
+    range.end.wrapping_sub(range.start)
+}
+
 /// A convolution whose operands fit, with its working memory.
 struct Job<'a> {
     params: &'a Params,
@@ -103,9 +108,9 @@ impl Job<'_> {
         let mut at = block.start.wrapping_mul(row).wrapping_add(stretch.start);
         // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none. So only
         // channels after which there are enough are read in whole steps.
-        let room = stretch.len().wrapping_add(3) & !3;
+        let room = length(&stretch).wrapping_add(3) & !3;
         let spare = all.len().checked_sub(at.wrapping_add(room));
-        let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(block.len());
+        let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(length(&block));
         let count = if P == 4 { whole } else { whole >> 2 };
         let (weights, wide) = (all.as_ptr().wrapping_add(at), self.wide.0.as_ptr());
         let rows = Rows { weights, wide, steps: room >> 2, count, row };
@@ -120,8 +125,8 @@ impl Job<'_> {
         let done = if P == 4 { count } else { count.wrapping_mul(4) };
         at = at.wrapping_add(done.wrapping_mul(row));
         let sums = self.sums.get_mut(done.wrapping_mul(P)..).unwrap_or_default();
-        for sums in crate::rows::rows_mut(sums, P).take(block.len().wrapping_sub(done)) {
-            let row_of_weights = all.get(at..at.wrapping_add(stretch.len())).unwrap_or_default();
+        for sums in crate::rows::rows_mut(sums, P).take(length(&block).wrapping_sub(done)) {
+            let row_of_weights = all.get(at..at.wrapping_add(length(&stretch))).unwrap_or_default();
             one::<P>(row_of_weights, &self.wide.0, sums);
             at = at.wrapping_add(row);
         }
@@ -137,11 +142,11 @@ impl Job<'_> {
         let mut done = 0;
         if P == 4 && y.len() == channels.wrapping_mul(4) {
             // SAFETY: the tile has four rows of `channels` outputs, of which the block is a part.
-            unsafe { pixels(sums, m, block.len(), &target) };
+            unsafe { pixels(sums, m, length(&block), &target) };
             return;
         }
-        if P == 1 && block.len() >= 4 {
-            done = block.len() & !3;
+        if P == 1 && length(&block) >= 4 {
+            done = length(&block) & !3;
             // SAFETY: the tile has `channels` outputs, of which the block is a part.
             unsafe { crate::round_dsp::channels(sums, m, done >> 2, &target) };
         }

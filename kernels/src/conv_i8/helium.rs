@@ -88,7 +88,7 @@ impl Job<'_> {
                 self.o.x.get(start..start.wrapping_add(self.row)).map(<[i8]>::as_ptr)
             };
             let [a, b] = windows.each_ref().map(place);
-            let a = a.unwrap_or(self.patches.as_ptr().cast());
+            let a = a.unwrap_or(self.o.x.as_ptr());
             return [a, b.unwrap_or(a)];
         }
         let g = &self.params.geometry;
@@ -103,7 +103,11 @@ impl Job<'_> {
                     let Some(to) = taps.next() else { break };
                     let start = self.windows.tap(window, kh, kw).map(|s| s.wrapping_add(group.wrapping_mul(inputs)));
                     match start.and_then(|s| self.o.x.get(s..s.wrapping_add(run))) {
-                        Some(from) => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
+                        // SAFETY: both have as many bytes.
+                        Some(from) if !to.is_empty() && to.len() == from.len() => unsafe {
+                            copy(from.as_ptr(), to.as_mut_ptr(), to.len());
+                        },
+                        Some(_) => {}
                         None => to.fill(self.params.input_zero_point as i8),
                     }
                 }
@@ -114,12 +118,7 @@ impl Job<'_> {
 
     /// The sums of a block of channels for two windows.
     fn multiply(&mut self, block: Range<usize>, x: [*const i8; 2]) {
-        let bias = self.o.bias.get(block.clone()).unwrap_or_default();
-        for sums in &mut self.sums {
-            for (sum, &bias) in sums.iter_mut().zip(bias) {
-                *sum = bias;
-            }
-        }
+        let Some(bias) = self.o.bias.get(block.clone()).filter(|b| b.len() <= BLOCK) else { return };
         let at = block.start.wrapping_mul(self.row);
         let [first, second] = x;
         let mut rows = Rows {
@@ -129,24 +128,21 @@ impl Job<'_> {
             weights: self.o.weights.as_ptr().wrapping_add(at),
             sums: self.sums.as_mut_ptr().cast(),
             row: self.row,
-            pairs: block.len() >> 1,
+            pairs: bias.len() >> 1,
+            bias: bias.as_ptr(),
         };
         if rows.pairs > 0 {
             // SAFETY: the windows have `row` values, the channels rows of as many weights, and sums for both windows.
             unsafe { two_by_two(&mut rows) };
         }
-        if block.len() & 1 == 1 {
-            let last = block.len().wrapping_sub(1);
+        if let (1, Some(&one)) = (bias.len() & 1, bias.last()) {
+            let last = bias.len().wrapping_sub(1);
             let weights = rows.weights.wrapping_add(self.row.wrapping_mul(last));
-            let mut both = [[bias.last().copied().unwrap_or(0); BLOCK]; 2];
-            let mut rows = Rows { weights, sums: both.as_mut_ptr().cast(), row: 0, pairs: 1, ..rows };
-            // SAFETY: as above, with the last channel in the place of both.
+            let (bias, sums) = ([one; 2], rows.sums.wrapping_add(last));
+            let mut rows = Rows { weights, sums, row: 0, pairs: 1, bias: bias.as_ptr(), ..rows };
+            // SAFETY: as above, with the last channel in the place of both; the sum after that of a last one that is odd
+            // is there, and nobody reads it.
             unsafe { two_by_two(&mut rows) };
-            for (sums, [one, ..]) in self.sums.iter_mut().zip(both) {
-                if let Some(sum) = sums.get_mut(last) {
-                    *sum = one;
-                }
-            }
         }
     }
 }
@@ -165,9 +161,29 @@ struct Rows {
     row: usize,
     /// Pairs of channels, at least one.
     pairs: usize,
+    /// What the sums begin with.
+    bias: *const i32,
 }
 
-/// Adds the products of two windows and pairs of channels to the sums, which are [`BLOCK`] apart.
+/// Copies bytes, at least one.
+///
+/// # Safety
+/// There are so many on both sides, which do not overlap.
+#[unsafe(naked)]
+unsafe extern "C" fn copy(from: *const i8, to: *mut i8, count: usize) {
+    naked_asm!(
+        core_instructions!(),
+        "push {{r4, lr}}",
+        "dlstp.8 lr, r2",
+        "2:",
+        "vldrb.u8 q0, [r0], #16",
+        "vstrb.8 q0, [r1], #16",
+        "letp lr, 2b",
+        "pop {{r4, pc}}",
+    )
+}
+
+/// The sums of the products of two windows and pairs of channels, which are [`BLOCK`] apart.
 ///
 /// # Safety
 /// Everything that the structure names exists.
@@ -177,7 +193,8 @@ unsafe extern "C" fn two_by_two(rows: &mut Rows) {
         core_instructions!(),
         "push {{r4-r11, lr}}",
         "ldrd r4, r5, [r0, #20]",
-        "push {{r4, r5}}",
+        "ldr r6, [r0, #28]",
+        "push {{r4, r5, r6}}",
         "ldr r11, [r0, #16]",
         "ldm r0, {{r0, r1, r2, r3}}",
         "2:",
@@ -186,8 +203,11 @@ unsafe extern "C" fn two_by_two(rows: &mut Rows) {
         "mov r9, r3",
         "ldr r12, [sp]",
         "add r12, r12, r3",
-        "ldrd r4, r6, [r11]",
-        "ldrd r8, r10, [r11, #256]",
+        "ldr r8, [sp, #8]",
+        "ldrd r4, r6, [r8], #8",
+        "str r8, [sp, #8]",
+        "mov r8, r4",
+        "mov r10, r6",
         "dlstp.8 lr, r2",
         "3:",
         "vldrb.u8 q0, [r5], #16",
@@ -206,7 +226,7 @@ unsafe extern "C" fn two_by_two(rows: &mut Rows) {
         "subs r5, r5, #1",
         "str r5, [sp, #4]",
         "bne 2b",
-        "add sp, sp, #8",
+        "add sp, sp, #12",
         "pop {{r4-r11, pc}}",
     )
 }

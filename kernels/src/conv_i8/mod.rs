@@ -120,7 +120,9 @@ pub fn layouts(level: Level) -> &'static [u32] {
         Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD],
         Level::Avx2 => &[layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD],
-        Level::Neon | Level::Dotprod | Level::I8mm => &[layout::O16I4, layout::ROWS],
+        Level::Neon | Level::Dotprod | Level::I8mm => {
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD]
+        }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }

@@ -5,7 +5,7 @@
 //! by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 use core::ops::Range;
@@ -14,7 +14,7 @@ use crate::conv_f32::{self, packed_len};
 pub use crate::conv_f32::{Operands, layout, pack};
 use crate::geometry::Geometry;
 use crate::pixels;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
 use crate::{Isa, Level};
 
@@ -74,14 +74,14 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 }
 
 /// Convolves with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
     let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
     job.is_some_and(|job| simd::run(isa, vector::Transposed { job, pixels: pixels.clone(), y }))
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }

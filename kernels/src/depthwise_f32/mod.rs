@@ -4,7 +4,7 @@
 //! sum by at most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`.
 
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 use core::ops::Range;
@@ -12,7 +12,7 @@ use core::ops::Range;
 use crate::Isa;
 use crate::geometry::Geometry;
 use crate::pixels;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
 
 /// What a depthwise convolution is told.
@@ -68,13 +68,13 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 }
 
 /// Convolves with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
     simd::run(isa, vector::Depthwise { params, operands, pixels: pixels.clone(), y })
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }

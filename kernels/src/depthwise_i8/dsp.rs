@@ -106,16 +106,10 @@ impl Job<'_> {
             }
             let pixel = image.wrapping_add(row as usize).wrapping_mul(g.in_width as usize);
             let from = self.o.x.get(pixel.wrapping_mul(channels).wrapping_add(channel)..).unwrap_or_default();
-            for to in to.get_mut(..left).unwrap_or_default() {
-                *to = zero;
-            }
-            let Some(to) = to.get_mut(left..) else { return };
-            let (to, after) = to.split_at_mut_checked(count).unwrap_or_default();
+            // What lies before and after holds the zero point from the start.
+            let Some(to) = to.get_mut(left..left.wrapping_add(count)) else { return };
             // SAFETY: the row has at least `count` pixels from here on, each of `channels` bytes.
             unsafe { gather(from.as_ptr(), channels, to.as_mut_ptr(), count) };
-            for to in after {
-                *to = zero;
-            }
         }
     }
 

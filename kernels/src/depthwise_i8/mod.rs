@@ -12,6 +12,8 @@ mod avx2;
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod pack;
@@ -87,9 +89,13 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     neon::run(isa, params, operands, pixels, y)
 }
 
-/// Convolves with the DSP variant; false where the core has not its instructions.
+/// Convolves with a variant for Cortex-M; false where the core has not its instructions.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    #[cfg(feature = "helium")]
+    if helium::run(isa, params, operands, pixels, y) {
+        return true;
+    }
     // A core of this kind is alone, so that nobody asks for a part.
     (pixels.start, Some(pixels.end)) == (0, params.geometry.pixels()) && dsp::run(isa, params, operands, y)
 }

@@ -7,6 +7,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::Isa;
@@ -43,8 +45,14 @@ fn run_fast(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
     avx512::run(isa, matrix, x, y) || avx2::run(isa, matrix, x, y)
 }
 
+/// Adds with NEON; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
+    neon::run(isa, matrix, x, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
     false
 }

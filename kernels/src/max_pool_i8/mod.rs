@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use core::ops::Range;
@@ -53,8 +55,14 @@ fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) 
     avx2::run(isa, params, x, pixels, y)
 }
 
+/// Pools with NEON; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, params, x, pixels, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &[i8], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

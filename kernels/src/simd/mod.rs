@@ -2,12 +2,20 @@
 //! has a file here; what the widths make different are the sizes of its tiles.
 #![allow(unsafe_code)] // Loads and stores of vectors are declared here.
 
+#[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 pub(crate) mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
+#[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use neon::Neon;
 
 use crate::Isa;
 
@@ -80,6 +88,7 @@ pub(crate) trait Kernel {
 }
 
 /// Runs a kernel with the best vectors of this instruction set; false where there are none.
+#[cfg(target_arch = "x86_64")]
 pub(crate) fn run(isa: Isa, kernel: impl Kernel) -> bool {
     if let Some(simd) = Avx512::of(isa) {
         kernel.run(simd);
@@ -90,4 +99,10 @@ pub(crate) fn run(isa: Isa, kernel: impl Kernel) -> bool {
     } else {
         false
     }
+}
+
+/// Runs a kernel with the vectors of this instruction set; false where there are none.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn run(isa: Isa, kernel: impl Kernel) -> bool {
+    Neon::of(isa).map(|simd| kernel.run(simd)).is_some()
 }

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::Isa;
@@ -26,8 +28,14 @@ fn run_fast(isa: Isa, table: &[i8; 256], x: Option<&[i8]>, y: &mut [i8]) -> usiz
     avx2::run(isa, table, x, y)
 }
 
+/// Looks elements up with NEON; how many.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, table: &[i8; 256], x: Option<&[i8]>, y: &mut [i8]) -> usize {
+    neon::run(isa, table, x, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &[i8; 256], _: Option<&[i8]>, _: &mut [i8]) -> usize {
     0
 }

@@ -7,11 +7,11 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 
 use crate::Isa;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
 
 /// The functions; the numbers are those of plans.
@@ -173,8 +173,14 @@ fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool
     avx2::run(isa, params, x, y)
 }
 
+/// Computes exponential functions with NEON; false for others.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
+    vector::knows(params.function) && simd::run(isa, vector::Elements { function: params.function, x, y })
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: Option<&[f32]>, _: &mut [f32]) -> bool {
     false
 }

@@ -23,5 +23,5 @@ mod plans;
 mod scratch;
 
 pub use draw::Draw;
-pub use plans::answer;
+pub use plans::{answer, checksum};
 pub use scratch::Scratch;

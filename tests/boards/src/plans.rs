@@ -5,6 +5,11 @@ use ocellus_runtime::Session;
 
 use crate::Draw;
 
+/// The checksum of an output's bytes.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32(0, bytes)
+}
+
 /// Fills every input with drawn bytes, runs, and returns the checksum of all outputs, as they lie on the device.
 ///
 /// Meant for plans whose inputs are integers on the device: any byte is a value.

@@ -1,10 +1,12 @@
 //! Builds what runs on boards, runs it under emulation, compares it with the workstation, and prints one table.
 
+mod bare;
 mod count;
 mod emulate;
 mod layers;
 mod nets;
 mod peer;
+mod pictures;
 mod row;
 mod suite;
 mod targets;
@@ -62,6 +64,7 @@ pub fn boards(options: Options) -> Outcome {
 /// Something does not build.
 pub fn rows(options: Options) -> Result<Vec<Row>, String> {
     install::boards(options.install);
+    pictures::fetch(options.install);
     let mut rows = layers::rows(if options.full { 10_000 } else { 1_000 })?;
     rows.extend(nets::rows()?);
     if options.full {

@@ -3,19 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::bare::{code_bytes, forbidden};
 use super::count::Counter;
 use super::emulate::{self, output};
+use super::pictures;
 use super::row::Row;
 use super::targets::{BOARDS, Board};
 use crate::process::{cargo, has, read, root, run};
 use crate::toolchain::{Library, Toolchain, advice, linker};
 
 /// The networks, with their multiply-accumulates.
-pub const NETS: [(&str, u64); 4] = [
+pub const NETS: [(&str, u64); 5] = [
     ("image_classification", 12_501_632),
     ("visual_wake_words", 7_489_664),
     ("keyword_spotting", 2_656_768),
     ("anomaly_detection", 264_192),
+    ("lenet5", 3_024_384),
 ];
 
 /// Inputs on which answers are compared.
@@ -28,6 +31,8 @@ struct Compiled {
     arena: usize,
     /// The most bytes of stack.
     stack: usize,
+    /// Bytes of code, as the compiler estimates them; `None` for an operation that was never measured.
+    code: Option<usize>,
 }
 
 /// Runs every network on every board.
@@ -64,9 +69,31 @@ fn net_row(
     counter: Option<&Counter>,
 ) -> Result<Row, String> {
     let compiled = compile(board, net)?;
-    let want = expected(&compiled.plan)?;
     let program = build(board, toolchain, &compiled.module)?;
-    let text = output(&mut emulate::board(board, &program, &[ANSWERS]))?;
+    let mut row = answers(board, net, &compiled, &program)?;
+    if let Some(counter) = counter {
+        let count = |more: &str| counter.count(emulate::board(board, &program, &["1", more]));
+        let instructions = count("1")?.since(&count("0")?);
+        row.instr_per_mac = Some(instructions.total() as f64 / macs as f64);
+        eprintln!("{}: {} instructions", row.target, instructions.total());
+        eprint!("{}", instructions.largest(6));
+    } else {
+        row.skipped.push("instructions are not counted".to_owned());
+    }
+    output(&mut emulate::board(board, &program, &["0", "0", "1"]))?;
+    match pictures::answers(board, net, &compiled.plan, &program)? {
+        Some(Ok(answers)) => row.pictures(answers),
+        Some(Err(why)) => row.skipped.push(format!("pictures: {why}")),
+        None => {}
+    }
+    code(&mut row, &compiled, &program.with_file_name("bare"))?;
+    Ok(row)
+}
+
+/// Answers, memory and stack, against the workstation and what was promised.
+fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Result<Row, String> {
+    let want = expected(&compiled.plan)?;
+    let text = output(&mut emulate::board(board, program, &[ANSWERS]))?;
     let number = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<usize>().ok());
     let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer ")).collect();
     let mismatches =
@@ -84,18 +111,28 @@ fn net_row(
         eprintln!("{}: {stack} bytes of stack, {} were promised", row.target, compiled.stack);
         row.mismatches += 1;
     }
-    match counter {
-        Some(counter) => {
-            let count = |more: &str| counter.count(emulate::board(board, &program, &["1", more]));
-            let instructions = count("1")?.since(&count("0")?);
-            row.instr_per_mac = Some(instructions.total() as f64 / macs as f64);
-            eprintln!("{}: {} instructions, {stack} bytes of stack", row.target, instructions.total());
-            eprint!("{}", instructions.largest(6));
-        }
-        None => row.skipped.push("instructions are not counted".to_owned()),
-    }
-    output(&mut emulate::board(board, &program, &["0", "0", "1"]))?;
+    eprintln!("{}: {stack} bytes of stack, at most {} were promised", row.target, compiled.stack);
     Ok(row)
+}
+
+/// What is linked: no panic, no allocator, and not more than the compiler estimates, nor much less.
+fn code(row: &mut Row, compiled: &Compiled, bare: &Path) -> Result<(), String> {
+    let bytes = code_bytes(bare, &compiled.plan)?;
+    match compiled.code {
+        Some(most) => {
+            eprintln!("{}: {bytes} bytes of code, at most {most} were estimated", row.target);
+            row.mismatches += usize::from(bytes > most);
+        }
+        None => row.skipped.push("the code of an operation was never measured".to_owned()),
+    }
+    match forbidden(bare) {
+        Ok(found) => {
+            found.iter().for_each(|symbol| eprintln!("{}: {symbol} is linked", row.target));
+            row.mismatches += found.len();
+        }
+        Err(why) => row.skipped.push(why),
+    }
+    Ok(())
 }
 
 /// Compiles a network for a board.
@@ -113,7 +150,13 @@ fn compile(board: &Board, net: &str) -> Result<Compiled, String> {
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         digits[..end].parse().map_err(|_| format!("the compiler does not say its {key}"))
     };
-    Ok(Compiled { plan, module, arena: number("arena_bytes")?, stack: number("stack_bytes")? })
+    Ok(Compiled {
+        plan,
+        module,
+        arena: number("arena_bytes")?,
+        stack: number("stack_bytes")?,
+        code: number("code_bytes").ok(),
+    })
 }
 
 /// The workstation's answers, with portable kernels.
@@ -126,7 +169,8 @@ fn expected(plan: &Path) -> Result<String, String> {
 fn build(board: &Board, toolchain: &Toolchain, module: &Path) -> Result<PathBuf, String> {
     let linker = linker().map(|l| format!("-Clinker={}", l.display()));
     let flags: Vec<&str> = board.flags.iter().copied().chain(linker.as_deref()).collect();
-    let mut command = toolchain.cargo(&["build", "--quiet", "--release", "--locked", "--bin", "net"], &flags);
+    let mut command =
+        toolchain.cargo(&["build", "--quiet", "--release", "--locked", "--bin", "net", "--bin", "bare"], &flags);
     command.args(["--features", board.machine]).current_dir(root().join("firmware"));
     run(command.env("OCELLUS_MODULE", module))?;
     Ok(toolchain.program("net"))

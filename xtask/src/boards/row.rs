@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::pictures::Answers;
+
 /// A line of the table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
@@ -17,6 +19,8 @@ pub struct Row {
     pub ram_measured: Option<usize>,
     /// Executed instructions over multiply-accumulates.
     pub instr_per_mac: Option<f64>,
+    /// Pictures that were answered right, and all of them.
+    pub right: Option<(usize, usize)>,
     /// Why something was not run.
     pub skipped: Vec<String>,
 }
@@ -27,6 +31,18 @@ impl Row {
         Self { target: target.to_owned(), skipped: vec![why.into()], ..Self::default() }
     }
 
+    /// Takes the answers to pictures; too few right ones are a mismatch.
+    pub fn pictures(&mut self, answers: Answers) {
+        let Answers { all, right, mismatches, wanted } = answers;
+        eprintln!("{}: {right} of {all} pictures right, {mismatches} answers unlike the workstation's", self.target);
+        if right < wanted {
+            eprintln!("{}: at least {wanted} pictures have to be right", self.target);
+        }
+        self.layers += all;
+        self.mismatches += mismatches + usize::from(right < wanted);
+        self.right = Some((right, all));
+    }
+
     /// Whether everything that was run is as on the workstation.
     pub fn holds(&self) -> bool {
         self.mismatches == 0 && (self.ram_measured.is_none() || self.ram_measured == self.ram_predicted)
@@ -35,7 +51,8 @@ impl Row {
 
 /// The table, aligned, with the reasons of skips below.
 pub fn table(rows: &[Row]) -> String {
-    let head = ["target", "layers", "mismatches", "ram predicted", "ram measured", "instr/MAC"].map(str::to_owned);
+    let head =
+        ["target", "layers", "mismatches", "ram predicted", "ram measured", "instr/MAC", "right"].map(str::to_owned);
     let dash = || "-".to_owned();
     let mut lines = vec![head];
     for row in rows {
@@ -43,10 +60,11 @@ pub fn table(rows: &[Row]) -> String {
         let ratio = row.instr_per_mac.map_or_else(dash, |n| format!("{n:.3}"));
         let (layers, mismatches) = (row.layers.to_string(), row.mismatches.to_string());
         let (predicted, measured) = (bytes(row.ram_predicted), bytes(row.ram_measured));
-        lines.push([row.target.clone(), layers, mismatches, predicted, measured, ratio]);
+        let right = row.right.map_or_else(dash, |(right, all)| format!("{right}/{all}"));
+        lines.push([row.target.clone(), layers, mismatches, predicted, measured, ratio, right]);
     }
     let width = |k: usize| lines.iter().map(|l| l[k].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
+    let widths: Vec<usize> = (0..7).map(width).collect();
     let mut text = String::new();
     for line in &lines {
         for (k, (cell, width)) in line.iter().zip(&widths).enumerate() {
@@ -101,7 +119,7 @@ mod tests {
              \"skipped\":[\"no \\\"node\\\"\"]}]}"
         );
         let text = table(&rows);
-        assert!(text.contains("m4        1000           0              -             -      1.250"), "{text}");
+        assert!(text.contains("m4        1000           0              -             -      1.250      -"), "{text}");
         assert!(text.ends_with("skipped: wasm32: no \"node\""), "{text}");
     }
 

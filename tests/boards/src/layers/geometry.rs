@@ -129,14 +129,21 @@ pub(super) fn transposed(draw: &mut Draw) -> Geometry {
 pub(super) fn fully_connected(draw: &mut Draw) -> Geometry {
     let inputs = draw.pick(&[1, 5, 16, 31, 64, 65, 100, 127, 128, 255]);
     let most = WEIGHTS as u32 / inputs;
+    let batch = draw.pick(&[1, 1, 1, 2, 3, 5]);
+    let outputs = draw.pick(&[1, 2, 3, 4, 10, 17, 31, 48, 129]).min(most);
+    Geometry { batch, ..product(inputs, outputs) }
+}
+
+/// A vector times a matrix.
+pub(super) fn product(inputs: u32, outputs: u32) -> Geometry {
     Geometry {
-        batch: draw.pick(&[1, 1, 1, 2, 3, 5]),
+        batch: 1,
         in_height: 1,
         in_width: 1,
         in_channels: inputs,
         out_height: 1,
         out_width: 1,
-        out_channels: draw.pick(&[1, 2, 3, 4, 10, 17, 31, 48, 129]).min(most),
+        out_channels: outputs,
         kernel_height: 1,
         kernel_width: 1,
         stride_height: 1,

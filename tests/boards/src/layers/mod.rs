@@ -6,6 +6,7 @@ mod depthwise;
 mod geometry;
 mod pairs;
 mod pools;
+mod recurrent;
 mod resize;
 mod softmax;
 mod table;
@@ -20,7 +21,7 @@ use crate::{Draw, Scratch};
 type Kind = fn(Isa, &mut Draw, &mut Scratch) -> u32;
 
 /// Every kind of layer; the convolutions, which have most variants, come twice.
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 17] = [
     conv::dense,
     depthwise::layer,
     pairs::add,
@@ -35,6 +36,8 @@ const KINDS: [Kind; 15] = [
     table::layer,
     conv::fully_connected,
     resize::layer,
+    recurrent::lstm,
+    recurrent::gru,
     // Softmax and copies in turn.
     moves,
 ];

@@ -1,0 +1,94 @@
+//! Pictures with known answers, on a board and on the workstation.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::emulate::{self, output};
+use super::targets::Board;
+use crate::process::{cargo, read, root};
+
+/// The networks that have pictures: how many are taken, and how many have to be right at least.
+const NETS: [(&str, usize, usize); 3] =
+    [("lenet5", 200, 170), ("image_classification", 20, 18), ("visual_wake_words", 20, 20)];
+
+/// What a board answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// Pictures.
+    pub all: usize,
+    /// Answers that are right (or, without labels, those of the reference engine).
+    pub right: usize,
+    /// Answers that are not the workstation's to the bit.
+    pub mismatches: usize,
+    /// How many have to be right.
+    pub wanted: usize,
+}
+
+/// Brings the pictures that no repository holds, once; why they are missing is said where they are needed.
+pub fn fetch(allowed: bool) {
+    if !allowed {
+        return;
+    }
+    let mut fetch = cargo(&["run", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--", "fetch", "foolbox"]);
+    if let Err(problem) = read(&mut fetch) {
+        println!("skipped: {problem}");
+    }
+}
+
+/// Runs the pictures of a network; `None` where it has none, and why where they are not there.
+///
+/// # Errors
+/// The board does not run to its end.
+pub fn answers(
+    board: &Board,
+    net: &str,
+    plan: &Path,
+    program: &Path,
+) -> Result<Option<Result<Answers, String>>, String> {
+    let Some((_, count, wanted)) = NETS.into_iter().find(|(name, ..)| *name == net) else { return Ok(None) };
+    let inputs = plan.with_extension("samples");
+    let want = match expected(net, plan, count, &inputs) {
+        Ok(want) => want,
+        Err(problem) => return Ok(Some(Err(problem))),
+    };
+    let name = inputs.to_str().ok_or("the folder's name is not UTF-8")?;
+    let found = output(&mut emulate::board(board, program, &["0", "0", "0", name]))?;
+    Ok(Some(Ok(compare(&want, &found, wanted))))
+}
+
+/// The workstation's answers: checksum, class, right class.
+fn expected(net: &str, plan: &Path, count: usize, inputs: &Path) -> Result<String, String> {
+    let mut command = Command::new(program()?);
+    command.arg(net).arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
+    read(command.arg(plan).arg(count.to_string()).arg(inputs))
+}
+
+/// The program that makes inputs of pictures, which is built on its first use.
+fn program() -> Result<PathBuf, String> {
+    read(&mut cargo(&["build", "--quiet", "--release", "--locked", "-p", "ocellus-tests", "--bin", "board-samples"]))?;
+    Ok(crate::process::target().join("release/board-samples"))
+}
+
+fn compare(want: &str, found: &str, wanted: usize) -> Answers {
+    let samples = |text: &str| -> Vec<Vec<String>> {
+        let lines = text.lines().filter_map(|l| l.strip_prefix("sample "));
+        lines.map(|l| l.split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let (want, found) = (samples(want), samples(found));
+    let same = want.iter().zip(&found).filter(|(w, f)| w.get(..2) == f.get(..2)).count();
+    let right = want.iter().zip(&found).filter(|(w, f)| w.get(2) == f.get(1)).count();
+    Answers { all: want.len(), right, mismatches: want.len().max(found.len()) - same, wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_compared_with_both() {
+        let want = "sample 00000001 3 3\nsample 00000002 5 4\nsample 00000003 1 1\n";
+        let found = "answer 0\nsample 00000001 3\nsample 00000002 5\nsample 00000004 2\narena 12\n";
+        assert_eq!(compare(want, found, 1), Answers { all: 3, right: 1, mismatches: 1, wanted: 1 });
+        assert_eq!(compare(want, "", 1), Answers { all: 3, right: 0, mismatches: 3, wanted: 1 });
+    }
+}
