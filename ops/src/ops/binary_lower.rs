@@ -66,15 +66,6 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
         if ctx.program.tensors[a].element != ctx.program.tensors[b].element {
             return Err(ctx.error("has operands of different types, which the device does not combine"));
         }
-        if count == 2
-            && function == BinaryFunction::Mul
-            && let Some((x, unary)) = gated(ctx, a, b)
-        {
-            let y = ctx.output_plain_f32();
-            let len = ctx.program.tensors[x].len() as u32;
-            ctx.emit(Unary { function: unary as u32, len, alpha: 0.0, beta: 0.0 }, &[y], &[x]).in_place = vec![0];
-            return Ok(());
-        }
         let last = i + 1 == count;
         let shape = if last { ctx.output_shape() } else { pair_shape(ctx, a, b)? };
         let (low, high) = match (last, integers) {
@@ -134,27 +125,6 @@ pub(super) fn pair(
 ) -> Result<TensorId, OpError> {
     let shape = pair_shape(ctx, a, b)?;
     combine(ctx, function, [a, b], &shape, (f32::NEG_INFINITY, f32::INFINITY))
-}
-
-/// Where one operand is the sigmoid (or hard sigmoid) of the other: that one, and the function that the product is. The
-/// step of the sigmoid is removed later, unless something else reads it.
-fn gated(ctx: &LowerContext, a: TensorId, b: TensorId) -> Option<(TensorId, UnaryFunction)> {
-    let tensors = &ctx.program.tensors;
-    let step = ctx.program.steps.iter().rev().find(|s| s.writes.first().is_some_and(|&y| y == a || y == b))?;
-    let (&gate, &x) = step.writes.first().zip(step.reads.first()?.as_ref())?;
-    let other = if gate == a { b } else { a };
-    let plain = ctx.output_shape().len() == 4 && tensors[x].plain;
-    if step.code != Unary::CODE || other != x || x == gate || tensors[x].constant.is_some() || plain {
-        return None;
-    }
-    let args: Unary = Reader::new(&step.args).get()?;
-    match UnaryFunction::from_number(args.function)? {
-        UnaryFunction::Sigmoid => Some((x, UnaryFunction::Silu)),
-        UnaryFunction::HardSigmoid if (args.alpha * 6.0 - 1.0).abs() < 1e-6 && args.beta == 0.5 => {
-            Some((x, UnaryFunction::HardSwish))
-        }
-        _ => None,
-    }
 }
 
 fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>, OpError> {
