@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ocellus_models::samples;
+use ocellus_models::stamps::{Split, StampPictures};
 use ocellus_trainer::data::{Cifar, CifarKind, Dataset, IdxDataset, IdxPart, ImageFolder};
 
 use crate::output::Usage;
@@ -14,7 +15,12 @@ use crate::{cache, verbs};
 /// What `--data` may say, for help texts.
 pub const HELP: &str = "Labelled pictures: samples (built in), fashion-mnist (after `ocellus fetch fashion-mnist`), \
     idx:FOLDER (the MNIST family's files), cifar10:FOLDER, cifar100:FOLDER (binary versions), folder:FOLDER (FOLDER/train \
-    and FOLDER/test, each with one folder per class)";
+    and FOLDER/test, each with one folder per class), stamp-classes (made pictures of single cut-outs, after `ocellus fetch \
+    stamps`; those of the test are never seen in training)";
+/// Rows and columns of made pictures without `--size`.
+const MADE_SIDE: usize = 128;
+/// Made pictures for training, and for tests.
+const MADE: [usize; 2] = [2000, 500];
 
 /// Which set, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub enum Source {
     Cifar(PathBuf, bool),
     /// A folder with pictures.
     Folder(PathBuf),
+    /// Made pictures of single cut-outs.
+    StampClasses,
     /// Pictures with boxes, masks or sentences.
     Scenes(SceneSource),
 }
@@ -47,6 +55,7 @@ pub fn parse(text: &str) -> Result<Source, String> {
         Some(("cifar10", p)) => Ok(Source::Cifar(path(p)?, false)),
         Some(("cifar100", p)) => Ok(Source::Cifar(path(p)?, true)),
         Some(("folder", p)) => Ok(Source::Folder(path(p)?)),
+        None if text == "stamp-classes" => Ok(Source::StampClasses),
         None if text == "samples" => Ok(Source::Samples),
         None if text == "fashion-mnist" && verbs::fetch::is_known(text) => Ok(Source::Fetched(text.to_owned())),
         _ => Err(format!("no data set is called {text:?}. {HELP}. Scenes: {}", scenes::HELP)),
@@ -78,6 +87,16 @@ pub fn open(source: &Source, part: IdxPart, shape: Option<[usize; 3]>) -> Result
                 Usage("pictures in folders have sizes of their own: say with --size HEIGHTxWIDTHxCHANNELS".to_owned())
             })?;
             Arc::new(ImageFolder::open(&folder.join(if train { "train" } else { "test" }), shape)?)
+        }
+        Source::StampClasses => {
+            let side = match shape {
+                None => MADE_SIDE,
+                Some([height, width, 3]) if height == width => height,
+                Some(_) => return Err(Usage("made pictures are square, with 3 channels".to_owned()).into()),
+            };
+            let split = if train { Split::Train } else { Split::Unseen };
+            let count = MADE[usize::from(!train)];
+            Arc::new(StampPictures::new(scenes::stamps()?, split, side, count, 0))
         }
         Source::Scenes(_) => {
             return Err(Usage("scenes are for detectors and segmenters, not for classifiers".to_owned()).into());

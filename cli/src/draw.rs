@@ -2,6 +2,7 @@
 
 use image::{Rgb, RgbImage};
 use ocellus_trainer::data::Picture;
+use ocellus_vision::detect::Detection;
 
 use crate::picture::{COLUMNS, ROWS, letter_dots};
 
@@ -36,7 +37,7 @@ pub fn color(class: usize) -> Rgb<u8> {
 }
 
 /// The size of letters and lines for a picture: 1 for small ones.
-pub fn scale(image: &RgbImage) -> u32 {
+fn scale(image: &RgbImage) -> u32 {
     (image.width().min(image.height()) / 240).max(1)
 }
 
@@ -48,7 +49,7 @@ fn fill(image: &mut RgbImage, [x0, y0, x1, y1]: [i64; 4], color: Rgb<u8>) {
 }
 
 /// The outline of a box by its sides.
-pub fn outline(image: &mut RgbImage, sides: [f32; 4], color: Rgb<u8>) {
+fn outline(image: &mut RgbImage, sides: [f32; 4], color: Rgb<u8>) {
     let line = i64::from(scale(image)) * 2;
     let [x0, y0, x1, y1] = sides.map(|v| v.round() as i64);
     for side in [[x0, y0, x1, y0 + line], [x0, y1 - line, x1, y1], [x0, y0, x0 + line, y1], [x1 - line, y0, x1, y1]] {
@@ -76,12 +77,32 @@ pub fn words(image: &mut RgbImage, text: &str, x: f32, y: f32, ground: Rgb<u8>) 
 }
 
 /// Colours the pixels of every class but the first half; labels stand row by row.
-pub fn mask(image: &mut RgbImage, labels: &[u8]) {
+fn mask(image: &mut RgbImage, labels: &[u8]) {
     for (pixel, &label) in image.pixels_mut().zip(labels) {
         if label > 0 && label < 255 {
             let Rgb(over) = color(usize::from(label) - 1);
             pixel.0.iter_mut().zip(over).for_each(|(v, o)| *v = ((u16::from(*v) + u16::from(o)) / 2) as u8);
         }
+    }
+}
+
+/// Boxes with names and scores; the surest last, so that nothing covers it.
+pub fn objects(image: &mut RgbImage, found: &[Detection], classes: &[String]) {
+    for d in found.iter().rev() {
+        let (r, color) = (&d.rect, color(d.class));
+        outline(image, [r.x0, r.y0, r.x1, r.y1], color);
+        let name = classes.get(d.class).map_or("?", String::as_str);
+        words(image, &format!("{name} {:.0}", 100.0 * d.score), r.x0, r.y0, color);
+    }
+}
+
+/// Masks with the names of their classes, the first class being the ground; those of the most pixels come first.
+pub fn masks(image: &mut RgbImage, labels: &[u8], order: &[usize], classes: &[String]) {
+    mask(image, labels);
+    let (height, line) = (image.height() as f32, 12.0 * scale(image) as f32);
+    for (row, &class) in order.iter().filter(|&&c| c > 0).enumerate() {
+        let name = classes.get(class).map_or("?", String::as_str);
+        words(image, name, 0.0, height - line * row as f32, color(class - 1));
     }
 }
 

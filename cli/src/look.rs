@@ -34,7 +34,14 @@ pub struct Seen {
 /// # Errors
 /// A picture or model that cannot be used, or a model that does not say what it takes and answers.
 pub fn look(model: &Path, picture: &Path, compile: &CompileArgs, output: &Output) -> Result<Seen> {
-    let picture = Picture::open(picture)?;
+    look_at(model, Picture::open(picture)?, compile, output)
+}
+
+/// As [`look`], at a picture in memory.
+///
+/// # Errors
+/// As there.
+pub fn look_at(model: &Path, picture: Picture, compile: &CompileArgs, output: &Output) -> Result<Seen> {
     let plan = open_plan(model, compile, output)?;
     let metadata = preprocess::plan_metadata(&Plan::parse(&plan)?);
     let preprocess = preprocess::preprocess(&metadata)?;

@@ -6,6 +6,7 @@
 mod arguments;
 mod cache;
 mod calibration;
+mod caption_accuracy;
 mod captioning;
 mod dataset;
 mod draw;
@@ -21,6 +22,7 @@ mod preprocess;
 mod progress;
 mod scene_accuracy;
 mod scenes;
+mod seen;
 mod tensors;
 mod verbs;
 

@@ -83,18 +83,22 @@ impl SceneSource {
     /// # Errors
     /// Files that are missing or damaged; the message says how to get them.
     pub fn open(&self, part: ScenePart, count: usize, seed: u64) -> Result<Arc<dyn Scenes>> {
+        self.open_at(part, SIDE, count, seed)
+    }
+
+    /// As [`SceneSource::open`]; made scenes have `side` rows and columns.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_at(&self, part: ScenePart, side: usize, count: usize, seed: u64) -> Result<Arc<dyn Scenes>> {
         match self {
             Self::Stamps => {
-                let folder = cache::folder()?.join("stamps");
-                if !folder.is_dir() {
-                    bail!("stamps are not there yet: run `ocellus fetch stamps` (they go to {})", folder.display());
-                }
                 let split = match part {
                     ScenePart::Train => Split::Train,
                     ScenePart::Known => Split::Known,
                     ScenePart::Unseen => Split::Unseen,
                 };
-                Ok(Arc::new(Stamps::open(&folder)?.scenes(split, SIDE, count, seed)))
+                Ok(Arc::new(stamps()?.scenes(split, side, count, seed)))
             }
             Self::Folder(format, folder) => {
                 let name = if part == ScenePart::Train { "train" } else { "test" };
@@ -102,6 +106,18 @@ impl SceneSource {
             }
         }
     }
+}
+
+/// The cut-outs that made scenes consist of.
+///
+/// # Errors
+/// Files that are missing or damaged; the message says how to get them.
+pub fn stamps() -> Result<Arc<Stamps>> {
+    let folder = cache::folder()?.join("stamps");
+    if !folder.is_dir() {
+        bail!("stamps are not there yet: run `ocellus fetch stamps` (they go to {})", folder.display());
+    }
+    Ok(Stamps::open(&folder)?)
 }
 
 fn open_folder(format: Format, root: &Path, folder: &Path) -> Result<Arc<dyn Scenes>> {

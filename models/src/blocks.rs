@@ -13,7 +13,7 @@ pub fn activated(
     window: Window,
 ) -> Result<ValueId, OpError> {
     let x = linear(net, name, x, channels, window)?;
-    net.clip(x, Some(0.0), Some(6.0))
+    net.clipped_layer(x, 6.0)
 }
 
 /// A convolution without bias and its normalisation.

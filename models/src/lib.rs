@@ -15,13 +15,19 @@ use ocellus_trainer::{Network, TrainerConfig};
 mod blocks;
 pub mod captioner;
 pub mod detector;
+pub mod half;
 pub mod import;
 pub mod lenet5;
 pub mod mobilenet_v2;
 pub mod resnet_small;
 pub mod samples;
 pub mod segmenter;
+pub mod shipped;
 pub mod stamps;
+pub mod transfer;
+mod trunk;
+
+pub use trunk::Trunk;
 
 /// A model of the zoo.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ocellus_trainer::DataError;
-use ocellus_trainer::data::{Dataset, IdxDataset, IdxPart};
+use ocellus_trainer::data::{Dataset, IdxDataset, IdxPart, Picture};
 
 /// The classes of Fashion-MNIST, in the order of its labels.
 pub const FASHION_MNIST_CLASSES: [&str; 10] =
@@ -16,6 +16,24 @@ const FASHION_MNIST: [(&str, &[u8]); 4] = [
     ("t10k-images-idx3-ubyte.gz", include_bytes!("../samples/fashion-mnist/t10k-images-idx3-ubyte.gz")),
     ("t10k-labels-idx1-ubyte.gz", include_bytes!("../samples/fashion-mnist/t10k-labels-idx1-ubyte.gz")),
 ];
+
+/// The file name and content of every made scene.
+const SCENES: [(&str, &[u8]); 6] = [
+    ("apple-and-bird.jpg", include_bytes!("../samples/scenes/apple-and-bird.jpg")),
+    ("bus-and-daffodil.jpg", include_bytes!("../samples/scenes/bus-and-daffodil.jpg")),
+    ("carrot-and-lemon.jpg", include_bytes!("../samples/scenes/carrot-and-lemon.jpg")),
+    ("fish-and-car.jpg", include_bytes!("../samples/scenes/fish-and-car.jpg")),
+    ("guitar.jpg", include_bytes!("../samples/scenes/guitar.jpg")),
+    ("ladybird-and-daisy.jpg", include_bytes!("../samples/scenes/ladybird-and-daisy.jpg")),
+];
+
+/// Six scenes of 320 x 320 pixels with objects that no model that ships has seen; see `models/samples/scenes/README.md`.
+///
+/// # Errors
+/// None, unless the program itself is damaged.
+pub fn scenes() -> impl Iterator<Item = Result<Picture, DataError>> {
+    SCENES.iter().map(|(name, bytes)| Picture::of_bytes(bytes, name))
+}
 
 /// The names of the classes of Fashion-MNIST as a data set wants them.
 pub fn fashion_mnist_classes() -> Vec<String> {
@@ -43,6 +61,11 @@ pub fn fashion_mnist(part: IdxPart) -> Result<impl Dataset + use<>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scenes_are_pictures() {
+        assert!(scenes().all(|picture| picture.unwrap().shape() == [320, 320, 3]));
+    }
 
     #[test]
     fn every_class_is_there_equally_often() {

@@ -20,7 +20,7 @@ pub type Batches<'a> = &'a mut dyn Iterator<Item = Result<Batch, BatchError>>;
 pub struct Calibration {
     /// Scale and zero point of every observed value.
     pub params: HashMap<ValueId, Params>,
-    /// The first batches, for the report.
+    /// The first batches, for the report and for the correction of biases.
     pub samples: Vec<Batch>,
     /// How many batches there were.
     pub batches: usize,
@@ -76,7 +76,7 @@ pub fn calibrate(
                 observe(v, &tensor)?;
             }
         }
-        if samples.len() < options.report_batches {
+        if samples.len() < options.report_batches.max(options.correction_batches) {
             samples.push(batch);
         }
         count += 1;

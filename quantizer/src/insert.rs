@@ -6,6 +6,7 @@ use ocellus_graph::{Attributes, DataType, Graph, Node, Shape, Tensor, ValueId};
 use ocellus_ops::{OPS, OpDef, Role};
 
 use crate::QuantizeError;
+use crate::correct::Rounding;
 use crate::params::{Activations, Params};
 use crate::report::LayerScale;
 use crate::select::{Operand, Treatment, scaled_output};
@@ -19,6 +20,8 @@ pub struct Inserted {
     pub dequantized: HashMap<ValueId, ValueId>,
     /// The scales of every integer node, in order.
     pub layers: Vec<LayerScale>,
+    /// How the weights of layers with a bias were rounded.
+    pub roundings: Vec<Rounding>,
 }
 
 /// Inserts the pairs.
@@ -40,7 +43,7 @@ pub fn insert(
             Treatment::Clamp => writer.nodes.push(node.clone()),
             Treatment::Integer(operands, _) => {
                 let output = scaled_output(float, treatments, i);
-                writer.integer_node(node, operands, output)?;
+                writer.integer_node(i, operands, output)?;
             }
         }
         let integer = !matches!(treatment, Treatment::Float(_));
@@ -71,6 +74,7 @@ struct Writer<'a> {
     /// The scale and zero-point constants of a scale, shared by all values that have it.
     scales: HashMap<(u32, i32), [ValueId; 2]>,
     layers: Vec<LayerScale>,
+    roundings: Vec<Rounding>,
 }
 
 fn of_role(role: Role) -> Result<&'static OpDef, QuantizeError> {
@@ -97,6 +101,7 @@ impl<'a> Writer<'a> {
             constants: HashMap::new(),
             scales: HashMap::new(),
             layers: Vec::new(),
+            roundings: Vec::new(),
         })
     }
 
@@ -171,12 +176,15 @@ impl<'a> Writer<'a> {
 
     fn integer_node(
         &mut self,
-        node: &Node,
+        index: usize,
         operands: &[Operand],
         output: Option<ValueId>,
     ) -> Result<(), QuantizeError> {
-        let mut node = node.clone();
+        let mut node = self.float.nodes[index].clone();
         let weights = self.weights(&node, operands, output)?;
+        if let Some(weights) = &weights {
+            self.roundings.extend(self.rounding(index, operands, weights));
+        }
         for (i, operand) in operands.iter().enumerate() {
             let Some(v) = node.inputs[i] else { continue };
             node.inputs[i] = Some(match (operand, &weights) {
@@ -220,6 +228,18 @@ impl<'a> Writer<'a> {
         });
         let label = node.label();
         quantize_weights(weights, bias.as_deref(), Surroundings { node: &label, input, output, axis }).map(Some)
+    }
+
+    /// How the weights of a node with a bias were rounded.
+    fn rounding(&self, index: usize, operands: &[Operand], integers: &IntegerWeights) -> Option<Rounding> {
+        let node = &self.float.nodes[index];
+        let bias = operands.iter().position(|o| *o == Operand::Bias)?;
+        let (weights, axis) = operands.iter().enumerate().find_map(|(i, o)| match o {
+            Operand::Weight(axis) => Some((i, *axis)),
+            _ => None,
+        })?;
+        let float = self.float.initializers.get(&node.input(weights)?)?;
+        Some(Rounding { node: index, weights, bias, error: integers.error(float, axis) })
     }
 
     /// A constant operand with one scale, from its own range.
@@ -288,6 +308,7 @@ impl<'a> Writer<'a> {
         }
         self.graph.nodes = self.nodes;
         self.graph.remove_dead();
-        Inserted { graph: self.graph, dequantized: self.dequantized, layers: self.layers }
+        let Self { graph, dequantized, layers, roundings, .. } = self;
+        Inserted { graph, dequantized, layers, roundings }
     }
 }

@@ -8,7 +8,8 @@
 //! - Weights are int8 within ±127, one scale per output channel, zero point 0; biases int32 in the accumulator's scale.
 //! - Nodes without a quantization rule stay float, and the [`Report`] names them.
 //!
-//! It is not quantization-aware training: weights are rounded as they are.
+//! It is not quantization-aware training: weights are rounded as they are. What their rounding does to the mean of a layer
+//! can be taken back by its bias ([`Options::correction_batches`]).
 //!
 //! ```
 //! use ocellus_graph::{DataType, Tensor};
@@ -33,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod calibrate;
+mod correct;
 mod entropy;
 mod error;
 mod executor;
@@ -41,6 +43,7 @@ mod insert;
 mod mean_square;
 mod observer;
 mod params;
+mod recipe;
 mod report;
 #[cfg(test)]
 mod samples;
@@ -60,6 +63,7 @@ pub use observer::{Method, Observer};
 use ocellus_graph::{Graph, Model, Node, ValueId};
 use ocellus_ops::Role;
 pub use params::{Activations, Params};
+pub use recipe::{Recipe, requantize};
 pub use report::{Accuracy, FloatNode, Layer, Output, Report, accuracy};
 use select::Treatment;
 pub use weights::{IntegerWeights, Surroundings, quantize_weights};
@@ -75,12 +79,14 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// How many calibration batches are kept to compare both models layer by layer; 0 for none.
     pub report_batches: usize,
+    /// How many calibration batches the biases are corrected by; 0 for none.
+    pub correction_batches: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (method, activations) = (Method::default(), Activations::default());
-        Self { method, activations, exclude: Vec::new(), report_batches: 2 }
+        Self { method, activations, exclude: Vec::new(), report_batches: 2, correction_batches: 0 }
     }
 }
 
@@ -112,11 +118,18 @@ pub fn quantize(
     let finals = sources.finals(&float.graph);
     let found = calibrate::calibrate(&float, &sources.observed(), &finals, options, executor, batches)?;
     let params = sources.params(options.activations, &found.params);
-    let inserted = insert::insert(&float.graph, &treatments, &params)?;
+    let mut inserted = insert::insert(&float.graph, &treatments, &params)?;
+    let mut biases = HashMap::new();
+    if options.correction_batches > 0 {
+        let samples = &found.samples[..found.samples.len().min(options.correction_batches)];
+        biases = correct::corrected(&float, &inserted.roundings, samples, executor)?;
+        inserted = insert::insert(&with_biases(&float, &biases), &treatments, &params)?;
+    }
     let integer = Model { graph: inserted.graph, producer: "ocellus".to_owned(), ..float.clone() };
 
     let parts = Parts { float: &float, integer: &integer, dequantized: &inserted.dequantized };
-    let report = parts.report(inserted.layers, float_nodes, &found, options, executor)?;
+    let mut report = parts.report(inserted.layers, float_nodes, &found, options, executor)?;
+    report.recipe = Recipe::new(&float, options, &found.params, &biases);
     Ok((integer, report))
 }
 
@@ -138,12 +151,13 @@ impl Parts<'_> {
         executor: &dyn Executor,
     ) -> Result<Report, QuantizeError> {
         let graph = &self.float.graph;
+        let samples = &found.samples[..found.samples.len().min(options.report_batches)];
         let outputs = graph.outputs.iter().copied().zip(self.integer.graph.outputs.iter().copied());
         let pair = |l: &report::LayerScale| Some((l.value, *self.dequantized.get(&l.value)?));
         let mut pairs: Vec<_> = scales.iter().filter_map(pair).chain(outputs).collect();
         pairs.sort_unstable();
         pairs.dedup();
-        let figures = report::compare(self.float, self.integer, &pairs, &found.samples, executor)?;
+        let figures = report::compare(self.float, self.integer, &pairs, samples, executor)?;
         let figure = |v: ValueId| figures.get(&v).copied().flatten();
         let name = |v: ValueId| graph.value(v).name.clone();
         let layer = |l: report::LayerScale| Layer {
@@ -162,13 +176,21 @@ impl Parts<'_> {
             method: options.method.to_string(),
             activations: options.activations,
             batches: found.batches,
-            compared: found.samples.len(),
+            compared: samples.len(),
             layers,
             outputs: graph.outputs.iter().map(|&v| Output { name: name(v), sqnr_db: figure(v) }).collect(),
             float_nodes,
             accuracy: None,
+            recipe: Recipe::default(),
         })
     }
+}
+
+/// The graph with other biases.
+fn with_biases(float: &Model, biases: &HashMap<ValueId, ocellus_graph::Tensor>) -> Graph {
+    let mut graph = float.graph.clone();
+    graph.initializers.extend(biases.iter().map(|(&id, tensor)| (id, tensor.clone())));
+    graph
 }
 
 /// The name of a node, or that of its first output where the file gives it none.

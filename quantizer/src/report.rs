@@ -10,6 +10,7 @@ use crate::QuantizeError;
 use crate::calibrate::with_outputs;
 use crate::executor::{Batch, Executor, Runner};
 use crate::params::{Activations, Params};
+use crate::recipe::Recipe;
 
 /// What quantizing a model did and cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Report {
     pub float_nodes: Vec<FloatNode>,
     /// Accuracy before and after, where it was measured.
     pub accuracy: Option<Accuracy>,
+    /// What the integer model is made with again.
+    #[serde(default)]
+    pub recipe: Recipe,
 }
 
 /// An integer node.
@@ -228,6 +232,7 @@ mod tests {
             outputs: vec![Output { name: "y".to_owned(), sqnr_db: Some(30.0) }],
             float_nodes: vec![FloatNode { node: "n".to_owned(), op: "Lstm".to_owned(), reason: "why".to_owned() }],
             accuracy: Some(Accuracy { float: 0.91, int8: 0.905 }),
+            recipe: Recipe::default(),
         }
     }
 

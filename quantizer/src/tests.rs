@@ -439,3 +439,42 @@ fn a_node_without_a_name_goes_by_its_output() {
     assert_eq!(report.float_nodes.iter().map(|n| n.node.as_str()).collect::<Vec<_>>(), ["y"]);
     assert!(report.layers.iter().all(|l| !l.node.is_empty()));
 }
+
+#[test]
+fn corrected_biases_keep_the_mean() {
+    let model = net();
+    let mean_error = |options: &Options| {
+        let (integer, _) = run_quantize(&model, options).unwrap();
+        let (mut sum, mut count) = (vec![0f64; 64], 0.0);
+        for seed in 0..6 {
+            let given = [("x", picture(seed))];
+            let of = |model: &Model| evaluate(model, &given).unwrap()["y"].to_f32();
+            let (a, b) = (of(&model), of(&integer));
+            let width = a.len() / INPUT[0];
+            for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+                sum[i % width] += f64::from(b - a);
+            }
+            count += INPUT[0] as f64;
+        }
+        sum.iter().map(|s| (s / count).powi(2)).sum::<f64>().sqrt()
+    };
+    let plain = mean_error(&Options::default());
+    let corrected = mean_error(&Options { correction_batches: 6, ..Options::default() });
+    assert!(corrected < plain, "{corrected} with correction, {plain} without");
+}
+
+#[test]
+fn the_same_model_is_made_again_from_its_recipe() {
+    let model = net();
+    let options = Options { correction_batches: 2, ..Options::default() };
+    let (first, report) = run_quantize(&model, &options).unwrap();
+    let mut kept = model.clone();
+    report.recipe.describe(&mut kept.metadata);
+    let recipe = Recipe::of(&kept.metadata).unwrap().unwrap();
+    assert_eq!(recipe, report.recipe);
+    let again = requantize(&kept, &recipe).unwrap();
+    assert_eq!(again.to_bytes().unwrap(), first.to_bytes().unwrap());
+    let other = Recipe { scales: std::collections::BTreeMap::new(), ..recipe };
+    assert!(requantize(&kept, &other).err().unwrap().to_string().contains("another model"));
+    assert!(Recipe::of(&model.metadata).unwrap().is_none());
+}

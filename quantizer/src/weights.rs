@@ -39,6 +39,17 @@ pub struct IntegerWeights {
     pub sqnr_db: Option<f64>,
 }
 
+impl IntegerWeights {
+    /// What the integers stand for, less the float weights that they were made of.
+    pub fn error(&self, float: &Tensor, axis: usize) -> Tensor {
+        let values = float.to_f32();
+        let integers = self.weights.to_f32();
+        let of = |((c, q), w): ((usize, &f32), &f32)| q * self.scales[c] - w;
+        let errors = channels_of(float.shape(), axis).zip(&integers).zip(&values).map(of).collect();
+        Tensor::of(float.shape(), errors)
+    }
+}
+
 /// The output channel of every element in order.
 fn channels_of(shape: &[usize], axis: usize) -> impl Iterator<Item = usize> + '_ {
     let inner: usize = shape[axis + 1..].iter().product();

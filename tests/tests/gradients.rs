@@ -114,7 +114,8 @@ fn step(model: &ZooModel) -> TrainingStep {
     let y = (model.network)(10).build(&mut net, x).expect("the network builds");
     let losses = objective.losses(&mut net, y, target).expect("the loss builds");
     let loss = net.reduce_mean(losses, &[0], false).expect("the mean builds");
-    let config = StepConfig { optimizer: recipe.optimizer, clipping: recipe.clipping, trainable: &|_| true };
+    let config =
+        StepConfig { optimizer: recipe.optimizer, clipping: recipe.clipping, trainable: &|_| true, factor: &|_| 1.0 };
     TrainingStep::new(net, loss, &[(loss, "loss")], &config).expect("the step builds")
 }
 

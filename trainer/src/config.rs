@@ -34,8 +34,12 @@ pub struct TrainerConfig {
     pub optimizer: Arc<dyn Optimizer>,
     /// How gradients are limited.
     pub clipping: Option<Clipping>,
-    /// Parameters that do not learn, by name.
+    /// Parameters and layers that do not learn, by name; a layer's name stands for all that is in it.
     pub frozen: Vec<String>,
+    /// Factors to the learning rate, by names of parameters and layers; where several fit, the first counts.
+    pub rates: Vec<(String, f64)>,
+    /// Whether it learns for 8 bits: weights and activations are rounded on the way.
+    pub eight_bits: bool,
     /// Changes to training pictures.
     pub augmentations: Vec<Augmentation>,
     /// From bytes to numbers.
@@ -68,6 +72,8 @@ impl TrainerConfig {
             optimizer,
             clipping: None,
             frozen: Vec::new(),
+            rates: Vec::new(),
+            eight_bits: false,
             augmentations: Vec::new(),
             normalization,
             workers: 1,

@@ -51,33 +51,46 @@ impl ImportedNetwork {
 impl Network for ImportedNetwork {
     fn build(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, OpError> {
         let graph = &self.model.graph;
-        let mut values: HashMap<ValueId, ValueId> = HashMap::from([(graph.inputs[0], x)]);
-        for (&id, tensor) in &graph.initializers {
-            let name = &graph.value(id).name;
-            let value = if self.learning.contains(&id) {
-                net.parameter(name, tensor.shape(), Initializer::Zeros, (1, 1), tensor.rank() > 1)?
-            } else {
-                net.constant(name, tensor.clone())
-            };
-            values.insert(id, value);
-        }
-        for node in &graph.nodes {
-            let known = |v: &Option<ValueId>| match v {
-                None => Ok(None),
-                Some(v) => values.get(v).copied().map(Some).ok_or_else(|| {
-                    OpError::at(node, format!("reads {:?}, which nothing before it makes", graph.value(*v).name))
-                }),
-            };
-            let inputs = node.inputs.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-            let outputs = net.apply_named(&node.op, &inputs, node.attributes.clone(), node.outputs.len())?;
-            let made = node.outputs.iter().zip(outputs).filter_map(|(old, new)| Some(((*old)?, new)));
-            values.extend(made);
-        }
+        let values = splice(&self.model, &self.learning, net, x)?;
         let output = graph.outputs[0];
         values.get(&output).copied().ok_or_else(|| {
             OpError::graph(&graph.name, format!("nothing makes the output {:?}", graph.value(output).name))
         })
     }
+}
+
+/// Appends the nodes of a model with one input to a network: `learning` among its constants as parameters, the others
+/// as they are. Returns what every value of the model has become.
+pub(crate) fn splice(
+    model: &Model,
+    learning: &[ValueId],
+    net: &mut NetworkBuilder,
+    x: ValueId,
+) -> Result<HashMap<ValueId, ValueId>, OpError> {
+    let graph = &model.graph;
+    let mut values: HashMap<ValueId, ValueId> = HashMap::from([(graph.inputs[0], x)]);
+    for (&id, tensor) in &graph.initializers {
+        let name = &graph.value(id).name;
+        let value = if learning.contains(&id) {
+            net.parameter(name, tensor.shape(), Initializer::Zeros, (1, 1), tensor.rank() > 1)?
+        } else {
+            net.constant(name, tensor.clone())
+        };
+        values.insert(id, value);
+    }
+    for node in &graph.nodes {
+        let known = |v: &Option<ValueId>| match v {
+            None => Ok(None),
+            Some(v) => values.get(v).copied().map(Some).ok_or_else(|| {
+                OpError::at(node, format!("reads {:?}, which nothing before it makes", graph.value(*v).name))
+            }),
+        };
+        let inputs = node.inputs.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        let outputs = net.apply_named(&node.op, &inputs, node.attributes.clone(), node.outputs.len())?;
+        let made = node.outputs.iter().zip(outputs).filter_map(|(old, new)| Some(((*old)?, new)));
+        values.extend(made);
+    }
+    Ok(values)
 }
 
 #[cfg(test)]

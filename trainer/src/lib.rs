@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod autograd;
+mod backbone;
 mod build_step;
 pub mod captioning;
 pub mod checkpoint;
@@ -40,6 +41,8 @@ mod step;
 mod trainer;
 pub mod weights;
 
+pub use backbone::{Backbone, Feature};
+pub use build_step::within;
 pub use config::{EarlyStop, TrainerConfig};
 pub use error::{DataError, TrainError};
 pub use evaluate::{Evaluation, EvaluationConfig, evaluate_batches, evaluate_model, evaluate_network};

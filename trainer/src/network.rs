@@ -95,6 +95,8 @@ pub struct NetworkBuilder<'a> {
     /// Where the values of parameters and state come from; `None` while training.
     store: Option<&'a Store>,
     dtype: DataType,
+    /// Whether layers round as 8 bits do.
+    pub(crate) eight_bits: bool,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) states: Vec<RunningState>,
     pub(crate) randoms: Vec<RandomInput>,
@@ -121,6 +123,7 @@ impl<'a> NetworkBuilder<'a> {
             builder: Builder::new(name),
             store: None,
             dtype: DataType::F32,
+            eight_bits: false,
             parameters: Vec::new(),
             states: Vec::new(),
             randoms: Vec::new(),

@@ -100,6 +100,8 @@ impl Identity {
             ("augmentation", format!("{:?}", config.augmentations)),
             ("normalisation", format!("{:?}", config.normalization)),
             ("frozen parameters", format!("{:?}", config.frozen)),
+            ("rates", format!("{:?}", config.rates)),
+            ("rounding to 8 bits", config.eight_bits.to_string()),
         ];
         Self(settings.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
     }

@@ -26,6 +26,8 @@ pub struct StepConfig<'a> {
     pub clipping: Option<Clipping>,
     /// Which parameters learn, by name; the others stay as they are.
     pub trainable: &'a dyn Fn(&str) -> bool,
+    /// What the learning rate of a parameter is multiplied with, by name.
+    pub factor: &'a dyn Fn(&str) -> f64,
 }
 
 /// A graph that does one training step.
@@ -78,7 +80,7 @@ impl TrainingStep {
             grads = clipping.apply(&mut b, &grads)?;
         }
         let mut state = State::default();
-        let scalars = updates(&mut b, &learning, &grads, config.optimizer.as_ref(), &mut state)?;
+        let scalars = updates(&mut b, &learning, &grads, config, &mut state)?;
         for parameter in parameters.iter().filter(|p| !(config.trainable)(&p.name)) {
             state.carry(&mut b, parameter.value, parameter.value)?;
         }
@@ -195,11 +197,11 @@ fn updates(
     b: &mut Builder,
     learning: &[&Parameter],
     grads: &[ValueId],
-    optimizer: &dyn Optimizer,
+    config: &StepConfig,
     state: &mut State,
 ) -> Result<Vec<String>, TrainError> {
-    let dtype = b.dtype(learning[0].value)?;
-    let rate = b.input(RATE, dtype, &[]);
+    let (dtype, optimizer) = (b.dtype(learning[0].value)?, config.optimizer.as_ref());
+    let base = b.input(RATE, dtype, &[]);
     let scalars: Vec<ValueId> = optimizer.scalars().iter().map(|name| b.input(name, dtype, &[])).collect();
     for (parameter, &gradient) in learning.iter().zip(grads) {
         let mut slots = Vec::new();
@@ -207,6 +209,12 @@ fn updates(
             let name = format!("{}.{slot}", parameter.name);
             slots.push(b.input(&name, dtype, &parameter.shape));
             state.initial.insert(name, Tensor::full(dtype, &parameter.shape, 0.0));
+        }
+        let mut rate = base;
+        let factor = (config.factor)(&parameter.name);
+        if factor != 1.0 {
+            let factor = b.scalar_like(base, factor)?;
+            rate = b.mul(base, factor)?;
         }
         let update = Update {
             parameter: parameter.value,

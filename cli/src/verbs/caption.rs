@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use ocellus_models::shipped::Task;
 use ocellus_vision::metadata::Decode;
 use ocellus_vision::{Map, attention_map};
 use serde_json::json;
@@ -12,18 +13,19 @@ use crate::arguments::CompileArgs;
 use crate::captioning::Decoder;
 use crate::draw;
 use crate::look::look;
-use crate::model_file::open_plan;
+use crate::model_file::{model_or_shipped, open_plan, step_of};
 use crate::output::{Ending, Output};
 use crate::picture::write_png;
 
-/// `ocellus caption PICTURE --model MODEL`
+/// `ocellus caption PICTURE`
 #[derive(Args)]
 pub struct Caption {
     /// A PNG or JPEG file.
     picture: PathBuf,
-    /// The encoder: an ONNX file or a plan.
+    /// The encoder: an ONNX file, a plan, or the name of a model that ships (NAME in 8 bits, NAME:float); without it the one
+    /// that ships.
     #[arg(long)]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// The decoder's step; `step` beside the encoder, of the same kind, without it.
     #[arg(long)]
     step: Option<PathBuf>,
@@ -46,15 +48,13 @@ impl Caption {
     /// # Errors
     /// A picture or model that cannot be used, or a model that does not caption.
     pub fn run(&self, output: &Output) -> Result<Ending> {
-        let seen = look(&self.model, &self.picture, &self.compile, output)?;
+        let model = model_or_shipped(self.model.as_deref(), Task::Caption)?;
+        let seen = look(&model, &self.picture, &self.compile, output)?;
         let Decode::Caption(decode) = &seen.decode else {
-            bail!("{} is of kind {:?}, it does not caption", self.model.display(), seen.decode.kind());
+            bail!("{} is of kind {:?}, it does not caption", model.display(), seen.decode.kind());
         };
-        let beside = || {
-            let extension = self.model.extension().unwrap_or_default();
-            self.model.with_file_name("step").with_extension(extension)
-        };
-        let step = open_plan(&self.step.clone().unwrap_or_else(beside), &self.compile, output)?;
+        let step = self.step.clone().unwrap_or_else(|| step_of(&model));
+        let step = open_plan(&step, &self.compile, output)?;
         let decoder = Decoder::new(&step, self.compile.target, decode)?;
         let said = decoder.caption(&seen.outputs, self.beams.unwrap_or(decode.beams))?;
         let mut text = format!("{} ({:.1} %)", said.sentence, 100.0 * f64::from(said.log_probability).exp());

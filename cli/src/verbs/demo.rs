@@ -22,13 +22,13 @@ use crate::calibration;
 use crate::output::{Ending, Output};
 use crate::picture::{Tile, sheet, write_png};
 use crate::plan_accuracy::{PlanAnswers, evaluate_plan};
-use crate::preprocess;
 use crate::progress::Bar;
 use crate::verbs::bench::Times;
 use crate::verbs::compile::report_json;
 use crate::verbs::eval::model_accuracy;
 use crate::verbs::quantize::quantize_over;
 use crate::verbs::train::{Engine, described, head, stop_flag};
+use crate::{preprocess, seen};
 
 /// Pictures that calibrate the quantizer.
 const CALIBRATION: usize = 256;
@@ -90,6 +90,8 @@ impl Demo {
         let pool = Pool::new(1)?;
         let times = with_session(&compiled.bytes, isa, |s| Times::of(s, &pool, Duration::from_millis(500)))?;
         write_png(&folder.join("answers.png"), &picture(&data, &answers)?)?;
+        output.note("detecting, segmenting and captioning the scenes that ship");
+        write_png(&folder.join("seen.png"), &seen::sheet(output)?)?;
 
         let of = |model| model_accuracy(backend.as_ref(), model, &data.test, &data.normalization);
         let accuracy = [of(&float)?.accuracy(), of(&int8)?.accuracy(), answers.metrics.accuracy()];

@@ -1,27 +1,30 @@
 //! `ocellus detect`: the objects in a picture.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use ocellus_models::shipped::Task;
 use ocellus_vision::detect::Detection;
 use ocellus_vision::metadata::Decode;
 use serde_json::json;
 
 use crate::arguments::CompileArgs;
 use crate::look::look;
+use crate::model_file::model_or_shipped;
 use crate::output::{Ending, Output};
 use crate::picture::write_png;
 use crate::{draw, scene_accuracy};
 
-/// `ocellus detect PICTURE --model MODEL`
+/// `ocellus detect PICTURE`
 #[derive(Args)]
 pub struct Detect {
     /// A PNG or JPEG file.
     picture: PathBuf,
-    /// The detector: an ONNX file or a plan.
+    /// The detector: an ONNX file, a plan, or the name of a model that ships (NAME in 8 bits, NAME:float); without it the one
+    /// that ships.
     #[arg(long)]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// The least score; the model's own without it.
     #[arg(long)]
     score: Option<f32>,
@@ -38,9 +41,10 @@ impl Detect {
     /// # Errors
     /// A picture or model that cannot be used, or a model that does not detect.
     pub fn run(&self, output: &Output) -> Result<Ending> {
-        let seen = look(&self.model, &self.picture, &self.compile, output)?;
+        let model = model_or_shipped(self.model.as_deref(), Task::Detect)?;
+        let seen = look(&model, &self.picture, &self.compile, output)?;
         let Decode::Detect(decode) = &seen.decode else {
-            bail!("{} is of kind {:?}, it does not detect", self.model.display(), seen.decode.kind());
+            bail!("{} is of kind {:?}, it does not detect", model.display(), seen.decode.kind());
         };
         let (found, overflow) =
             scene_accuracy::objects(decode, &seen.preprocess, &seen.outputs, &seen.placement, self.score)?;
@@ -60,7 +64,9 @@ impl Detect {
             text += &format!("{overflow} more did not fit; the surest are shown\n");
         }
         if let Some(path) = &self.draw {
-            self.paint(path, &seen.picture, &found, &name)?;
+            let mut image = draw::canvas(&seen.picture);
+            draw::objects(&mut image, &found, &decode.classes);
+            write_png(path, &image)?;
             text += &format!("drawn into {}", path.display());
         }
         let objects: Vec<_> = (found.iter())
@@ -71,23 +77,5 @@ impl Detect {
             .collect();
         output.answer(text, &json!({ "objects": objects, "overflow": overflow }));
         Ok(Ending::Fine)
-    }
-
-    fn paint(
-        &self,
-        path: &Path,
-        picture: &ocellus_trainer::data::Picture,
-        found: &[Detection],
-        name: &dyn Fn(&Detection) -> String,
-    ) -> Result<()> {
-        let mut image = draw::canvas(picture);
-        // The surest last, so that nothing covers it.
-        for d in found.iter().rev() {
-            let r = &d.rect;
-            draw::outline(&mut image, [r.x0, r.y0, r.x1, r.y1], draw::color(d.class));
-            let label = format!("{} {:.0}", name(d), 100.0 * d.score);
-            draw::words(&mut image, &label, r.x0, r.y0, draw::color(d.class));
-        }
-        write_png(path, &image)
     }
 }

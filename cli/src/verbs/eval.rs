@@ -33,7 +33,8 @@ const BATCH: usize = 50;
 /// `ocellus eval MODEL --data DATA`
 #[derive(Args)]
 pub struct Eval {
-    /// The ONNX file, which a backend runs, or the plan, which the device's runtime runs.
+    /// The ONNX file, which a backend runs, or the plan, which the device's runtime runs; or stamps-detect, stamps-segment,
+    /// stamps-caption: the plans of the model that ships, float and 8 bits, on made scenes (after `ocellus fetch stamps`).
     model: PathBuf,
     #[arg(long, value_parser = dataset::parse, help = dataset::HELP, default_value = "samples")]
     data: Source,
@@ -74,6 +75,9 @@ impl Eval {
     /// # Errors
     /// A model or data that cannot be used.
     pub fn run(&self, output: &Output) -> Result<Ending> {
+        if let Some(task) = self.model.to_str().and_then(eval_scenes::task) {
+            return eval_scenes::shipped(task, self.limit, self.target, output);
+        }
         if let Source::Scenes(data) = &self.data {
             return eval_scenes::run(&self.model, data, self.limit, self.target, || self.engine.open(), output);
         }

@@ -1,23 +1,26 @@
 //! `ocellus eval` on pictures with boxes and masks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ocellus_backend::Backend;
+use ocellus_compiler::{Options, compile, prepare};
+use ocellus_graph::Model;
+use ocellus_models::shipped::Task;
 use ocellus_plan::Plan;
 use ocellus_runtime::{Isa, with_session};
-use ocellus_trainer::metrics::{CaptionMetrics, words};
-use ocellus_vision::metadata::{Decode, Preprocess};
+use ocellus_vision::metadata::{CaptionDecode, Decode, Preprocess};
 use serde_json::{Value, json};
 
 use crate::arguments::CompileArgs;
+use crate::caption_accuracy::CaptionAccuracy;
 use crate::captioning::Decoder;
 use crate::map::map_file;
-use crate::model_file::{is_plan, load_model, open_plan};
+use crate::model_file::{FLOAT, is_plan, load_model, model_or_shipped, open_plan, step_of};
 use crate::output::{Ending, Output};
 use crate::scene_accuracy::evaluate;
-use crate::scenes::SceneSource;
+use crate::scenes::{ScenePart, SceneSource};
 use crate::{preprocess, tensors};
 
 /// Made scenes of every part without `--limit`.
@@ -39,49 +42,127 @@ pub fn run(
 ) -> Result<Ending> {
     let count = limit.unwrap_or(COUNT);
     let start = Instant::now();
-    let mut figures = serde_json::Map::new();
-    if is_captioner(path)? {
-        captions(path, data, count, isa, output, &mut figures)?;
-    } else if is_plan(path)? {
-        let map = map_file(path).with_context(|| format!("{} cannot be mapped", path.display()))?;
-        let plan = Plan::parse(&map).with_context(|| path.display().to_string())?;
-        let (how, decode) = described(&preprocess::plan_metadata(&plan))?;
-        let port = plan.inputs().next().context("the plan has no input")?;
-        with_session(&map, isa, |session| {
-            for &part in data.test_parts() {
-                let scenes = data.open(part, count, SEED)?;
-                let mut runner = |input: &ocellus_graph::Tensor| {
-                    tensors::set_input(session, 0, &port, input)?;
-                    session.run();
-                    tensors::outputs(session)
-                };
-                let found = evaluate(&decode, &how, scenes.as_ref(), &mut runner)?;
-                figures.insert(format!("{part:?}").to_lowercase(), found);
-            }
-            Ok::<(), anyhow::Error>(())
-        })??;
+    let mut figures = if is_captioner(path)? || is_plan(path)? {
+        planned(path, data, count, isa, output)?
     } else {
-        let model = load_model(path)?;
-        let (how, decode) = described(&model.metadata)?;
-        let backend = backend()?;
-        let mut session = backend.prepare(&model)?;
-        let input = session.inputs().first().context("the model has no input")?.name.clone();
-        let names: Vec<String> = session.outputs().iter().map(|p| p.name.clone()).collect();
-        for &part in data.test_parts() {
-            let scenes = data.open(part, count, SEED)?;
-            let mut runner = |tensor: &ocellus_graph::Tensor| {
-                let made = session.run(&[(input.as_str(), tensor)])?;
-                Ok(names.iter().cloned().zip(made).collect())
-            };
-            let found = evaluate(&decode, &how, scenes.as_ref(), &mut runner)?;
-            figures.insert(format!("{part:?}").to_lowercase(), found);
-        }
-    }
+        on_backend(path, data, count, backend()?.as_ref())?
+    };
     let seconds = start.elapsed().as_secs_f64();
     let lines: Vec<String> = figures.iter().map(|(part, f)| format!("{part:7} {}", line(f))).collect();
     figures.insert("seconds".to_owned(), json!(seconds));
     output.answer(format!("{}\n{seconds:.1} s", lines.join("\n")), &Value::Object(figures));
     Ok(Ending::Fine)
+}
+
+/// What `ocellus eval` takes in place of a model: both forms of the model that ships, on made scenes.
+pub fn task(text: &str) -> Option<Task> {
+    match text {
+        "stamps-detect" => Some(Task::Detect),
+        "stamps-segment" => Some(Task::Segment),
+        "stamps-caption" => Some(Task::Caption),
+        _ => None,
+    }
+}
+
+/// Evaluates the float and the 8-bit plan of the model that ships for a task.
+///
+/// # Errors
+/// Cut-outs that are not there.
+pub fn shipped(task: Task, limit: Option<usize>, isa: Isa, output: &Output) -> Result<Ending> {
+    let start = Instant::now();
+    let name = model_or_shipped(None, task)?;
+    let forms = [("float", PathBuf::from(format!("{}{FLOAT}", name.display()))), ("int8", name.clone())];
+    let (mut all, mut lines) = (serde_json::Map::new(), Vec::new());
+    for (form, path) in forms {
+        for (part, found) in planned(&path, &SceneSource::Stamps, limit.unwrap_or(COUNT), isa, output)? {
+            lines.push(format!("{part:7} {form:5} {}", line(&found)));
+            all.entry(part).or_insert_with(|| json!({}))[form] = found;
+        }
+    }
+    lines.sort();
+    let seconds = start.elapsed().as_secs_f64();
+    all.insert("model".to_owned(), json!(name));
+    all.insert("seconds".to_owned(), json!(seconds));
+    output.answer(format!("{}\n{}\n{seconds:.1} s", name.display(), lines.join("\n")), &Value::Object(all));
+    Ok(Ending::Fine)
+}
+
+type Figures = serde_json::Map<String, Value>;
+
+/// The figures of a plan, or of the one that a model is compiled to, in the device's runtime.
+fn planned(path: &Path, data: &SceneSource, count: usize, isa: Isa, output: &Output) -> Result<Figures> {
+    let compile = CompileArgs { shapes: Vec::new(), target: isa };
+    let plan = open_plan(path, &compile, output)?;
+    let (how, decode) = described(&preprocess::plan_metadata(&Plan::parse(&plan)?))?;
+    if let Decode::Caption(decode) = &decode {
+        let step = open_plan(&step_of(path), &compile, output)?;
+        return captions([&plan, &step], &how, decode, data, count, isa);
+    }
+    seen(&plan, &how, &decode, data, data.test_parts(), count, isa)
+}
+
+/// What a model is judged by when it is compiled and run on the known scenes: mAP@.5 or mIoU.
+///
+/// # Errors
+/// A model that neither detects nor segments, or cannot be compiled.
+pub fn figure(model: &Model, data: &SceneSource, count: usize) -> Result<f64> {
+    let isa = Isa::best();
+    let (how, decode) = described(&model.metadata)?;
+    let compiled = compile(&prepare(model.clone(), &[])?, &Options { level: isa.level(), ..Options::default() })?;
+    let figures = seen(&compiled.bytes, &how, &decode, data, &[ScenePart::Known], count, isa)?;
+    let found = figures.values().next().context("there are no scenes")?;
+    ["map50", "miou"].into_iter().find_map(|key| found[key].as_f64()).context("the model has no figure to be judged by")
+}
+
+/// The figures of a plan that detects or segments.
+fn seen(
+    plan: &[u8],
+    how: &Preprocess,
+    decode: &Decode,
+    data: &SceneSource,
+    parts: &[ScenePart],
+    count: usize,
+    isa: Isa,
+) -> Result<Figures> {
+    let mut figures = Figures::new();
+    with_session(plan, isa, |session| {
+        let port = session.plan().inputs().next().context("the plan has no input")?;
+        for &part in parts {
+            let scenes = data.open(part, count, SEED)?;
+            let mut runner = |input: &ocellus_graph::Tensor| {
+                tensors::set_input(session, 0, &port, input)?;
+                session.run();
+                tensors::outputs(session)
+            };
+            figures.insert(key(part), evaluate(decode, how, scenes.as_ref(), &mut runner)?);
+        }
+        Ok::<(), anyhow::Error>(())
+    })??;
+    Ok(figures)
+}
+
+/// The figures of a model on a backend.
+fn on_backend(path: &Path, data: &SceneSource, count: usize, backend: &dyn Backend) -> Result<Figures> {
+    let model = load_model(path)?;
+    let (how, decode) = described(&model.metadata)?;
+    let mut session = backend.prepare(&model)?;
+    let input = session.inputs().first().context("the model has no input")?.name.clone();
+    let names: Vec<String> = session.outputs().iter().map(|p| p.name.clone()).collect();
+    let mut figures = Figures::new();
+    for &part in data.test_parts() {
+        let scenes = data.open(part, count, SEED)?;
+        let mut runner = |tensor: &ocellus_graph::Tensor| {
+            let made = session.run(&[(input.as_str(), tensor)])?;
+            Ok(names.iter().cloned().zip(made).collect())
+        };
+        figures.insert(key(part), evaluate(&decode, &how, scenes.as_ref(), &mut runner)?);
+    }
+    Ok(figures)
+}
+
+/// `known`, `unseen`.
+fn key(part: ScenePart) -> String {
+    format!("{part:?}").to_lowercase()
 }
 
 /// Whether a model or plan writes sentences.
@@ -95,70 +176,34 @@ fn is_captioner(path: &Path) -> Result<bool> {
     Ok(matches!(Decode::of(&metadata)?, Some(Decode::Caption(_))))
 }
 
-/// The figures of a captioner, which always runs in the device's runtime; its step lies beside it.
+/// The figures of a captioner by its encoder and its step.
 fn captions(
-    path: &Path,
+    [encoder, step]: [&[u8]; 2],
+    how: &Preprocess,
+    decode: &CaptionDecode,
     data: &SceneSource,
     count: usize,
     isa: Isa,
-    output: &Output,
-    figures: &mut serde_json::Map<String, Value>,
-) -> Result<()> {
-    let compile = CompileArgs { shapes: Vec::new(), target: isa };
-    let encoder = open_plan(path, &compile, output)?;
-    let step = path.with_file_name("step").with_extension(path.extension().unwrap_or_default());
-    let step = open_plan(&step, &compile, output)?;
-    let (how, decode) = described(&preprocess::plan_metadata(&Plan::parse(&encoder)?))?;
-    let Decode::Caption(decode) = &decode else { return Ok(()) };
-    let decoder = Decoder::new(&step, isa, decode)?;
-    with_session(&encoder, isa, |session| {
+) -> Result<Figures> {
+    let decoder = Decoder::new(step, isa, decode)?;
+    let mut figures = Figures::new();
+    with_session(encoder, isa, |session| {
         let port = session.plan().inputs().next().context("the encoder has no input")?;
         for &part in data.test_parts() {
             let scenes = data.open(part, count, SEED)?;
-            let (mut metrics, mut named) = (CaptionMetrics::default(), Named::default());
+            let mut accuracy = CaptionAccuracy::new(data, part);
             for index in 0..scenes.len() {
                 let scene = scenes.get(index)?;
-                let (input, _) = preprocess::input_of(&how, &scene.picture)?;
+                let (input, _) = preprocess::input_of(how, &scene.picture)?;
                 tensors::set_input(session, 0, &port, &input)?;
                 session.run();
-                let said = decoder.caption(&tensors::outputs(session)?, decode.beams)?;
-                metrics.add(&said.sentence, &scene.captions);
-                named.add(&said.sentence, scene.captions.first().map_or("", String::as_str));
+                accuracy.add(&decoder.caption(&tensors::outputs(session)?, decode.beams)?.sentence, &scene.captions);
             }
-            let scores = metrics.scores();
-            let found = json!({
-                "bleu1": scores.bleu[0], "bleu2": scores.bleu[1], "bleu3": scores.bleu[2], "bleu4": scores.bleu[3],
-                "rouge": scores.rouge, "cider": scores.cider, "objects": named.part(), "pictures": scenes.len(),
-            });
-            figures.insert(format!("{part:?}").to_lowercase(), found);
+            figures.insert(key(part), accuracy.figures());
         }
         Ok::<(), anyhow::Error>(())
-    })?
-}
-
-/// How many of the words that name things are found.
-#[derive(Default)]
-struct Named {
-    found: usize,
-    all: usize,
-}
-
-impl Named {
-    /// Words of made sentences that name nothing.
-    const OTHER: [&str; 12] =
-        ["a", "an", "and", "next", "to", "above", "below", "there", "is", "picture", "of", "nothing"];
-
-    fn add(&mut self, answer: &str, truth: &str) {
-        let answer = words(answer);
-        for word in words(truth).into_iter().filter(|w| !Self::OTHER.contains(&w.as_str())) {
-            self.all += 1;
-            self.found += usize::from(answer.contains(&word));
-        }
-    }
-
-    fn part(&self) -> f64 {
-        self.found as f64 / self.all.max(1) as f64
-    }
+    })??;
+    Ok(figures)
 }
 
 fn described(metadata: &std::collections::BTreeMap<String, String>) -> Result<(Preprocess, Decode)> {

@@ -76,7 +76,10 @@ impl Export {
                 output.note("note: the model is quantized already; the calibration data are not used");
                 None
             }
-            Some(calibration) => Some(self.quantization.apply(calibration, &prepared.model)?),
+            Some(calibration) => {
+                let made = self.quantization.apply(calibration, &prepared.model)?;
+                Some((made.integer, made.report))
+            }
             None => None,
         };
         let small = match &quantized {

@@ -129,8 +129,12 @@ fn step_graph(model: &ZooModel, set: &Arc<dyn Dataset>, config: &TrainerConfig) 
     let scores = (model.network)(set.classes().len()).build(&mut net, x)?;
     let losses = objective.losses(&mut net, scores, target)?;
     let loss = net.reduce_mean(losses, &[0], false)?;
-    let settings =
-        StepConfig { optimizer: Arc::clone(&config.optimizer), clipping: config.clipping, trainable: &|_| true };
+    let settings = StepConfig {
+        optimizer: Arc::clone(&config.optimizer),
+        clipping: config.clipping,
+        trainable: &|_| true,
+        factor: &|_| 1.0,
+    };
     Ok(TrainingStep::new(net, loss, &[(loss, "loss")], &settings)?)
 }
 

@@ -16,13 +16,14 @@ mod eval_scenes;
 mod export;
 pub mod fetch;
 mod gpu_check;
+mod halve;
 mod import;
 mod inspect;
 mod ops;
 mod quantize;
 mod run;
 mod scenes;
-mod segment;
+pub mod segment;
 mod train;
 mod train_scenes;
 mod verify;
@@ -42,6 +43,8 @@ pub enum Verb {
     Verify(verify::Verify),
     /// Turn a float model into an 8-bit model.
     Quantize(quantize::Quantize),
+    /// Write a float model with weights in 16 bits.
+    Halve(halve::Halve),
     /// Find objects in a picture.
     Detect(detect::Detect),
     /// Name a class for every pixel of a picture.
@@ -85,6 +88,7 @@ impl Verb {
             Self::Bench(verb) => verb.run(output),
             Self::Verify(verb) => verb.run(output),
             Self::Quantize(verb) => verb.run(output),
+            Self::Halve(verb) => verb.run(output),
             Self::Detect(verb) => verb.run(output),
             Self::Segment(verb) => verb.run(output),
             Self::Caption(verb) => verb.run(output),

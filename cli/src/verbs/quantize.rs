@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use ocellus_compiler::{compile, prepare};
 use ocellus_graph::Model;
+use ocellus_models::half::{halved, widened};
 use ocellus_quantizer::{Accuracy, Activations, BatchError, Method, OnBackend, Options, Report, quantize};
+use ocellus_runtime::{Isa, Pool, with_session};
 use ocellus_trainer::data::{Dataset, IdxPart, Normalization};
 use serde_json::{Value, json};
 
@@ -17,9 +21,14 @@ use crate::dataset::{self, Source};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 use crate::preprocess;
-use crate::scenes::ScenePart;
+use crate::scenes::{ScenePart, SceneSource};
+use crate::verbs::bench::Times;
 use crate::verbs::eval::model_accuracy;
+use crate::verbs::eval_scenes::figure;
 use crate::verbs::train::{Engine, head};
+
+/// Scenes that a model is judged by without `--test-limit`.
+const JUDGED: usize = 100;
 
 /// `ocellus quantize MODEL.onnx --calibration DATA -o Q.onnx`
 #[derive(Args)]
@@ -32,6 +41,10 @@ pub struct Quantize {
     /// The integer ONNX file to write.
     #[arg(short, long)]
     output: PathBuf,
+    /// Also write the float model, with weights in 16 bits, and with everything that the 8-bit one can be made from it again
+    /// in its metadata. Both forms have the rounded weights.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
@@ -48,6 +61,9 @@ pub struct Quantization {
     /// int8 activations with zero point 0, for engines that need them; without it uint8 with a zero point.
     #[arg(long)]
     symmetric: bool,
+    /// Correct the biases by so many inputs of the calibration, for the shifts that rounded weights cause.
+    #[arg(long, value_name = "INPUTS", num_args = 0..=1, default_value_t = 0, default_missing_value = "64")]
+    bias_correction: usize,
     /// A node that stays float, by name.
     #[arg(long, value_name = "NODE")]
     exclude: Vec<String>,
@@ -60,7 +76,8 @@ pub struct Quantization {
     /// Most test pictures that are used.
     #[arg(long)]
     test_limit: Option<usize>,
-    /// Fail, and write nothing, where the accuracy drops by more than this many percentage points.
+    /// Leave layers in floats until the accuracy (of scenes mAP@.5 or mIoU) drops by at most this many percentage points, and
+    /// say what that costs.
     #[arg(long, value_name = "POINTS")]
     max_drop: Option<f64>,
     /// Sizes of the input where pictures come from folders.
@@ -89,9 +106,19 @@ impl Quantize {
     /// A model or data that cannot be used, or an accuracy that drops too far.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         self.quantization.check(&self.calibration)?;
-        let prepared = load_prepared(&self.model, &self.shapes, output)?;
-        let (integer, report) = self.quantization.apply(&self.calibration, &prepared.model)?;
+        let mut float = load_prepared(&self.model, &self.shapes, output)?.model;
+        if self.keep.is_some() {
+            float = widened(halved(float));
+        }
+        let Quantized { integer, report, plain } = self.quantization.apply(&self.calibration, &float)?;
         integer.save(&self.output)?;
+        if let Some(plain) = plain {
+            output.note(price(&plain, &integer)?);
+        }
+        if let Some(path) = &self.keep {
+            report.recipe.describe(&mut float.metadata);
+            halved(float).save(path)?;
+        }
         let mut value: Value = serde_json::to_value(&report)?;
         value["model"] = json!(self.output);
         output.answer(format!("{report}wrote {}", self.output.display()), &value);
@@ -100,11 +127,9 @@ impl Quantize {
 }
 
 impl Quantization {
-    /// The set that accuracy is measured on: the one that was given, else that of the calibration. Of scenes the task's own
-    /// figures count, which `eval` prints; only sets of classes are judged here.
+    /// The set that accuracy is measured on: the one that was given, else that of the calibration.
     fn judged(&self, calibration: &str) -> Option<Source> {
-        let set = self.data.clone().or_else(|| source(calibration));
-        set.filter(|source| !matches!(source, Source::Scenes(_)))
+        self.data.clone().or_else(|| source(calibration))
     }
 
     /// Refuses options that do not go together.
@@ -113,31 +138,70 @@ impl Quantization {
     /// A limit for the accuracy without a set to measure it on.
     pub fn check(&self, calibration: &str) -> Result<()> {
         if self.max_drop.is_some() && self.judged(calibration).is_none() {
-            return usage("--max-drop needs --data, a data set of classes to measure the accuracy on");
+            return usage("--max-drop needs --data, a data set to measure the accuracy on");
         }
         Ok(())
     }
 
-    /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so.
+    /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so. Where it drops by more
+    /// than is allowed, the layers with the most noise are left in floats, one more, then two, four, … until it does not.
     ///
     /// # Errors
-    /// Data that cannot be used, or an accuracy that drops too far.
-    pub fn apply(&self, calibration: &str, float: &Model) -> Result<(Model, Report)> {
+    /// Data that cannot be used, or an accuracy that drops too far whatever is left in floats.
+    pub fn apply(&self, calibration: &str, float: &Model) -> Result<Quantized> {
         let backend = self.engine.open()?;
-        let batches = self.batches(calibration, float)?;
-        let options = Options {
+        let mut options = Options {
             method: self.method,
             activations: if self.symmetric { Activations::Symmetric } else { Activations::Asymmetric },
             exclude: self.exclude.clone(),
+            correction_batches: self.bias_correction,
             ..Options::default()
         };
-        let (integer, mut report) = quantize_over(float, &options, backend.as_ref(), batches)?;
-        if let Some((set, normalization)) = self.test_set(calibration, float)? {
-            let of = |model| model_accuracy(backend.as_ref(), model, &set, &normalization).map(|m| m.accuracy());
-            report.accuracy = Some(Accuracy { float: of(float)?, int8: of(&integer)? });
+        let mut quantized = quantize_over(float, &options, backend.as_ref(), self.batches(calibration, float)?)?;
+        let Some(judge) = self.judge(calibration, float)? else {
+            let (integer, report) = quantized;
+            return Ok(Quantized { integer, report, plain: None });
+        };
+        let before = judge.figure(backend.as_ref(), float)?;
+        let (mut plain, mut more) = (None, 1);
+        loop {
+            let (integer, mut report) = quantized;
+            let found = Accuracy { float: before, int8: judge.figure(backend.as_ref(), &integer)? };
+            report.accuracy = Some(found);
+            if self.allows(found) {
+                return Ok(Quantized { integer, report, plain });
+            }
+            let worst: Vec<String> = report.layers.iter().take(more).map(|layer| layer.node.clone()).collect();
+            ensure!(worst.len() < report.layers.len(), "{}", self.too_much(found));
+            options.exclude.extend(worst);
+            plain = plain.or(Some(integer));
+            more *= 2;
+            quantized = quantize_over(float, &options, backend.as_ref(), self.batches(calibration, float)?)?;
         }
-        self.judge(report.accuracy)?;
-        Ok((integer, report))
+    }
+
+    fn allows(&self, found: Accuracy) -> bool {
+        self.max_drop.is_none_or(|limit| 100.0 * (found.float - found.int8) <= limit)
+    }
+
+    fn too_much(&self, found: Accuracy) -> String {
+        format!(
+            "accuracy drops by {:.2} points, from {:.2} % to {:.2} %, however many layers are left in floats; --max-drop \
+             allows {}. Nothing was written. Another --method or more calibration data may help",
+            100.0 * (found.float - found.int8),
+            100.0 * found.float,
+            100.0 * found.int8,
+            self.max_drop.unwrap_or_default()
+        )
+    }
+
+    /// What models are judged by; `None` without a set. Scenes count only where a limit is given: `eval` has all figures.
+    fn judge(&self, calibration: &str, model: &Model) -> Result<Option<Judge>> {
+        if let Some(Source::Scenes(data)) = self.judged(calibration) {
+            let scenes = Judge::Scenes(data, self.test_limit.unwrap_or(JUDGED));
+            return Ok(self.max_drop.is_some().then_some(scenes));
+        }
+        Ok(self.test_set(calibration, model)?.map(|(set, normalization)| Judge::Classes(set, normalization)))
     }
 
     /// The pictures that accuracy is measured on, and how the model wants them.
@@ -145,23 +209,11 @@ impl Quantization {
     /// # Errors
     /// A set that cannot be opened, or a model that does not say how its pictures are prepared.
     pub fn test_set(&self, calibration: &str, model: &Model) -> Result<Option<(Arc<dyn Dataset>, Normalization)>> {
-        let Some(source) = self.judged(calibration) else { return Ok(None) };
+        let judged = self.judged(calibration).filter(|source| !matches!(source, Source::Scenes(_)));
+        let Some(source) = judged else { return Ok(None) };
         let set = head(dataset::open(&source, IdxPart::Test, self.size)?, self.test_limit);
         let normalization = self.normalization(model, &set)?;
         Ok(Some((set, normalization)))
-    }
-
-    fn judge(&self, accuracy: Option<Accuracy>) -> Result<()> {
-        let (Some(limit), Some(found)) = (self.max_drop, accuracy) else { return Ok(()) };
-        let drop = 100.0 * (found.float - found.int8);
-        ensure!(
-            drop <= limit,
-            "accuracy drops by {drop:.2} points, from {:.2} % to {:.2} %; --max-drop allows {limit}. Nothing was written. \
-             Another --method, more calibration data, or --exclude for the worst layers may help",
-            100.0 * found.float,
-            100.0 * found.int8
-        );
-        Ok(())
     }
 
     fn normalization(&self, model: &Model, set: &Arc<dyn Dataset>) -> Result<Normalization> {
@@ -180,6 +232,48 @@ impl Quantization {
         let set = head(dataset::open(&source, IdxPart::Train, self.size)?, Some(self.limit));
         calibration::from_dataset(Arc::clone(&set), &self.normalization(model, &set)?, &inputs)
     }
+}
+
+/// What models are judged by.
+enum Judge {
+    /// Right answers on labelled pictures.
+    Classes(Arc<dyn Dataset>, Normalization),
+    /// The task's figure on so many scenes.
+    Scenes(SceneSource, usize),
+}
+
+impl Judge {
+    fn figure(&self, backend: &dyn ocellus_backend::Backend, model: &Model) -> Result<f64> {
+        match self {
+            Self::Classes(set, normalization) => Ok(model_accuracy(backend, model, set, normalization)?.accuracy()),
+            Self::Scenes(data, count) => figure(model, data, *count),
+        }
+    }
+}
+
+/// What has come of it.
+pub struct Quantized {
+    /// The 8-bit model.
+    pub integer: Model,
+    /// What it cost.
+    pub report: Report,
+    /// The one without a layer that was left in floats for the accuracy, where any was.
+    pub plain: Option<Model>,
+}
+
+/// What layers in floats cost on the device.
+fn price(plain: &Model, mixed: &Model) -> Result<String> {
+    let mut rows = Vec::new();
+    for (name, model) in [("all in 8 bits", plain), ("mixed", mixed)] {
+        let isa = Isa::best();
+        let options = ocellus_compiler::Options { level: isa.level(), ..ocellus_compiler::Options::default() };
+        let compiled = compile(&prepare(model.clone(), &[])?, &options)?;
+        let pool = Pool::new(1)?;
+        let times = with_session(&compiled.bytes, isa, |s| Times::of(s, &pool, Duration::from_millis(300)))?;
+        let (arena, flash) = (compiled.report.arena_bytes, compiled.bytes.len());
+        rows.push(format!("{name:14} {arena:9} bytes of RAM, {flash:9} of flash, {:.3} ms", times.quantile(0.5)));
+    }
+    Ok(rows.join("\n"))
 }
 
 /// The data set that a calibration names, where it is no file or folder.

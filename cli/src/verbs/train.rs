@@ -8,13 +8,18 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use ocellus_models::ZooModel;
+use ocellus_models::transfer::{self, Transfer};
+use ocellus_trainer::checkpoint::Store;
 use ocellus_trainer::curve::write_learning_curve;
 use ocellus_trainer::data::{Dataset, IdxPart};
-use ocellus_trainer::{Classification, EarlyStop, Ending as RunEnding, Outcome, Schedule, Trainer, TrainerConfig};
+use ocellus_trainer::{
+    Classification, EarlyStop, Ending as RunEnding, Network, Outcome, Schedule, Trainer, TrainerConfig, within,
+};
 use ocellus_vision::metadata::{Decode, Preprocess};
 use serde_json::{Value, json};
 
 use crate::dataset::{self, Source};
+use crate::model_file::load_model;
 use crate::output::{Ending, Output, Usage};
 use crate::preprocess;
 use crate::progress::Bar;
@@ -23,7 +28,7 @@ use crate::verbs::train_scenes::{self, SceneRecipe};
 /// `ocellus train RECIPE --data DATA`
 #[derive(Args)]
 pub struct Train {
-    /// The network with its recipe: lenet5, resnet_small, mobilenet_v2; of scenes detector_micro, detector_board,
+    /// The network with its recipe: lenet5, resnet_small, mobilenet_v2; transfer on a --backbone; of scenes detector_micro, detector_board,
     /// ssd_board, segmenter, captioner, captioner_attention.
     #[arg(value_parser = zoo_model)]
     recipe: Recipe,
@@ -53,9 +58,24 @@ pub struct Train {
     /// Label smoothing, 0 for none.
     #[arg(long, default_value_t = 0.0)]
     smoothing: f32,
+    /// Learn as a linear support vector machine does: margins between the scores of the right class and the others.
+    #[arg(long, conflicts_with = "smoothing")]
+    svm: bool,
+    /// Learn for 8 bits: weights and activations are rounded to them on the way (quantization-aware training).
+    #[arg(long)]
+    qat: bool,
     /// Stop after this many epochs without an improvement, and keep the best weights.
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<u32>,
+    /// Made scenes in an epoch.
+    #[arg(long, default_value_t = 4000)]
+    scenes: usize,
+    /// A classifier (an ONNX file) whose layers the network looks with; they stay as they are.
+    #[arg(long, value_name = "MODEL")]
+    backbone: Option<PathBuf>,
+    /// Layers of the backbone that learn too, and what their learning rate is multiplied with.
+    #[arg(long, value_name = "LAYER=FACTOR", value_parser = rate)]
+    tune: Vec<(String, f64)>,
     /// Go on from the checkpoint in the output folder.
     #[arg(long)]
     resume: bool,
@@ -97,26 +117,44 @@ fn backend_name(text: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("the backends are {}", ocellus_backend::NAMES.join(", ")))
 }
 
+fn rate(text: &str) -> Result<(String, f64), String> {
+    let (name, factor) = text.rsplit_once('=').unwrap_or((text, "1"));
+    let factor: f64 = factor.parse().map_err(|_| format!("{factor:?} is no number"))?;
+    let sound = !name.is_empty() && factor > 0.0 && factor.is_finite();
+    sound.then(|| (name.to_owned(), factor)).ok_or_else(|| "LAYER=FACTOR, with a factor above 0".to_owned())
+}
+
 /// A network with its recipe.
 #[derive(Clone, Copy)]
 enum Recipe {
     /// A classifier.
     Classifier(&'static ZooModel),
+    /// A linear classifier on the features of another one.
+    Transfer,
     /// A network that learns from scenes.
     Scenes(SceneRecipe),
+}
+
+/// A classifier, ready to learn.
+struct Classifier {
+    network: Box<dyn Network>,
+    recipe: TrainerConfig,
+    preprocess: Preprocess,
+    weights: Store,
 }
 
 impl Recipe {
     fn name(self) -> &'static str {
         match self {
             Self::Classifier(model) => model.name,
+            Self::Transfer => transfer::NAME,
             Self::Scenes(recipe) => recipe.name(),
         }
     }
 }
 
 fn zoo_model(text: &str) -> Result<Recipe, String> {
-    let classifiers = || ocellus_models::ALL.iter().map(Recipe::Classifier);
+    let classifiers = || ocellus_models::ALL.iter().map(Recipe::Classifier).chain([Recipe::Transfer]);
     let mut all = classifiers().chain(SceneRecipe::all().map(Recipe::Scenes));
     let names = || classifiers().chain(SceneRecipe::all().map(Recipe::Scenes)).map(Recipe::name).collect::<Vec<_>>();
     all.find(|recipe| recipe.name() == text).ok_or_else(|| format!("the recipes are {}", names().join(", ")))
@@ -130,14 +168,20 @@ impl Train {
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let backend = self.engine.open()?;
         let folder = self.folder();
-        let recipe = match (self.recipe, &self.data) {
-            (Recipe::Classifier(recipe), _) => recipe,
+        match (self.recipe, &self.data) {
+            (Recipe::Classifier(_) | Recipe::Transfer, _) => {}
             (Recipe::Scenes(recipe), Source::Scenes(data)) => {
                 make_folder(&folder)?;
                 let config = self.config(&folder, recipe.recipe());
                 let checkpoint = config.checkpoint.clone().unwrap_or_default();
-                let (outcome, seconds) =
-                    train_scenes::run(recipe, data, backend.as_ref(), config, &folder, self.resume)?;
+                let tuned: Vec<String> = self.tune.iter().map(|(layer, _)| layer.clone()).collect();
+                let from = train_scenes::Start {
+                    scenes: self.scenes,
+                    backbone: self.backbone.as_deref(),
+                    tuned: &tuned,
+                    resume: self.resume,
+                };
+                let (outcome, seconds) = train_scenes::run(recipe, data, backend.as_ref(), config, &folder, &from)?;
                 let (text, value) = self.summary(&outcome, seconds, &folder, &checkpoint);
                 output.answer(text, &value);
                 return Ok(Ending::Fine);
@@ -146,19 +190,23 @@ impl Train {
                 let problem = format!("{} learns from scenes: --data {}", recipe.name(), crate::scenes::HELP);
                 return Err(Usage(problem).into());
             }
-        };
+        }
         let train = dataset::open(&self.data, IdxPart::Train, self.size)?;
         let test = dataset::open(&self.data, IdxPart::Test, self.size)?;
         make_folder(&folder)?;
-        let config = self.config(&folder, (recipe.recipe)(train.shape()[2]));
-        let preprocess = described(train.shape(), &config);
+        let Classifier { network, recipe, preprocess, weights } = self.classifier(train.as_ref())?;
+        let config = self.config(&folder, recipe);
         let checkpoint = config.checkpoint.clone().unwrap_or_default();
-        let network = (recipe.network)(train.classes().len());
-        let objective = Classification::CrossEntropy { smoothing: self.smoothing };
+        let objective = match self.svm {
+            true => Classification::MultiClassHinge { squared: true },
+            false => Classification::CrossEntropy { smoothing: self.smoothing },
+        };
         let classes = train.classes().to_vec();
         let mut trainer = Trainer::new(backend.as_ref(), network.as_ref(), &objective, train, Some(test), config)?;
         if self.resume {
             trainer.resume(&checkpoint)?;
+        } else {
+            trainer.start_from(&weights)?;
         }
         let (start, mut bar) = (Instant::now(), Bar::new());
         let outcome = trainer.run(&mut bar, stop_flag()?);
@@ -169,10 +217,26 @@ impl Train {
         let model = folder.join("model.onnx");
         outcome.model.save(&model)?;
         let curve = folder.join("curve.svg");
-        write_learning_curve(&curve, &outcome.history, recipe.name)?;
+        write_learning_curve(&curve, &outcome.history, self.recipe.name())?;
         let (text, value) = self.summary(&outcome, seconds, &folder, &checkpoint);
         output.answer(text, &value);
         Ok(Ending::Fine)
+    }
+
+    /// The network for these pictures.
+    fn classifier(&self, train: &dyn Dataset) -> Result<Classifier> {
+        let classes = train.classes().len();
+        if let Recipe::Classifier(model) = self.recipe {
+            let recipe = (model.recipe)(train.shape()[2]);
+            let preprocess = described(train.shape(), &recipe);
+            return Ok(Classifier { network: (model.network)(classes), recipe, preprocess, weights: Store::new() });
+        }
+        let problem = || Usage("transfer needs --backbone, a classifier as an ONNX file".to_owned());
+        let model = load_model(self.backbone.as_deref().ok_or_else(problem)?)?;
+        let learns = |name: &str| self.tune.iter().any(|(group, _)| within(name, group));
+        let made = Transfer::new(model, train.shape(), classes, &learns)?;
+        let (recipe, preprocess, weights) = (made.recipe(), made.preprocess().clone(), made.weights());
+        Ok(Classifier { network: Box::new(made), recipe, preprocess, weights })
     }
 
     fn folder(&self) -> PathBuf {
@@ -190,6 +254,8 @@ impl Train {
             batch: self.batch.unwrap_or(recipe.batch),
             seed: self.seed,
             schedule,
+            rates: self.tune.clone(),
+            eight_bits: self.qat,
             early_stop: self.patience.map(|patience| EarlyStop { patience }),
             checkpoint: Some(folder.join("checkpoint.ocellus")),
             checkpoint_every: self.checkpoint_every,

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use ocellus_graph::Model;
+use ocellus_models::Trunk;
 use ocellus_models::captioner::{self, Captioner};
 use ocellus_models::detector::Detector;
 use ocellus_models::segmenter::{self, Segmenter};
@@ -15,15 +16,14 @@ use ocellus_trainer::curve::write_learning_curve;
 use ocellus_trainer::data::{Augmentation, BatchSource, Loader, SceneChange, Scenes};
 use ocellus_trainer::detection::DetectionBatches;
 use ocellus_trainer::segmentation::SegmentationBatches;
-use ocellus_trainer::{Network, Objective, Outcome, Trainer, TrainerConfig};
+use ocellus_trainer::{Network, Objective, Outcome, Trainer, TrainerConfig, within};
 use ocellus_vision::metadata::Preprocess;
 
+use crate::model_file::load_model;
 use crate::progress::Bar;
 use crate::scenes::{ScenePart, SceneSource};
 use crate::verbs::train::stop_flag;
 
-/// Made scenes that a run learns from; every epoch sees all of them.
-const TRAIN: usize = 4000;
 /// Made scenes that the loss is measured on after every epoch.
 const TEST: usize = 200;
 /// Scenes whose sentences the words are taken from.
@@ -77,64 +77,96 @@ impl SceneRecipe {
         }
     }
 
-    fn task(self, scenes: &dyn Scenes, config: &TrainerConfig) -> Result<Task> {
+    /// Rows and columns of its input, which made scenes have too, and the most numbers of a trunk's weights.
+    fn sizes(self) -> (usize, Option<usize>) {
+        match self {
+            Self::Detector(detector) => (detector.side, Some(detector.most)),
+            Self::Segmenter => (segmenter::SIDE, Some(segmenter::MOST)),
+            Self::Captioner(_) => (captioner::SIDE, Some(captioner::MOST)),
+        }
+    }
+
+    fn task(self, scenes: &dyn Scenes, made: bool, config: &TrainerConfig, trunk: Trunk) -> Result<Task> {
         let colors = config.augmentations.clone();
         let moves =
             [SceneChange::Mosaic { probability: 0.2 }, SceneChange::HorizontalFlip, SceneChange::Crop { least: 0.7 }];
-        let changes = moves.into_iter().chain(colors.iter().cloned().map(SceneChange::Picture)).collect();
+        // Made scenes have everything at random places already.
+        let changes = moves.into_iter().filter(|_| !made);
+        let changes = changes.chain(colors.iter().cloned().map(SceneChange::Picture)).collect();
         match self {
-            Self::Detector(detector) => Ok(boxes(detector, scenes.classes().to_vec(), changes, config.seed)),
-            Self::Segmenter => Ok(masks(scenes.classes(), changes, config.seed)),
-            Self::Captioner(captioner) => Ok(sentences(captioner, lexicon(scenes)?, colors, config.seed)),
+            Self::Detector(detector) => Ok(boxes(detector, scenes.classes().to_vec(), changes, config.seed, trunk)),
+            Self::Segmenter => Ok(masks(scenes.classes(), changes, config.seed, trunk)),
+            Self::Captioner(captioner) => Ok(sentences(captioner, lexicon(scenes)?, colors, config.seed, trunk)),
         }
     }
 }
 
-fn boxes(detector: &'static Detector, classes: Vec<String>, changes: Vec<SceneChange>, seed: u64) -> Task {
+fn boxes(
+    detector: &'static Detector,
+    classes: Vec<String>,
+    changes: Vec<SceneChange>,
+    seed: u64,
+    trunk: Trunk,
+) -> Task {
+    let preprocess = detector.preprocess(&trunk);
     Task {
-        network: Box::new(detector.network(classes.len())),
+        network: Box::new(detector.network(classes.len(), &trunk)),
         objective: detector.objective(classes.len()),
-        preprocess: detector.preprocess(),
+        preprocess: preprocess.clone(),
         batches: Box::new(move |scenes| {
-            let (preprocess, targets, changes) = (detector.preprocess(), detector.targets(), changes.clone());
+            let (preprocess, targets, changes) = (preprocess.clone(), detector.targets(), changes.clone());
             Box::new(DetectionBatches { scenes, preprocess, targets, changes, seed })
         }),
-        export: Box::new(move |store| Ok(vec![("model.onnx", detector.export(store, classes.clone())?)])),
+        export: Box::new(move |store| Ok(vec![("model.onnx", detector.export(store, classes.clone(), &trunk)?)])),
     }
 }
 
 /// A segmenter knows the ground too.
-fn masks(classes: &[String], changes: Vec<SceneChange>, seed: u64) -> Task {
+fn masks(classes: &[String], changes: Vec<SceneChange>, seed: u64, trunk: Trunk) -> Task {
     let classes: Vec<String> = ["ground".to_owned()].into_iter().chain(classes.to_vec()).collect();
-    let objective = segmenter::objective(classes.len());
+    let (objective, preprocess) = (segmenter::objective(classes.len()), segmenter::preprocess(&trunk));
     Task {
-        network: Box::new(Segmenter { classes: classes.len() }),
+        network: Box::new(Segmenter { classes: classes.len(), trunk: trunk.clone() }),
         objective: Box::new(objective),
-        preprocess: segmenter::preprocess(),
+        preprocess: preprocess.clone(),
         batches: Box::new(move |scenes| {
-            let (preprocess, changes) = (segmenter::preprocess(), changes.clone());
+            let (preprocess, changes) = (preprocess.clone(), changes.clone());
             Box::new(SegmentationBatches { scenes, preprocess, objective, changes, seed })
         }),
-        export: Box::new(move |store| Ok(vec![("model.onnx", segmenter::export(store, classes.clone())?)])),
+        export: Box::new(move |store| Ok(vec![("model.onnx", segmenter::export(store, classes.clone(), &trunk)?)])),
     }
 }
 
-fn sentences(captioner: &'static Captioner, lexicon: Lexicon, colors: Vec<Augmentation>, seed: u64) -> Task {
-    let words = lexicon.words().len();
+fn sentences(
+    captioner: &'static Captioner,
+    lexicon: Lexicon,
+    colors: Vec<Augmentation>,
+    seed: u64,
+    trunk: Trunk,
+) -> Task {
+    let (words, preprocess) = (lexicon.words().len(), captioner::preprocess(&trunk));
     let (objective, own) = (captioner::objective(words), lexicon.clone());
     Task {
-        network: Box::new(captioner.network(words)),
+        network: Box::new(captioner.network(words, &trunk)),
         objective: Box::new(objective),
-        preprocess: captioner::preprocess(),
+        preprocess: preprocess.clone(),
         batches: Box::new(move |scenes| {
-            let (preprocess, lexicon, colors) = (captioner::preprocess(), lexicon.clone(), colors.clone());
+            let (preprocess, lexicon, colors) = (preprocess.clone(), lexicon.clone(), colors.clone());
             Box::new(CaptionBatches { scenes, preprocess, lexicon, objective, colors, seed })
         }),
         export: Box::new(move |store| {
-            let [encoder, step] = captioner.export(store, &own)?;
+            let [encoder, step] = captioner.export(store, &own, &trunk)?;
             Ok(vec![("model.onnx", encoder), ("step.onnx", step)])
         }),
     }
+}
+
+/// The layers of the classifier, or none.
+fn trunk(recipe: SceneRecipe, from: &Start<'_>) -> Result<Trunk> {
+    let Some(path) = from.backbone else { return Ok(Trunk::default()) };
+    let (side, most) = recipe.sizes();
+    let learns = |name: &str| from.tuned.iter().any(|group| within(name, group));
+    Ok(Trunk::of(load_model(path)?, side, most, &learns)?)
 }
 
 /// The words of the first scenes.
@@ -144,6 +176,18 @@ fn lexicon(scenes: &dyn Scenes) -> Result<Lexicon> {
         sentences.extend(scenes.get(index)?.captions);
     }
     Ok(Lexicon::of(sentences.iter().map(String::as_str), 2, WORDS))
+}
+
+/// What a run starts from.
+pub struct Start<'a> {
+    /// Made scenes that it learns from; every epoch sees all of them.
+    pub scenes: usize,
+    /// The classifier that its trunk is taken from.
+    pub backbone: Option<&'a Path>,
+    /// Layers of the trunk that learn.
+    pub tuned: &'a [String],
+    /// Whether it goes on from the checkpoint.
+    pub resume: bool,
 }
 
 /// Trains; writes model and curve into `folder`. Returns what the run left and its seconds.
@@ -156,11 +200,14 @@ pub fn run(
     backend: &dyn ocellus_backend::Backend,
     config: TrainerConfig,
     folder: &Path,
-    resume: bool,
+    from: &Start<'_>,
 ) -> Result<(Outcome, f64)> {
-    let train = data.open(ScenePart::Train, TRAIN, config.seed)?;
+    let train = data.open_at(ScenePart::Train, recipe.sizes().0, from.scenes, config.seed)?;
     let test = data.open(ScenePart::Known, TEST, config.seed)?;
-    let task = recipe.task(train.as_ref(), &config)?;
+    let trunk = trunk(recipe, from)?;
+    let learnt = trunk.weights();
+    let task = recipe.task(train.as_ref(), *data == SceneSource::Stamps, &config, trunk)?;
+    let config = TrainerConfig { normalization: task.preprocess.normalization.clone(), ..config };
     let shape = [task.preprocess.height, task.preprocess.width, task.preprocess.channels];
     let (seed, workers) = (config.seed, config.workers);
     let train = Loader::of((task.batches)(train), config.batch, true, seed, workers)?;
@@ -168,8 +215,10 @@ pub fn run(
     let checkpoint = config.checkpoint.clone().unwrap_or_default();
     let (network, objective) = (task.network.as_ref(), task.objective.as_ref());
     let mut trainer = Trainer::with_loaders(backend, network, objective, train, Some(test), shape, config)?;
-    if resume {
+    if from.resume {
         trainer.resume(&checkpoint)?;
+    } else {
+        trainer.start_from(&learnt)?;
     }
     let (start, mut bar) = (Instant::now(), Bar::new());
     let outcome = trainer.run(&mut bar, stop_flag()?);

@@ -5,7 +5,7 @@ use ocellus_ops::OpError;
 use ocellus_trainer::checkpoint::Store;
 use ocellus_trainer::{Initializer, NetworkBuilder};
 
-use super::{BEAMS, Captioner, FEATURES, MAP};
+use super::{BEAMS, Captioner, FEATURES};
 
 /// Numbers that stand for a word.
 const EMBEDDING: usize = 96;
@@ -26,6 +26,8 @@ pub struct State {
 pub struct Watched {
     pub features: ValueId,
     pub keys: ValueId,
+    /// Rows and columns of the places.
+    pub map: [usize; 2],
 }
 
 /// What a step leaves.
@@ -44,14 +46,20 @@ pub fn first_state(net: &mut NetworkBuilder, mean: ValueId) -> Result<State, OpE
     Ok(State { hidden: net.tanh(hidden)?, cell: net.tanh(cell)? })
 }
 
-/// From a map `[N, FEATURES, H, W]`.
+/// From a map `[N, FEATURES, H, W]`. Every place adds numbers of its own, so that the decoder knows where it looks.
 pub fn watch(net: &mut NetworkBuilder, map: ValueId) -> Result<Watched, OpError> {
+    let [_, _, height, width] = net.shape(map)?[..] else {
+        return Err(OpError::graph("captioner", "a map has four axes".to_owned()));
+    };
     let rows = net.reshape(map, &[0, FEATURES as i64, -1])?;
     let features = net.transpose(rows, &[0, 2, 1])?;
+    let (sizes, fans) = ([height * width, FEATURES], (FEATURES, FEATURES));
+    let places = net.parameter("attention.places", &sizes, Initializer::Normal(0.0, 0.1), fans, false)?;
+    let features = net.add(features, places)?;
     let fans = (FEATURES, KEYS);
     let weight = net.parameter("attention.key.weight", &[FEATURES, KEYS], Initializer::GlorotUniform, fans, true)?;
     let keys = net.matmul(features, weight)?;
-    Ok(Watched { features, keys })
+    Ok(Watched { features, keys, map: [height, width] })
 }
 
 /// The mean of the features by how well their keys answer the cell's question, `[N, FEATURES]`, and the weights.
@@ -102,16 +110,18 @@ pub fn step(
     Ok(Stepped { scores, state: State { hidden, cell }, attention })
 }
 
-/// The graph of one step over [`BEAMS`] beams: inputs `word` `[BEAMS]`, `hidden` and `cell` `[BEAMS, HIDDEN]`, and with
+/// The graph of one step over [`BEAMS`] beams; `map` is what the attention looks at. Its
+///  inputs `word` `[BEAMS]`, `hidden` and `cell` `[BEAMS, HIDDEN]`, and with
 /// attention `features` and `keys` of the one picture; outputs `scores`, `hidden'`, `cell'` and `attention`.
-pub fn export(store: &Store, captioner: &Captioner, words: usize) -> Result<Model, OpError> {
+pub fn export(store: &Store, captioner: &Captioner, map: Option<[usize; 2]>, words: usize) -> Result<Model, OpError> {
     let mut net = NetworkBuilder::inference(&format!("{} step", captioner.name), store);
     let word = net.input("word", DataType::I64, &[BEAMS]);
     let hidden = net.input("hidden", DataType::F32, &[BEAMS, HIDDEN]);
     let cell = net.input("cell", DataType::F32, &[BEAMS, HIDDEN]);
-    let watched = captioner.attention.then(|| Watched {
-        features: net.input("features", DataType::F32, &[1, MAP * MAP, FEATURES]),
-        keys: net.input("keys", DataType::F32, &[1, MAP * MAP, KEYS]),
+    let watched = map.map(|[height, width]| Watched {
+        features: net.input("features", DataType::F32, &[1, height * width, FEATURES]),
+        keys: net.input("keys", DataType::F32, &[1, height * width, KEYS]),
+        map: [height, width],
     });
     let stepped = step(&mut net, word, State { hidden, cell }, watched, words)?;
     net.output(stepped.scores, "scores");

@@ -12,16 +12,19 @@ use ocellus_graph::{DataType, Model, ValueId};
 use ocellus_ops::{OpError, Window};
 use ocellus_trainer::captioning::{CaptionObjective, END, Lexicon, TOKENS};
 use ocellus_trainer::checkpoint::Store;
-use ocellus_trainer::data::{Augmentation, Normalization};
+use ocellus_trainer::data::Augmentation;
 use ocellus_trainer::optimizers::{AdamW, Clipping};
 use ocellus_trainer::{Network, NetworkBuilder, Schedule, TrainerConfig, name_nodes};
 use ocellus_vision::metadata::{CaptionDecode, Decode, Preprocess};
 
-use crate::blocks::{Stage, activated, backbone};
+use crate::blocks::{Stage, activated};
+use crate::trunk::Trunk;
 use decoder::{State, Watched};
 
+/// Most numbers of the weights of a trunk that is not its own.
+pub const MOST: usize = 1_400_000;
 /// Rows and columns of the input.
-const SIDE: usize = 160;
+pub const SIDE: usize = 192;
 /// Channels of the first convolution.
 const STEM: usize = 16;
 /// The stages of the backbone, down to a sixteenth of the size.
@@ -31,10 +34,8 @@ const STAGES: [Stage; 4] = [
     Stage { expansion: 4, channels: 40, blocks: 3, stride: 2 },
     Stage { expansion: 4, channels: 80, blocks: 3, stride: 2 },
 ];
-/// Rows and columns of what the attention looks at.
-const MAP: usize = SIDE / 16;
 /// Channels of what the decoder is told.
-const FEATURES: usize = 128;
+const FEATURES: usize = 192;
 /// Words of the longest sentence, with its end.
 pub const LENGTH: usize = 16;
 /// Beams of the exported step.
@@ -58,10 +59,12 @@ pub const CARD: &str = include_str!("card.md");
 
 /// A captioner for a number of words, as the trainer builds it: scores `[N, LENGTH, words]`. It takes a second input,
 /// the words before each answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct CaptionNetwork {
     /// The captioner.
     pub captioner: Captioner,
+    /// What it looks with.
+    pub trunk: Trunk,
     /// Number of words.
     pub words: usize,
 }
@@ -69,7 +72,7 @@ pub struct CaptionNetwork {
 impl Network for CaptionNetwork {
     fn build(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, OpError> {
         let batch = net.shape(x)?[0];
-        let (mut state, watched) = self.captioner.encode(net, x)?;
+        let (mut state, watched) = self.captioner.encode(net, x, &self.trunk)?;
         let tokens = net.input(TOKENS, DataType::I64, &[batch, LENGTH]);
         let mut scores = Vec::new();
         for token in net.split(tokens, &[1; LENGTH], 1)? {
@@ -89,14 +92,17 @@ impl Captioner {
     }
 
     /// The network for a number of words.
-    pub fn network(&self, words: usize) -> CaptionNetwork {
-        CaptionNetwork { captioner: *self, words }
+    pub fn network(&self, words: usize, trunk: &Trunk) -> CaptionNetwork {
+        CaptionNetwork { captioner: *self, trunk: trunk.clone(), words }
     }
 
     /// The decoder's first state, and what it may look at.
-    fn encode(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<(State, Option<Watched>), OpError> {
-        let outputs = backbone(net, x, STEM, &STAGES)?;
-        let x = activated(net, "features", outputs[outputs.len() - 1], FEATURES, Window::square(1, 1, 0))?;
+    fn encode(&self, net: &mut NetworkBuilder, x: ValueId, trunk: &Trunk) -> Result<(State, Option<Watched>), OpError> {
+        let maps = trunk.maps(net, x, STEM, &STAGES)?;
+        let Some(deepest) = maps.last() else {
+            return Err(OpError::graph("captioner", "the trunk has no map".to_owned()));
+        };
+        let x = activated(net, "features", deepest.value, FEATURES, Window::square(1, 1, 0))?;
         let mean = net.global_average_pool(x)?;
         let mean = net.flatten(mean, 1)?;
         let state = decoder::first_state(net, mean)?;
@@ -108,10 +114,11 @@ impl Captioner {
     ///
     /// # Errors
     /// Weights that are missing or have other sizes.
-    pub fn export(&self, store: &Store, lexicon: &Lexicon) -> Result<[Model; 2], OpError> {
+    pub fn export(&self, store: &Store, lexicon: &Lexicon, trunk: &Trunk) -> Result<[Model; 2], OpError> {
         let mut net = NetworkBuilder::inference(self.name, store);
         let x = net.input("input", DataType::F32, &[1, 3, SIDE, SIDE]);
-        let (state, watched) = self.encode(&mut net, x)?;
+        let (state, watched) = self.encode(&mut net, x, trunk)?;
+        let map = watched.map(|w| w.map);
         net.output(state.hidden, "hidden");
         net.output(state.cell, "cell");
         if let Some(watched) = watched {
@@ -120,15 +127,15 @@ impl Captioner {
         }
         let mut encoder = net.finish();
         name_nodes(&mut encoder.graph);
-        preprocess().describe(&mut encoder.metadata);
-        self.decode(lexicon).describe(&mut encoder.metadata);
-        let mut step = decoder::export(store, self, lexicon.words().len())?;
+        preprocess(trunk).describe(&mut encoder.metadata);
+        self.decode(lexicon, map).describe(&mut encoder.metadata);
+        let mut step = decoder::export(store, self, map, lexicon.words().len())?;
         name_nodes(&mut step.graph);
         Ok([encoder, step])
     }
 
     /// How the decoder is run.
-    fn decode(&self, lexicon: &Lexicon) -> Decode {
+    fn decode(&self, lexicon: &Lexicon, map: Option<[usize; 2]>) -> Decode {
         let end = END as u16;
         Decode::Caption(CaptionDecode {
             words: lexicon.words().to_vec(),
@@ -137,7 +144,7 @@ impl Captioner {
             limit: LENGTH,
             beams: BEAMS,
             penalty: 0.7,
-            attention: self.attention.then_some([MAP, MAP]),
+            attention: map,
         })
     }
 
@@ -152,7 +159,7 @@ impl Captioner {
             workers: 2,
             clipping: Some(Clipping::GlobalNorm(5.0)),
             augmentations: vec![Augmentation::ColorJitter { brightness: 0.2, contrast: 0.2, saturation: 0.2 }],
-            ..TrainerConfig::new(self.name, Arc::new(optimizer), schedule, preprocess().normalization)
+            ..TrainerConfig::new(self.name, Arc::new(optimizer), schedule, Trunk::default().normalization())
         }
     }
 }
@@ -163,8 +170,8 @@ pub fn objective(words: usize) -> CaptionObjective {
 }
 
 /// How the pictures are prepared.
-pub fn preprocess() -> Preprocess {
-    Preprocess::new([SIDE, SIDE, 3], Normalization::uniform(3, 0.5, 0.25))
+pub fn preprocess(trunk: &Trunk) -> Preprocess {
+    Preprocess::new([SIDE, SIDE, 3], trunk.normalization())
 }
 
 #[cfg(test)]
@@ -181,7 +188,7 @@ mod tests {
         for captioner in ALL {
             let mut net = NetworkBuilder::training("net");
             let x = net.input("input", DataType::F32, &[2, 3, SIDE, SIDE]);
-            let y = captioner.network(words).build(&mut net, x).unwrap();
+            let y = captioner.network(words, &Trunk::default()).build(&mut net, x).unwrap();
             assert_eq!(net.shape(y).unwrap(), [2, LENGTH, words]);
             let (dtype, shape) = objective(words).target(2);
             let t = net.input("target", dtype, &shape);
@@ -194,7 +201,7 @@ mod tests {
                 (v.name.clone(), Tensor::full(DataType::F32, &shape, 0.01))
             };
             let store: Store = values.map(tensor).collect();
-            let [encoder, step] = captioner.export(&store, &lexicon).unwrap();
+            let [encoder, step] = captioner.export(&store, &lexicon, &Trunk::default()).unwrap();
             let more = if captioner.attention { 2 } else { 0 };
             assert_eq!((encoder.graph.outputs.len(), step.graph.inputs.len()), (2 + more, 3 + more));
             assert_eq!(Decode::of(&encoder.metadata).unwrap().unwrap().kind(), "caption");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ocellus_graph::{DataType, Model, ValueId};
 use ocellus_ops::{OpError, Window};
 use ocellus_trainer::checkpoint::Store;
-use ocellus_trainer::data::{Augmentation, Normalization};
+use ocellus_trainer::data::Augmentation;
 use ocellus_trainer::detection::{AnchorGrid, AnchorObjective, DetectionObjective, Grid, Targets};
 use ocellus_trainer::optimizers::{AdamW, Clipping};
 use ocellus_trainer::{Initializer, Network, NetworkBuilder, Objective, Schedule, TrainerConfig, name_nodes};
@@ -15,7 +15,8 @@ use ocellus_vision::metadata::{
     AnchorFreeLevel, AnchoredLevel, Decode, DetectDecode, Head, Placing, Preprocess, Suppression,
 };
 
-use crate::blocks::{Stage, activated, backbone, doubled, separable};
+use crate::blocks::{Stage, activated, doubled, separable};
+use crate::trunk::{Trunk, at};
 
 /// Logits of the classes start here: a hundredth of the places show an object.
 const PRIOR: f32 = -4.6;
@@ -48,6 +49,8 @@ pub struct Detector {
     pub side: usize,
     /// Channels of the first convolution.
     pub stem: usize,
+    /// Most numbers of the weights of a trunk that is not its own.
+    pub most: usize,
     /// The stages of the backbone.
     pub stages: &'static [Stage],
     /// Pixels between two places of every level; the last stages of the backbone have these strides.
@@ -68,6 +71,7 @@ pub const BOARD: Detector = Detector {
     summary: "detector without anchors for boards, 256 x 256 pixels",
     side: 256,
     stem: 16,
+    most: 720_000,
     stages: &[
         Stage { expansion: 1, channels: 16, blocks: 1, stride: 1 },
         Stage { expansion: 4, channels: 24, blocks: 2, stride: 2 },
@@ -77,7 +81,7 @@ pub const BOARD: Detector = Detector {
     ],
     strides: &[8, 16, 32],
     width: 80,
-    depth: 2,
+    depth: 1,
     answer: Answer::Distances(8),
     card: include_str!("board.md"),
 };
@@ -88,6 +92,7 @@ pub const MICRO: Detector = Detector {
     summary: "detector without anchors for microcontrollers, 128 x 128 pixels",
     side: 128,
     stem: 8,
+    most: 90_000,
     stages: &[
         Stage { expansion: 1, channels: 8, blocks: 1, stride: 1 },
         Stage { expansion: 3, channels: 16, blocks: 2, stride: 2 },
@@ -121,12 +126,14 @@ struct Maps {
 }
 
 /// A detector for a number of classes, as the trainer builds it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct DetectorNetwork {
     /// The detector.
     pub detector: Detector,
     /// Number of classes.
     pub classes: usize,
+    /// What it looks with.
+    pub trunk: Trunk,
 }
 
 impl Network for DetectorNetwork {
@@ -145,10 +152,10 @@ impl DetectorNetwork {
     fn maps(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<Vec<Maps>, OpError> {
         let Detector { strides, width, depth, .. } = self.detector;
         let (score_channels, box_channels, prior) = self.detector.channels(self.classes);
-        let outputs = backbone(net, x, self.detector.stem, self.detector.stages)?;
-        let features = &outputs[outputs.len() - strides.len()..];
+        let features = self.trunk.maps(net, x, self.detector.stem, self.detector.stages)?;
         let mut pyramid: Vec<(usize, ValueId)> = Vec::new();
-        for (&stride, &feature) in strides.iter().zip(features).rev() {
+        for &stride in strides.iter().rev() {
+            let feature = at(&features, stride)?;
             let lateral = activated(net, &format!("lateral{stride}"), feature, width, Window::square(1, 1, 0))?;
             let merged = match pyramid.last() {
                 Some(&(_, above)) => {
@@ -194,6 +201,7 @@ fn output(net: &mut NetworkBuilder, name: &str, x: ValueId, channels: usize, bia
     let (fans, start) = ((inputs, channels), Initializer::Normal(0.0, 0.01));
     let weight = net.parameter(&format!("{name}.weight"), &[channels, inputs, 1, 1], start, fans, true)?;
     let bias = net.parameter(&format!("{name}.bias"), &[channels], Initializer::Constant(bias), fans, false)?;
+    let weight = net.rounded_weights(weight)?;
     net.conv(x, weight, Some(bias), &Window::square(1, 1, 0))
 }
 
@@ -204,8 +212,8 @@ impl Detector {
     }
 
     /// The network for a number of classes.
-    pub fn network(&self, classes: usize) -> DetectorNetwork {
-        DetectorNetwork { detector: *self, classes }
+    pub fn network(&self, classes: usize, trunk: &Trunk) -> DetectorNetwork {
+        DetectorNetwork { detector: *self, classes, trunk: trunk.clone() }
     }
 
     fn anchors_per_place(&self) -> usize {
@@ -258,8 +266,8 @@ impl Detector {
     }
 
     /// How its pictures are prepared.
-    pub fn preprocess(&self) -> Preprocess {
-        let normalization = Normalization::uniform(3, 0.5, 0.25);
+    pub fn preprocess(&self, trunk: &Trunk) -> Preprocess {
+        let normalization = trunk.normalization();
         Preprocess { fit: Placing::Letterbox, fill: 128, ..Preprocess::new([self.side, self.side, 3], normalization) }
     }
 
@@ -292,16 +300,16 @@ impl Detector {
     ///
     /// # Errors
     /// Weights that are missing or have other sizes.
-    pub fn export(&self, store: &Store, classes: Vec<String>) -> Result<Model, OpError> {
+    pub fn export(&self, store: &Store, classes: Vec<String>, trunk: &Trunk) -> Result<Model, OpError> {
         let mut net = NetworkBuilder::inference(self.name, store);
         let x = net.input("input", DataType::F32, &[1, 3, self.side, self.side]);
-        for maps in self.network(classes.len()).maps(&mut net, x)? {
+        for maps in self.network(classes.len(), trunk).maps(&mut net, x)? {
             net.output(maps.scores, &format!("classes{}", maps.stride));
             net.output(maps.boxes, &format!("boxes{}", maps.stride));
         }
         let mut model = net.finish();
         name_nodes(&mut model.graph);
-        self.preprocess().describe(&mut model.metadata);
+        self.preprocess(trunk).describe(&mut model.metadata);
         self.decode(classes).describe(&mut model.metadata);
         Ok(model)
     }
@@ -317,7 +325,7 @@ impl Detector {
             workers: 2,
             clipping: Some(Clipping::GlobalNorm(10.0)),
             augmentations: vec![Augmentation::ColorJitter { brightness: 0.2, contrast: 0.2, saturation: 0.2 }],
-            ..TrainerConfig::new(self.name, Arc::new(optimizer), schedule, self.preprocess().normalization)
+            ..TrainerConfig::new(self.name, Arc::new(optimizer), schedule, Trunk::default().normalization())
         }
     }
 }
@@ -330,7 +338,7 @@ mod tests {
     fn store(detector: &Detector, classes: usize) -> (usize, Store) {
         let mut net = NetworkBuilder::training("net");
         let x = net.input("input", DataType::F32, &[2, 3, detector.side, detector.side]);
-        let y = detector.network(classes).build(&mut net, x).unwrap();
+        let y = detector.network(classes, &Trunk::default()).build(&mut net, x).unwrap();
         let target = detector.objective(classes);
         assert_eq!(target.target(2).1[1..], detector.targets().shape(classes));
         assert_eq!(net.shape(y).unwrap()[2], detector.targets().shape(classes)[1]);
@@ -358,7 +366,7 @@ mod tests {
             let (count, store) = store(detector, 14);
             assert!(count <= most, "{} has {count} parameters", detector.name);
             let classes: Vec<String> = (0..14).map(|c| c.to_string()).collect();
-            let model = detector.export(&store, classes).unwrap();
+            let model = detector.export(&store, classes, &Trunk::default()).unwrap();
             assert_eq!(model.graph.outputs.len(), 2 * detector.strides.len());
             assert_eq!(Decode::of(&model.metadata).unwrap().unwrap().kind(), "detect");
             assert!(detector.card.starts_with(&format!("# {}", detector.name)));

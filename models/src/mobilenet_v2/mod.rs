@@ -71,7 +71,7 @@ fn activated(
 ) -> Result<ValueId, OpError> {
     let x = net.conv_layer(&format!("{name}.0"), x, &ConvLayer::new(channels, window).without_bias())?;
     let x = net.batch_norm_layer(&format!("{name}.1"), x)?;
-    net.clip(x, Some(0.0), Some(6.0))
+    net.clipped_layer(x, 6.0)
 }
 
 /// Wider, then spatial, then narrow again without an activation; added to `x` where the sizes are the same.

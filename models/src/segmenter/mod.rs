@@ -7,13 +7,14 @@ use std::sync::Arc;
 use ocellus_graph::{DataType, Model, ValueId};
 use ocellus_ops::{OpError, Window};
 use ocellus_trainer::checkpoint::Store;
-use ocellus_trainer::data::{Augmentation, Normalization};
+use ocellus_trainer::data::Augmentation;
 use ocellus_trainer::optimizers::{AdamW, Clipping};
 use ocellus_trainer::segmentation::SegmentationObjective;
 use ocellus_trainer::{ConvLayer, Network, NetworkBuilder, Schedule, TrainerConfig, name_nodes};
 use ocellus_vision::metadata::{Decode, Preprocess, SegmentDecode};
 
-use crate::blocks::{Stage, activated, backbone, doubled, separable};
+use crate::blocks::{Stage, activated, doubled, separable};
+use crate::trunk::{Trunk, at};
 
 /// Channels of the first convolution.
 const STEM: usize = 16;
@@ -25,8 +26,12 @@ const STAGES: [Stage; 5] = [
     Stage { expansion: 4, channels: 80, blocks: 3, stride: 2 },
     Stage { expansion: 4, channels: 112, blocks: 2, stride: 1 },
 ];
+/// Channels on the way up: at strides 16, 8 and 4.
+const WIDTHS: [usize; 3] = [64, 48, 32];
+/// Most numbers of the weights of a trunk that is not its own.
+pub const MOST: usize = 1_400_000;
 /// Rows and columns of the input.
-const SIDE: usize = 192;
+pub const SIDE: usize = 192;
 /// Pixels between two places of the answer.
 pub const STRIDE: usize = 4;
 
@@ -38,21 +43,26 @@ pub const SUMMARY: &str = "class of every pixel: light U-Net, 192 x 192 pixels";
 pub const CARD: &str = include_str!("card.md");
 
 /// The network: pictures `[N, 3, H, W]` to scores `[N, classes, H / 4, W / 4]`; class 0 is the ground.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Segmenter {
     /// Number of classes, the ground among them.
     pub classes: usize,
+    /// What it looks with.
+    pub trunk: Trunk,
 }
 
 impl Network for Segmenter {
     fn build(&self, net: &mut NetworkBuilder, x: ValueId) -> Result<ValueId, OpError> {
-        let outputs = backbone(net, x, STEM, &STAGES)?;
-        let [_, four, eight, _, deep] = outputs[..] else {
-            return Err(OpError::graph("segmenter", "the backbone has five stages".to_owned()));
+        let maps = self.trunk.maps(net, x, STEM, &STAGES)?;
+        let Some(deepest) = maps.last() else {
+            return Err(OpError::graph("segmenter", "the trunk has no map".to_owned()));
         };
-        let x = activated(net, "deep", deep, 64, Window::square(1, 1, 0))?;
-        let x = joined(net, "up8", x, eight, 48)?;
-        let x = joined(net, "up4", x, four, 32)?;
+        let mut stride = deepest.stride;
+        let mut x = activated(net, "deep", deepest.value, WIDTHS[0], Window::square(1, 1, 0))?;
+        for channels in WIDTHS.into_iter().skip(if stride > 16 { 0 } else { 1 }) {
+            stride /= 2;
+            x = joined(net, &format!("up{stride}"), x, at(&maps, stride)?, channels)?;
+        }
         net.conv_layer("scores", x, &ConvLayer::new(self.classes, Window::square(1, 1, 0)))
     }
 }
@@ -77,22 +87,22 @@ pub fn objective(classes: usize) -> SegmentationObjective {
 }
 
 /// How its pictures are prepared.
-pub fn preprocess() -> Preprocess {
-    Preprocess::new([SIDE, SIDE, 3], Normalization::uniform(3, 0.5, 0.25))
+pub fn preprocess(trunk: &Trunk) -> Preprocess {
+    Preprocess::new([SIDE, SIDE, 3], trunk.normalization())
 }
 
 /// The inference graph of one picture with its metadata; `classes` begin with the ground.
 ///
 /// # Errors
 /// Weights that are missing or have other sizes.
-pub fn export(store: &Store, classes: Vec<String>) -> Result<Model, OpError> {
+pub fn export(store: &Store, classes: Vec<String>, trunk: &Trunk) -> Result<Model, OpError> {
     let mut net = NetworkBuilder::inference(NAME, store);
     let x = net.input("input", DataType::F32, &[1, 3, SIDE, SIDE]);
-    let y = Segmenter { classes: classes.len() }.build(&mut net, x)?;
+    let y = Segmenter { classes: classes.len(), trunk: trunk.clone() }.build(&mut net, x)?;
     net.output(y, "scores");
     let mut model = net.finish();
     name_nodes(&mut model.graph);
-    preprocess().describe(&mut model.metadata);
+    preprocess(trunk).describe(&mut model.metadata);
     Decode::Segment(SegmentDecode { classes, output: "scores".to_owned() }).describe(&mut model.metadata);
     Ok(model)
 }
@@ -108,7 +118,7 @@ pub fn recipe() -> TrainerConfig {
         workers: 2,
         clipping: Some(Clipping::GlobalNorm(10.0)),
         augmentations: vec![Augmentation::ColorJitter { brightness: 0.2, contrast: 0.2, saturation: 0.2 }],
-        ..TrainerConfig::new(NAME, Arc::new(optimizer), schedule, preprocess().normalization)
+        ..TrainerConfig::new(NAME, Arc::new(optimizer), schedule, Trunk::default().normalization())
     }
 }
 
@@ -122,7 +132,7 @@ mod tests {
     fn the_answer_has_a_quarter_of_the_size() {
         let mut net = NetworkBuilder::training("net");
         let x = net.input("input", DataType::F32, &[2, 3, SIDE, SIDE]);
-        let y = Segmenter { classes: 15 }.build(&mut net, x).unwrap();
+        let y = Segmenter { classes: 15, trunk: Trunk::default() }.build(&mut net, x).unwrap();
         assert_eq!(net.shape(y).unwrap(), [2, 15, SIDE / 4, SIDE / 4]);
         let (dtype, shape) = objective(15).target(2);
         let t = net.input("target", dtype, &shape);

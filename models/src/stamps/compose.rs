@@ -3,9 +3,9 @@
 use ocellus_trainer::DataError;
 use ocellus_trainer::data::{Mask, Object, Picture, Scene};
 use ocellus_trainer::random::Random;
-use ocellus_vision::{Color, Fit, Frame, IDENTITY, Pixels, Target, prepare};
 
 use super::cutout::Cutout;
+use super::grounds::ground;
 use super::sentence::{Shown, sentences};
 use super::{Split, Stamps};
 
@@ -13,6 +13,8 @@ use super::{Split, Stamps};
 const COUNTS: [usize; 4] = [30, 65, 88, 100];
 /// The longest side of an object, in parts of the picture.
 const SIZES: [f32; 2] = [0.2, 0.6];
+/// The same for an object that is alone in a picture.
+const PORTRAIT: [f32; 2] = [0.6, 0.95];
 /// Greatest turn, in radians.
 const TURN: f32 = 0.4;
 /// The part of every object that stays visible.
@@ -21,7 +23,7 @@ const VISIBLE: f32 = 0.6;
 const TRIES: usize = 12;
 
 /// A number between two, each equally likely.
-fn between(random: &mut Random, [low, high]: [f32; 2]) -> f32 {
+pub fn between(random: &mut Random, [low, high]: [f32; 2]) -> f32 {
     low + (high - low) * random.uniform()
 }
 
@@ -50,7 +52,7 @@ impl Laid {
 
 /// Makes a scene of `side` x `side` pixels.
 pub fn scene(stamps: &Stamps, split: Split, side: usize, random: &mut Random) -> Result<Scene, DataError> {
-    let mut picture = ground(stamps.ground(split, random), side, random)?;
+    let mut picture = ground(stamps, split, side, random)?;
     let roll = random.below(100);
     let wanted = 1 + COUNTS.iter().take_while(|&&c| roll >= c).count();
     let mut laid: Vec<Laid> = Vec::new();
@@ -59,7 +61,7 @@ pub fn scene(stamps: &Stamps, split: Split, side: usize, random: &mut Random) ->
         let cutout = stamps.cutout(split, category, random);
         let name = if split == Split::Unseen { &stamps.categories[category] } else { &cutout.name };
         let placed = (0..TRIES).find_map(|_| {
-            let object = lay(cutout, category, name, side, random);
+            let object = lay(cutout, category, name, side, SIZES, random);
             all_visible(&laid, &object).then_some(object)
         });
         laid.extend(placed);
@@ -76,32 +78,26 @@ pub fn scene(stamps: &Stamps, split: Split, side: usize, random: &mut Random) ->
     Ok(truth(picture, &laid))
 }
 
-/// A part of a photograph, turned over every other time.
-fn ground(photograph: &Picture, side: usize, random: &mut Random) -> Result<Picture, DataError> {
-    let shortest = photograph.height.min(photograph.width);
-    let part = ((shortest as f32 * between(random, [0.4, 1.0])) as usize).max(1);
-    let (y, x) = (random.below(photograph.height - part + 1), random.below(photograph.width - part + 1));
-    let stride = photograph.width * 3;
-    let failed = |e: &dyn std::fmt::Display| DataError::Sample(e.to_string());
-    let pixels = Pixels::Rgb(&photograph.pixels[y * stride + x * 3..]);
-    let frame = Frame::new(part as u32, part as u32, stride, pixels).map_err(|e| failed(&e))?;
-    let target = Target { height: side as u32, width: side as u32, color: Color::Rgb, fit: Fit::Stretch };
-    let mut out = Picture::black(side, side, 3);
-    prepare(&frame, &target, &[IDENTITY; 3], &mut out.pixels).map_err(|e| failed(&e))?;
-    if random.below(2) == 1 {
-        for y in 0..side {
-            let row = out.row_mut(y);
-            row.reverse();
-            row.chunks_exact_mut(3).for_each(<[u8]>::reverse);
-        }
-    }
-    Ok(out)
+/// Makes a picture of `side` x `side` pixels that one cut-out of this category fills.
+pub fn portrait(
+    stamps: &Stamps,
+    split: Split,
+    category: usize,
+    side: usize,
+    random: &mut Random,
+) -> Result<Picture, DataError> {
+    let mut picture = ground(stamps, split, side, random)?;
+    let cutout = stamps.cutout(split, category, random);
+    let object = lay(cutout, category, &cutout.name, side, PORTRAIT, random);
+    blend(&mut picture, &object);
+    Ok(picture)
 }
 
-/// Lays a cut-out at a random place: scaled, turned, turned over, lit.
-fn lay(cutout: &Cutout, category: usize, name: &str, side: usize, random: &mut Random) -> Laid {
+/// Lays a cut-out at a random place: scaled (its longest side between `sizes`, in parts of the picture), turned, turned
+/// over, lit.
+fn lay(cutout: &Cutout, category: usize, name: &str, side: usize, sizes: [f32; 2], random: &mut Random) -> Laid {
     let (w, h) = cutout.size();
-    let longest = SIZES[0] * libm::powf(SIZES[1] / SIZES[0], random.uniform()) * side as f32;
+    let longest = sizes[0] * libm::powf(sizes[1] / sizes[0], random.uniform()) * side as f32;
     let scale = longest / w.max(h);
     let angle = between(random, [-TURN, TURN]);
     let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));

@@ -12,6 +12,9 @@
 
 mod compose;
 mod cutout;
+mod grounds;
+mod names;
+mod pictures;
 mod sentence;
 
 use std::path::Path;
@@ -22,6 +25,8 @@ use ocellus_trainer::data::{Picture, Scene, Scenes};
 use ocellus_trainer::random::Random;
 
 use cutout::Cutout;
+pub use names::{Named, by_category, named};
+pub use pictures::StampPictures;
 
 /// The cut-outs: category, name, split and file.
 const TABLE: &str = include_str!("stamps.tsv");

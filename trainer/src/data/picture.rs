@@ -1,5 +1,6 @@
 //! Pictures in memory and from files.
 
+use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -34,9 +35,22 @@ impl Picture {
     /// # Errors
     /// A file that is no picture, is damaged, or has more than 100 million pixels.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let failed = |e: &dyn std::fmt::Display| DataError::read(path, format!("no picture that can be read: {e}"));
         let reader = ImageReader::open(path).map_err(|e| DataError::read(path, e))?;
-        let mut reader = reader.with_guessed_format().map_err(|e| failed(&e))?;
+        Self::read(reader.with_guessed_format().map_err(|e| DataError::read(path, e))?, path)
+    }
+
+    /// As [`Picture::open`], of a file's bytes; `name` is for messages.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_bytes(bytes: &[u8], name: &str) -> Result<Self, DataError> {
+        let name = Path::new(name);
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        Self::read(reader.map_err(|e| DataError::read(name, e))?, name)
+    }
+
+    fn read(mut reader: ImageReader<impl BufRead + Seek>, path: &Path) -> Result<Self, DataError> {
+        let failed = |e: &dyn std::fmt::Display| DataError::read(path, format!("no picture that can be read: {e}"));
         let mut limits = Limits::default();
         limits.max_alloc = Some(MAX_PIXELS * 8);
         reader.limits(limits);

@@ -58,6 +58,7 @@ impl NetworkBuilder<'_> {
         let mut sizes = vec![layer.channels, inputs / groups];
         sizes.extend(layer.window.kernel.iter().map(|&k| k.max(0) as usize));
         let weight = self.parameter(&format!("{name}.weight"), &sizes, layer.initializer, conv_fans(&sizes), true)?;
+        let weight = self.rounded_weights(weight)?;
         let bias = match layer.bias {
             true => {
                 let fans = conv_fans(&sizes);

@@ -36,6 +36,7 @@ impl NetworkBuilder<'_> {
         let weight = self.parameter(&format!("{name}.weight"), &sizes, initializer, dense_fans(&sizes), true)?;
         let bias =
             self.parameter(&format!("{name}.bias"), &[outputs], Initializer::Zeros, dense_fans(&sizes), false)?;
+        let weight = self.rounded_weights(weight)?;
         self.gemm(x, weight, Some(bias), &Gemm { trans_b: true, ..Gemm::default() })
     }
 }

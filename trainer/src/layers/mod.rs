@@ -4,6 +4,7 @@ mod batch_norm;
 mod conv;
 mod dense;
 mod dropout;
+mod fake_quantization;
 mod fractional_max_pool;
 mod lp_pool;
 mod stochastic_pool;

@@ -37,6 +37,11 @@ pub struct CaptionScores {
 }
 
 impl CaptionMetrics {
+    /// How many sentences were added.
+    pub fn pictures(&self) -> usize {
+        self.pictures.len()
+    }
+
     /// Adds a sentence with those of people about the same picture. Without any of the latter it does not count.
     pub fn add(&mut self, answer: &str, truth: &[String]) {
         if !truth.is_empty() {

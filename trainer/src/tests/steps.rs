@@ -27,7 +27,7 @@ fn step_of(
     let losses = objective.losses(&mut net, y, target).unwrap();
     let loss = net.reduce_mean(losses, &[0], false).unwrap();
     let correct = objective.correct(&mut net, y, target).unwrap().unwrap();
-    let config = StepConfig { optimizer, clipping, trainable: &|_| true };
+    let config = StepConfig { optimizer, clipping, trainable: &|_| true, factor: &|_| 1.0 };
     TrainingStep::new(net, loss, &[(loss, "loss"), (correct, "correct")], &config).unwrap()
 }
 
