@@ -81,7 +81,7 @@ impl Sequence {
         Self::positive(&[self.directions(), 2, gates, self.hidden])
     }
 
-    /// Elements of the scratch `[S, gates * H]`: the sums of `S` steps, T or [`AHEAD`], whichever is less.
+    /// Elements of the scratch `[S, gates * H]`: the sums of `S` steps, T or 8, whichever is less.
     pub fn scratch_len(&self, gates: u32) -> Option<u32> {
         Self::positive(&[self.steps.min(AHEAD as u32), gates, self.hidden])
     }

@@ -9,7 +9,8 @@ pub(super) const INPUTS: u32 = 256;
 const BLOCK: usize = 16;
 
 const FORTH: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-const BACK: [[f64; 4]; 3] = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, -1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+/// What takes `FORTH` back: the rows that are added, and subtracted, for every tap.
+const BACK: [(usize, Option<usize>); 3] = [(0, None), (1, Some(2)), (3, None)];
 
 /// Elements of the weights, filling included; `None` where the layout does not hold the geometry.
 pub(super) fn packed_len(g: &Geometry) -> Option<u32> {
@@ -25,13 +26,11 @@ pub(super) fn pays(g: &Geometry) -> bool {
     least && packed_len(g).is_some_and(|len| len <= 3 << 20)
 }
 
-/// The places of the weights of one input of one output channel: `[O / 16][16 positions][I][16]`.
-fn places(inputs: usize, channel: usize, input: usize) -> impl Iterator<Item = usize> {
-    let block = (channel / BLOCK).wrapping_mul(POSITIONS);
-    (0..POSITIONS).map(move |position| {
-        let row = block.wrapping_add(position).wrapping_mul(inputs).wrapping_add(input);
-        row.wrapping_mul(BLOCK).wrapping_add(channel % BLOCK)
-    })
+/// The place of a weight of one input of one output channel: `[O / 16][16 positions][I][16]`.
+#[inline(always)]
+fn place(inputs: usize, channel: usize, input: usize, position: usize) -> usize {
+    let row = (channel / BLOCK).wrapping_mul(POSITIONS).wrapping_add(position).wrapping_mul(inputs);
+    row.wrapping_add(input).wrapping_mul(BLOCK).wrapping_add(channel % BLOCK)
 }
 
 /// Packs `rows` (`[O][3][3][I]`).
@@ -44,7 +43,8 @@ pub(super) fn pack(g: &Geometry, rows: &[f32], packed: &mut [f32]) {
                 let tap = k.wrapping_mul(3).wrapping_add(l);
                 row.get(tap.wrapping_mul(inputs).wrapping_add(input)).map_or(0.0, |&w| f64::from(w))
             };
-            for (position, place) in places(inputs, channel, input).enumerate() {
+            for position in 0..POSITIONS {
+                let place = place(inputs, channel, input, position);
                 let rows = FORTH.get(position / 4).zip(FORTH.get(position % 4));
                 if let (Some((g, h)), Some(to)) = (rows, packed.get_mut(place)) {
                     *to = products(g, h, tap) as f32;
@@ -55,14 +55,15 @@ pub(super) fn pack(g: &Geometry, rows: &[f32], packed: &mut [f32]) {
 }
 
 /// The weight of a tap of one input of one output channel, from the packed ones.
+#[inline(always)]
 pub(super) fn weight(packed: &[f32], inputs: usize, channel: usize, tap: usize, input: usize) -> f32 {
-    let mut values = [[0.0; 4]; 4];
-    for (value, place) in values.as_flattened_mut().iter_mut().zip(places(inputs, channel, input)) {
-        *value = packed.get(place).map_or(0.0, |&w| f64::from(w));
-    }
-    let rows = BACK.get(tap / 3).zip(BACK.get(tap % 3));
-    let value = |k: usize, l: usize| values.get(k).and_then(|row| row.get(l)).copied().unwrap_or(0.0);
-    rows.map_or(0.0, |(g, h)| products(g, h, value)) as f32
+    let value = |row: usize, column: usize| {
+        let place = place(inputs, channel, input, row.wrapping_mul(4).wrapping_add(column));
+        packed.get(place).map_or(0.0, |&w| f64::from(w))
+    };
+    let (Some(&rows), Some(&columns)) = (BACK.get(tap / 3), BACK.get(tap % 3)) else { return 0.0 };
+    let line = |row: usize| value(row, columns.0) - columns.1.map_or(0.0, |column| value(row, column));
+    (line(rows.0) - rows.1.map_or(0.0, line)) as f32
 }
 
 /// `Σ g[k] * h[l] * value(k, l)`.

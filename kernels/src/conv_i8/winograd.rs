@@ -13,8 +13,8 @@ pub(super) const INPUTS: u32 = 512;
 const BLOCK: usize = 16;
 
 const FORTH: [[i32; 3]; 4] = [[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]];
-/// What takes `FORTH` back, but for a factor of two.
-const BACK: [[i32; 4]; 3] = [[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 0, 1]];
+/// What takes `FORTH` back, but for a factor of two: the rows that are added, and subtracted, for every tap.
+const BACK: [(usize, Option<usize>); 3] = [(0, None), (1, Some(2)), (3, None)];
 
 /// Bytes of the weights, filling included; `None` where the layout does not hold the geometry.
 pub(super) fn packed_len(g: &Geometry) -> Option<u32> {
@@ -30,14 +30,12 @@ pub(super) fn pays(g: &Geometry) -> bool {
     least && packed_len(g).is_some_and(|len| len <= 3 << 20)
 }
 
-/// The places in bytes of the weights of one input of one output channel: `[O / 16][16 positions][I / 2][16][2]` int16.
-fn places(inputs: usize, channel: usize, input: usize) -> impl Iterator<Item = usize> {
-    let block = (channel / BLOCK).wrapping_mul(POSITIONS);
-    let (pair, lane) = ((input / 2).wrapping_mul(BLOCK), (channel % BLOCK).wrapping_mul(2).wrapping_add(input % 2));
-    (0..POSITIONS).map(move |position| {
-        let row = block.wrapping_add(position).wrapping_mul(inputs / 2).wrapping_mul(BLOCK);
-        row.wrapping_add(pair).wrapping_mul(2).wrapping_add(lane).wrapping_mul(2)
-    })
+/// The place in bytes of a weight of one input of one output channel: `[O / 16][16 positions][I / 2][16][2]` int16.
+#[inline(always)]
+fn place(inputs: usize, channel: usize, input: usize, position: usize) -> usize {
+    let row = (channel / BLOCK).wrapping_mul(POSITIONS).wrapping_add(position).wrapping_mul(inputs / 2);
+    let pair = row.wrapping_add(input / 2).wrapping_mul(BLOCK).wrapping_add(channel % BLOCK);
+    pair.wrapping_mul(4).wrapping_add((input % 2).wrapping_mul(2))
 }
 
 /// Packs `rows` (`[O][3][3][I]`).
@@ -47,10 +45,11 @@ pub(super) fn pack(g: &Geometry, rows: &[i8], packed: &mut [i8]) {
     for (channel, row) in rows.chunks(inputs.wrapping_mul(9).max(1)).enumerate() {
         for input in 0..inputs {
             let taps = |tap: usize| row.get(tap.wrapping_mul(inputs).wrapping_add(input)).map_or(0, |&w| i32::from(w));
-            for (position, place) in places(inputs, channel, input).enumerate() {
+            for position in 0..POSITIONS {
                 let (Some(g), Some(h)) = (FORTH.get(position / 4), FORTH.get(position % 4)) else { return };
                 let sum = products(g, h, |k, l| taps(k.wrapping_mul(3).wrapping_add(l))) as i16;
                 let bytes = sum.to_le_bytes().map(u8::cast_signed);
+                let place = place(inputs, channel, input, position);
                 if let Some(to) = packed.get_mut(place..).and_then(|p| p.first_chunk_mut()) {
                     *to = bytes;
                 }
@@ -60,14 +59,16 @@ pub(super) fn pack(g: &Geometry, rows: &[i8], packed: &mut [i8]) {
 }
 
 /// The weight of a tap of one input of one output channel, from the packed ones.
+#[inline(always)]
 pub(super) fn weight(packed: &[i8], inputs: usize, channel: usize, tap: usize, input: usize) -> i32 {
-    let mut values = [[0i32; 4]; 4];
-    for (value, place) in values.as_flattened_mut().iter_mut().zip(places(inputs, channel, input)) {
+    let value = |row: usize, column: usize| {
+        let place = place(inputs, channel, input, row.wrapping_mul(4).wrapping_add(column));
         let bytes = packed.get(place..).and_then(|p| p.first_chunk()).copied().unwrap_or_default();
-        *value = i32::from(i16::from_le_bytes(bytes.map(i8::cast_unsigned)));
-    }
-    let (Some(g), Some(h)) = (BACK.get(tap / 3), BACK.get(tap % 3)) else { return 0 };
-    products(g, h, |k, l| values.get(k).and_then(|row| row.get(l)).copied().unwrap_or(0)) >> 2
+        i32::from(i16::from_le_bytes(bytes.map(i8::cast_unsigned)))
+    };
+    let (Some(&rows), Some(&columns)) = (BACK.get(tap / 3), BACK.get(tap % 3)) else { return 0 };
+    let line = |row: usize| value(row, columns.0).wrapping_sub(columns.1.map_or(0, |column| value(row, column)));
+    line(rows.0).wrapping_sub(rows.1.map_or(0, line)) >> 2
 }
 
 /// `Σ g[k] * h[l] * value(k, l)`.
