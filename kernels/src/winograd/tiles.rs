@@ -1,6 +1,4 @@
-//! What convolutions by Winograd's F(2x2, 3x3) share: tiles of four outputs, and the 4x4 inputs that they see.
-//!
-//! (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.)
+//! Tiles of four outputs, and the 4x4 inputs that they see.
 
 use core::ops::Range;
 
@@ -8,16 +6,8 @@ use crate::geometry::Geometry;
 use crate::pixels::{Pixels, place};
 use crate::rows::rows_mut;
 
-/// Products of a tile for every input channel.
-pub(crate) const POSITIONS: usize = 16;
 /// Tiles that are computed together.
 pub(crate) const TILES: usize = 6;
-
-/// Whether a convolution can be computed so.
-pub(crate) fn holds(g: &Geometry) -> bool {
-    let sizes = [g.kernel_height, g.kernel_width, g.stride_height, g.stride_width, g.dilation_height, g.dilation_width];
-    sizes == [3, 3, 1, 1, 1, 1] && g.groups == 1
-}
 
 /// Two rows and two columns of outputs.
 #[derive(Clone, Copy, Default, Debug)]
