@@ -12,10 +12,10 @@ use crate::round::Output;
 use crate::{Isa, add_i8, conv_i8};
 
 /// Most output channels: a pixel has to fit into a block.
-pub const CHANNELS: u32 = 1024;
+pub const CHANNELS: u32 = 512;
 
 /// Bytes of a block, which lies on the stack; small cores have small ones.
-const BLOCK: usize = if cfg!(target_arch = "arm") { 1024 } else { 8192 };
+const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 8192 };
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,7 @@ mod tests {
         }
         // More pixels and channels than a block holds.
         let wide = Geometry { in_height: 9, out_height: 9, in_width: 5, out_width: 5, ..convolutions()[7] };
-        let (out_channels, kernel) = (1000, 1);
+        let (out_channels, kernel) = (500, 1);
         let wide =
             Geometry { out_channels, kernel_height: kernel, kernel_width: kernel, pad_top: 0, pad_left: 0, ..wide };
         battery(&wide, 99);

@@ -8,8 +8,8 @@ use ocellus_plan::{Arguments, Reader};
 use super::DeviceStep;
 use super::program::words;
 
-/// Most output channels of such convolutions, int8 and f32.
-const CHANNELS: [u32; 2] = [1024, 512];
+/// Most output channels of such convolutions.
+const CHANNELS: u32 = 512;
 
 /// Step `first` with the sum `second` of its output, which `second` reads at place `read`, where one operation computes
 /// both. It reads what `first` reads and then the other tensor, in whose memory it may write.
@@ -43,8 +43,8 @@ fn args<A: Arguments>(step: &DeviceStep) -> Option<A> {
 }
 
 /// Whether an operation can hold a convolution: more pixels than one, which threads share, and not too many channels.
-fn fits(g: &ConvGeometry, channels: u32) -> bool {
-    g.batch * g.out_height * g.out_width > 1 && g.out_channels <= channels
+fn fits(g: &ConvGeometry) -> bool {
+    g.batch * g.out_height * g.out_width > 1 && g.out_channels <= CHANNELS
 }
 
 /// Whether both operands lie as the output does.
@@ -63,7 +63,7 @@ fn alike(b: &Broadcast) -> bool {
 
 fn int8(first: &DeviceStep, second: &DeviceStep, read: usize) -> Option<Made> {
     let (conv, sum) = (args::<ConvI8>(first)?, args::<AddI8>(second)?);
-    if !fits(&conv.geometry, CHANNELS[0]) || !alike(&sum.broadcast) {
+    if !fits(&conv.geometry) || !alike(&sum.broadcast) {
         return None;
     }
     let mut operands = [(sum.a_scale, sum.a_zero_point), (sum.b_scale, sum.b_zero_point)];
@@ -91,7 +91,7 @@ fn int8(first: &DeviceStep, second: &DeviceStep, read: usize) -> Option<Made> {
 fn float(first: &DeviceStep, second: &DeviceStep) -> Option<Made> {
     let (conv, sum) = (args::<ConvF32>(first)?, args::<Binary>(second)?);
     let add = sum.function == BinaryFunction::Add as u32 && sum.element == element::F32;
-    (add && fits(&conv.geometry, CHANNELS[1]) && alike(&sum.broadcast)).then(|| {
+    (add && fits(&conv.geometry) && alike(&sum.broadcast)).then(|| {
         made(ConvAddF32 {
             geometry: conv.geometry,
             conv_low: conv.low,
