@@ -36,7 +36,7 @@ impl Processor {
     }
 
     const fn board(name: &'static str, level: Level) -> Self {
-        Self { name, level, align: 8, bands: true, stack: Some(6144) }
+        Self { name, level, align: 8, bands: true, stack: Some(7168) }
     }
 
     /// The processor of this name.
