@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ocellus_kernels::Level;
 
-/// Operation, then bytes on Cortex-M4 and M7, and on Cortex-M55. The line `program` is what every program has: loader,
-/// executor, vectors.
+/// Operation, then bytes on Cortex-M4 and M7, on Cortex-M55, and an operation whose code it needs too. The line `program` is
+/// what every program has: loader, executor, vectors.
 const SIZES: &str = include_str!("code.tsv");
 
 /// Bytes of code for steps of these names, which begin with their operation's; `None` for a processor or an operation that
@@ -16,13 +16,16 @@ pub(crate) fn code_bytes<'a>(level: Level, steps: impl Iterator<Item = &'a str>)
         Level::Helium => 2,
         _ => return None,
     };
-    let size = |operation: &str| -> Option<usize> {
+    let fields = |operation: &str| -> Option<Vec<&'static str>> {
         let lines = SIZES.lines().filter(|l| !l.starts_with('#'));
-        let fields = lines.map(|l| l.split('\t').collect::<Vec<_>>()).find(|f| f.first() == Some(&operation))?;
-        fields.get(column)?.parse().ok()
+        lines.map(|l| l.split('\t').collect::<Vec<_>>()).find(|f| f.first() == Some(&operation))
     };
-    let operations: BTreeSet<&str> = steps.filter_map(|name| name.split(' ').next()).collect();
-    operations.into_iter().chain(["program"]).map(size).sum()
+    let mut operations = BTreeSet::from(["program"]);
+    for operation in steps.filter_map(|name| name.split(' ').next()) {
+        operations.extend(fields(operation)?.get(3));
+        operations.insert(operation);
+    }
+    operations.into_iter().map(|operation| fields(operation)?.get(column)?.parse::<usize>().ok()).sum()
 }
 
 #[cfg(test)]
@@ -36,6 +39,9 @@ mod tests {
         let one = size(&["conv_i8 first"]).unwrap();
         assert!(empty > 0 && one > empty);
         assert_eq!(size(&["conv_i8 first", "conv_i8 second"]), Some(one));
+        let joined = size(&["conv_add_i8 sum"]).unwrap();
+        assert!(joined > one, "a sum has the code of a convolution, and its own");
+        assert_eq!(size(&["conv_add_i8 sum", "conv_i8 first"]), Some(joined));
         assert_eq!((size(&["frobnicate x"]), code_bytes(Level::Avx2, [].into_iter())), (None, None));
     }
 }

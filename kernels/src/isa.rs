@@ -46,7 +46,9 @@ impl Level {
             Self::Portable => true,
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
-            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            #[cfg(all(target_arch = "x86_64", feature = "emulated-avx512"))]
+            Self::Avx512Vnni => Self::Avx2.is_here(),
+            #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated-avx512")))]
             Self::Avx512Vnni => {
                 Self::Avx2.is_here()
                     && std::arch::is_x86_feature_detected!("avx512f")

@@ -1,7 +1,7 @@
 //! Commands of `ocellus` that belong to the project rather than to its users.
 
 use crate::Outcome;
-use crate::process::{cargo, run, say_first_build};
+use crate::process::{program, run, say_first_build};
 
 /// Trains, quantizes, compiles and runs on the pictures that ship.
 pub fn demo(arguments: &[&str]) -> Outcome {
@@ -16,6 +16,5 @@ pub fn gpu_check(arguments: &[&str]) -> Outcome {
 }
 
 fn ocellus(verb: &str, arguments: &[&str]) -> Outcome {
-    let mut command = cargo(&["run", "--release", "--locked", "--package", "ocellus-cli", "--", verb]);
-    run(command.args(arguments))
+    run(program("ocellus")?.arg(verb).args(arguments))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::Outcome;
-use crate::process::{cargo, read, root, say_first_build};
+use crate::process::{program, read, root, say_first_build};
 
 /// Lists of conformance cases that pass, by column of the table.
 const LISTS: [(&str, &str); 2] = [
@@ -14,8 +14,8 @@ const LISTS: [(&str, &str); 2] = [
 /// Writes the table, or checks that it is up to date.
 pub fn ops_table(check: bool) -> Outcome {
     say_first_build();
-    let mut command =
-        cargo(&["run", "--quiet", "--release", "--locked", "--package", "ocellus-cli", "--", "ops", "--markdown"]);
+    let mut command = program("ocellus")?;
+    command.args(["ops", "--markdown"]);
     for (option, list) in LISTS {
         if root().join(list).is_file() {
             command.args([option, list]);

@@ -48,6 +48,23 @@ pub fn read(command: &mut Command) -> Result<String, String> {
     Err(format!("`{}` failed: {}", words(command), said.trim()))
 }
 
+/// A program of the workspace, built. The features are those of the whole workspace, so that nothing is compiled once for
+/// this program and again for `cargo test --workspace`.
+///
+/// # Errors
+/// It does not build.
+pub fn program(name: &str) -> Result<Command, String> {
+    let path = target().join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let mut build = cargo(&["build", "--release", "--locked", "--workspace", "--bin", name]);
+    if path.is_file() {
+        build.arg("--quiet");
+    }
+    run(&mut build)?;
+    let mut command = Command::new(std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))?);
+    command.current_dir(root());
+    Ok(command)
+}
+
 /// Whether a program is there.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())

@@ -19,13 +19,28 @@ struct Counts {
     quiet: bool,
     /// The test whose output follows.
     current: String,
+    /// What failed, with the end of what each test said: repeated after everything else, where it is looked for.
+    failures: Vec<Failure>,
+    /// Inside the output of tests that failed.
+    failing: bool,
 }
+
+/// A test that failed.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    test: String,
+    said: Vec<String>,
+}
+
+/// Lines of what a failed test said that are repeated: a panic's message is among the last ones.
+const REPEATED: usize = 40;
 
 impl Counts {
     /// Takes a line of `cargo test -- --show-output`, and returns what to show of it.
     fn line(&mut self, line: &str) -> Option<String> {
         if let Some(result) = line.strip_prefix("test result: ") {
             self.quiet = false;
+            self.failing = false;
             let number = |what: &str| {
                 let part = result.split([';', '.']).map(str::trim).find_map(|p| p.strip_suffix(what));
                 part.and_then(|n| n.trim().parse::<usize>().ok()).unwrap_or(0)
@@ -41,15 +56,33 @@ impl Counts {
         }
         if line == "failures:" {
             self.quiet = false;
+            // Their output comes first, their names alone afterwards.
+            self.failing = !self.failing;
         }
         if let Some(name) = line.strip_prefix("---- ").and_then(|l| l.strip_suffix(" stdout ----")) {
             self.current = name.to_owned();
+            if self.failing {
+                self.failures.push(Failure { test: name.to_owned(), said: Vec::new() });
+            }
+        } else if let Some(failure) = self.failures.last_mut().filter(|_| self.failing) {
+            failure.said.push(line.to_owned());
         }
         if line.starts_with("skipped") {
             self.skipped += 1;
             return Some(format!("{} {line}", self.current).trim_start().to_owned());
         }
         if self.quiet { None } else { Some(line.to_owned()) }
+    }
+
+    /// Says again what failed.
+    fn repeat_failures(&self) {
+        for Failure { test, said } in &self.failures {
+            println!("\nfailed: {test}");
+            let said: Vec<&String> = said.iter().filter(|l| !l.trim().is_empty()).collect();
+            for line in said.iter().skip(said.len().saturating_sub(REPEATED)) {
+                println!("  {line}");
+            }
+        }
     }
 }
 
@@ -64,8 +97,22 @@ pub fn test(may_install: bool) -> Outcome {
     counts.skipped += rows.iter().map(|r| r.skipped.len()).sum::<usize>();
     counts.passed += rows.iter().filter(|r| r.holds() && r.skipped.is_empty()).count();
     counts.failed += rows.iter().filter(|r| !r.holds()).count();
-    let arguments = ["test", "--release", "--workspace", "--locked", "--no-fail-fast", "--", "--show-output"];
-    let mut command = cargo(&arguments);
+    let whole = run_tests(&["--workspace"], &mut counts)?;
+    // On a CPU with AVX-512 its variants have run; elsewhere they run with the meaning of every intrinsic.
+    let emulated = run_tests(&["-p", "ocellus-kernels", "--features", "emulated-avx512"], &mut counts)?;
+
+    counts.repeat_failures();
+    for row in rows.iter().filter(|r| !r.holds()) {
+        println!("\nfailed: {}: {}", row.target, row.reasons().join("; "));
+    }
+    println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if whole && emulated && counts.failed == 0 { Ok(()) } else { Err("there are tests that fail".to_owned()) }
+}
+
+/// Runs the tests of these packages, and returns whether all built and passed.
+fn run_tests(packages: &[&str], counts: &mut Counts) -> Result<bool, String> {
+    let mut command = cargo(&["test", "--release", "--locked", "--no-fail-fast"]);
+    command.args(packages).args(["--", "--show-output"]);
     let mut child =
         command.stdout(Stdio::piped()).spawn().map_err(|e| format!("`{}` does not start: {e}", words(&command)))?;
     let output = child.stdout.take().ok_or("the output of cargo cannot be read")?;
@@ -75,9 +122,7 @@ pub fn test(may_install: bool) -> Outcome {
             println!("{shown}");
         }
     }
-    let status = child.wait().map_err(|e| e.to_string())?;
-    println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
-    if status.success() && counts.failed == 0 { Ok(()) } else { Err("there are tests that fail".to_owned()) }
+    Ok(child.wait().map_err(|e| e.to_string())?.success())
 }
 
 #[cfg(test)]
@@ -95,5 +140,19 @@ mod tests {
         assert_eq!((counts.passed, counts.failed, counts.skipped), (5, 4, 2));
         assert!(shown.contains(&"b skipped: no GPU".to_owned()), "{shown:?}");
         assert!(!shown.contains(&"noise".to_owned()));
+    }
+
+    #[test]
+    fn failures_are_kept_with_what_they_said() {
+        let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nfine\n\n\n\
+                    successes:\n    a\n\nfailures:\n\n---- b stdout ----\nleft: 1\nright: 2\n\n\nfailures:\n    b\n\n\
+                    test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n\
+                    running 1 test\ntest c ... ok";
+        let mut counts = Counts::default();
+        text.lines().for_each(|l| drop(counts.line(l)));
+        assert_eq!(counts.failures.len(), 1, "{:?}", counts.failures);
+        assert_eq!(counts.failures[0].test, "b");
+        assert_eq!(counts.failures[0].said[..2], ["left: 1", "right: 2"]);
+        assert!(!counts.failing);
     }
 }

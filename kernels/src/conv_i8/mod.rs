@@ -114,9 +114,10 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
-/// the instruction set has no variant for a layout.
+/// the instruction set has no variant for a layout. Without an operating system nobody reads [`layout::WINOGRAD`]: no board
+/// packs it, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
-    match level {
+    let all: &[u32] = match level {
         Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD],
         Level::Avx2 => &[layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD],
@@ -124,6 +125,10 @@ pub fn layouts(level: Level) -> &'static [u32] {
             &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
+    };
+    match all.split_last() {
+        Some((&layout::WINOGRAD, others)) if !cfg!(feature = "std") => others,
+        _ => all,
     }
 }
 

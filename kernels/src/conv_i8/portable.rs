@@ -30,32 +30,32 @@ fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], b
             let first = pixel.wrapping_mul(g.in_channels as usize).wrapping_add(group.wrapping_mul(inputs));
             let x = if inside { o.x.get(first..first.wrapping_add(inputs)) } else { None };
             let tap = (kh as usize).wrapping_mul(g.kernel_width as usize).wrapping_add(kw as usize);
-            sum = sum.wrapping_add(match x {
-                Some(x) => dot(params, o.weights, channel, tap, x.iter().copied()),
-                None => {
-                    dot(params, o.weights, channel, tap, core::iter::repeat_n(params.input_zero_point as i8, inputs))
-                }
-            });
+            // Outside lies one element for all input channels.
+            let outside = [params.input_zero_point as i8];
+            let (x, step) = x.map_or((&outside[..], 0), |x| (x, 1));
+            sum = sum.wrapping_add(dot(params, o.weights, channel, tap, x, step));
         }
     }
     sum
 }
 
-/// `Σ x * w` over the input channels of one tap of one output channel.
-fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: impl Iterator<Item = i8>) -> i32 {
+/// `Σ x * w` over the input channels of one tap of one output channel; the elements of x are `step` apart.
+#[inline(never)] // On its own it is small, which boards need.
+fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], step: usize) -> i32 {
     let g = &params.geometry;
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     let inputs = g.group_inputs() as usize;
-    if params.layout == layout::WINOGRAD {
+    let x = |k: usize| i32::from(x.get(k.wrapping_mul(step)).copied().unwrap_or(0));
+    if cfg!(feature = "std") && params.layout == layout::WINOGRAD {
         let weight = |input| winograd::weight(weights, inputs, channel, tap, input);
-        return (0..).zip(x).fold(0i32, |sum, (k, x)| sum.wrapping_add(i32::from(x).wrapping_mul(weight(k))));
+        return (0..inputs).fold(0i32, |sum, k| sum.wrapping_add(x(k).wrapping_mul(weight(k))));
     }
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;
     let place = Place::new(params.layout, channel, taps.wrapping_mul(stride));
     let first = tap.wrapping_mul(stride);
-    (first..).zip(x).fold(0i32, |sum, (k, x)| {
-        let w = weights.get(place.of(k)).copied().unwrap_or(0);
-        sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w)))
+    (0..inputs).fold(0i32, |sum, k| {
+        let w = weights.get(place.of(first.wrapping_add(k))).copied().unwrap_or(0);
+        sum.wrapping_add(x(k).wrapping_mul(i32::from(w)))
     })
 }
 

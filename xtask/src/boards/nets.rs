@@ -9,7 +9,7 @@ use super::emulate::{self, output};
 use super::pictures;
 use super::row::Row;
 use super::targets::{BOARDS, Board};
-use crate::process::{cargo, has, read, root, run};
+use crate::process::{cargo, has, program, read, root, run};
 use crate::toolchain::{Library, Toolchain, advice, linker};
 
 /// The networks, with their multiply-accumulates.
@@ -108,8 +108,7 @@ fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Res
     };
     let stack = number("stack ").unwrap_or(usize::MAX);
     if stack > compiled.stack {
-        eprintln!("{}: {stack} bytes of stack, {} were promised", row.target, compiled.stack);
-        row.mismatches += 1;
+        row.fails(format!("{stack} bytes of stack, {} were promised", compiled.stack));
     }
     eprintln!("{}: {stack} bytes of stack, at most {} were promised", row.target, compiled.stack);
     Ok(row)
@@ -121,14 +120,15 @@ fn code(row: &mut Row, compiled: &Compiled, bare: &Path) -> Result<(), String> {
     match compiled.code {
         Some(most) => {
             eprintln!("{}: {bytes} bytes of code, at most {most} were estimated", row.target);
-            row.mismatches += usize::from(bytes > most);
+            if bytes > most {
+                row.fails(format!("{bytes} bytes of code, {most} were estimated"));
+            }
         }
         None => row.skipped.push("the code of an operation was never measured".to_owned()),
     }
     match forbidden(bare) {
         Ok(found) => {
-            found.iter().for_each(|symbol| eprintln!("{}: {symbol} is linked", row.target));
-            row.mismatches += found.len();
+            found.iter().for_each(|symbol| row.fails(format!("{symbol} is linked")));
         }
         Err(why) => row.skipped.push(why),
     }
@@ -140,9 +140,8 @@ fn compile(board: &Board, net: &str) -> Result<Compiled, String> {
     let folder = std::path::absolute(Toolchain::folder().join("nets").join(board.name)).map_err(|e| e.to_string())?;
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let (plan, module) = (folder.join(format!("{net}.plan")), folder.join(format!("{net}.rs")));
-    let mut command =
-        cargo(&["run", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--", "compile", "--json"]);
-    command.arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
+    let mut command = program("ocellus")?;
+    command.args(["compile", "--json"]).arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
     command.args(["--target", board.name, "-o"]).arg(&plan).arg("--rust").arg(&module);
     let said = read(&mut command)?;
     let number = |key: &str| -> Result<usize, String> {

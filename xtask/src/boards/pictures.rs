@@ -1,11 +1,10 @@
 //! Pictures with known answers, on a board and on the workstation.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use super::emulate::{self, output};
 use super::targets::Board;
-use crate::process::{cargo, read, root};
+use crate::process::{program, read, root};
 
 /// The networks that have pictures: how many are taken, and how many have to be right at least.
 const NETS: [(&str, usize, usize); 3] =
@@ -29,8 +28,7 @@ pub fn fetch(allowed: bool) {
     if !allowed {
         return;
     }
-    let mut fetch = cargo(&["run", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--", "fetch", "foolbox"]);
-    if let Err(problem) = read(&mut fetch) {
+    if let Err(problem) = program("ocellus").and_then(|mut fetch| read(fetch.args(["fetch", "foolbox"]))) {
         println!("skipped: {problem}");
     }
 }
@@ -58,15 +56,9 @@ pub fn answers(
 
 /// The workstation's answers: checksum, class, right class.
 fn expected(net: &str, plan: &Path, count: usize, inputs: &Path) -> Result<String, String> {
-    let mut command = Command::new(program()?);
+    let mut command = program("board-samples")?;
     command.arg(net).arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
     read(command.arg(plan).arg(count.to_string()).arg(inputs))
-}
-
-/// The program that makes inputs of pictures, which is built on its first use.
-fn program() -> Result<PathBuf, String> {
-    read(&mut cargo(&["build", "--quiet", "--release", "--locked", "-p", "ocellus-tests", "--bin", "board-samples"]))?;
-    Ok(crate::process::target().join("release/board-samples"))
 }
 
 fn compare(want: &str, found: &str, wanted: usize) -> Answers {

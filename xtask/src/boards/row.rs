@@ -23,6 +23,8 @@ pub struct Row {
     pub right: Option<(usize, usize)>,
     /// Why something was not run.
     pub skipped: Vec<String>,
+    /// What is not as promised.
+    pub wrong: Vec<String>,
 }
 
 impl Row {
@@ -36,11 +38,31 @@ impl Row {
         let Answers { all, right, mismatches, wanted } = answers;
         eprintln!("{}: {right} of {all} pictures right, {mismatches} answers unlike the workstation's", self.target);
         if right < wanted {
-            eprintln!("{}: at least {wanted} pictures have to be right", self.target);
+            self.fails(format!("{right} pictures are right, {wanted} have to be"));
         }
         self.layers += all;
-        self.mismatches += mismatches + usize::from(right < wanted);
+        self.mismatches += mismatches;
         self.right = Some((right, all));
+    }
+
+    /// Takes what is not as promised, which is a mismatch too.
+    pub fn fails(&mut self, why: impl Into<String>) {
+        self.mismatches += 1;
+        self.wrong.push(why.into());
+    }
+
+    /// What does not hold, one reason after the other.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = self.wrong.clone();
+        if self.mismatches > self.wrong.len() {
+            reasons.push(format!("{} results unlike the workstation's", self.mismatches - self.wrong.len()));
+        }
+        if let Row { ram_measured: Some(measured), ram_predicted: Some(predicted), .. } = self
+            && measured != predicted
+        {
+            reasons.push(format!("{measured} bytes of memory were touched, {predicted} were predicted"));
+        }
+        reasons
     }
 
     /// Whether everything that was run is as on the workstation.
@@ -71,6 +93,11 @@ pub fn table(rows: &[Row]) -> String {
             let _ = if k == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
         }
         text.push('\n');
+    }
+    for row in rows.iter().filter(|row| !row.holds()) {
+        for why in row.reasons() {
+            let _ = writeln!(text, "failed: {}: {why}", row.target);
+        }
     }
     for row in rows {
         for why in &row.skipped {
@@ -129,5 +156,17 @@ mod tests {
         assert!(row.holds());
         assert!(!Row { ram_measured: Some(101), ..row.clone() }.holds());
         assert!(!Row { mismatches: 1, ..row }.holds());
+    }
+
+    #[test]
+    fn what_does_not_hold_is_said() {
+        let mut row = Row { target: "m4".to_owned(), mismatches: 2, ..Row::default() };
+        row.fails("too much code");
+        row.ram_measured = Some(101);
+        row.ram_predicted = Some(100);
+        assert!(!row.holds());
+        let text = table(&[row]);
+        assert!(text.contains("failed: m4: too much code\nfailed: m4: 2 results unlike"), "{text}");
+        assert!(text.contains("101 bytes of memory were touched, 100"), "{text}");
     }
 }
