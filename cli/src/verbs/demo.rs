@@ -42,7 +42,7 @@ pub struct Demo {
     #[arg(short, long, value_name = "DIR", default_value = "ocellus-demo")]
     output_dir: PathBuf,
     /// Training steps.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 250)]
     steps: u64,
     #[command(flatten)]
     engine: Engine,
