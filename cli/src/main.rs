@@ -10,6 +10,7 @@ mod caption_accuracy;
 mod captioning;
 mod dataset;
 mod draw;
+mod kernel;
 mod layers;
 mod look;
 mod map;

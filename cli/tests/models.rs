@@ -134,6 +134,8 @@ fn inspect_opens_every_kind_of_file() {
         assert_eq!(ocellus(&arguments!["inspect", file, "--json"]).ends(0).json()["kind"], kind);
         assert!(!ocellus(&arguments!["inspect", file]).ends(0).out.is_empty());
     }
+    let layouts = ocellus(&arguments!["inspect", &plan, "--json"]).ends(0).json()["layouts"].clone();
+    assert!(layouts.as_array().unwrap().iter().any(|l| l.is_string()), "a convolution has a layout: {layouts}");
     let garbage = at(&dir, "garbage");
     std::fs::write(&garbage, b"neither fish nor fowl").unwrap();
     ocellus(&arguments!["inspect", &garbage]).ends(1);

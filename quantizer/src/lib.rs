@@ -9,7 +9,8 @@
 //! - Nodes without a quantization rule stay float, and the [`Report`] names them.
 //!
 //! It is not quantization-aware training: weights are rounded as they are. What their rounding does to the mean of a layer
-//! can be taken back by its bias ([`Options::correction_batches`]).
+//! can be taken back by its bias ([`Options::correction_batches`]); what neighbouring layers waste on channels of unlike
+//! ranges, by [`Options::equalize`].
 //!
 //! ```
 //! use ocellus_graph::{DataType, Tensor};
@@ -36,6 +37,7 @@
 mod calibrate;
 mod correct;
 mod entropy;
+mod equalize;
 mod error;
 mod executor;
 mod histogram;
@@ -81,12 +83,14 @@ pub struct Options {
     pub report_batches: usize,
     /// How many calibration batches the biases are corrected by; 0 for none.
     pub correction_batches: usize,
+    /// Whether the ranges of channels are shared between neighbouring layers before anything else.
+    pub equalize: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (method, activations) = (Method::default(), Activations::default());
-        Self { method, activations, exclude: Vec::new(), report_batches: 2, correction_batches: 0 }
+        Self { method, activations, exclude: Vec::new(), report_batches: 2, correction_batches: 0, equalize: false }
     }
 }
 
@@ -105,7 +109,8 @@ pub fn quantize(
     batches: Batches,
 ) -> Result<(Model, Report), QuantizeError> {
     options.method.check()?;
-    let float = prepared(model)?;
+    let mut float = prepared(model)?;
+    let equalized = if options.equalize { equalize::equalize(&mut float) } else { 0 };
     let exclude: HashSet<&str> = options.exclude.iter().map(String::as_str).collect();
     check_names(&float, &exclude)?;
     let treatments = select::select(&float.graph, &exclude);
@@ -129,6 +134,7 @@ pub fn quantize(
 
     let parts = Parts { float: &float, integer: &integer, dequantized: &inserted.dequantized };
     let mut report = parts.report(inserted.layers, float_nodes, &found, options, executor)?;
+    report.equalized = equalized;
     report.recipe = Recipe::new(&float, options, &found.params, &biases);
     Ok((integer, report))
 }
@@ -181,6 +187,7 @@ impl Parts<'_> {
             outputs: graph.outputs.iter().map(|&v| Output { name: name(v), sqnr_db: figure(v) }).collect(),
             float_nodes,
             accuracy: None,
+            equalized: 0,
             recipe: Recipe::default(),
         })
     }

@@ -6,7 +6,7 @@ use ocellus_graph::{Model, Tensor, ValueId};
 use serde::{Deserialize, Serialize};
 
 use crate::params::{Activations, Params};
-use crate::{Options, QuantizeError, check_names, insert, prepared, refused, scales, select};
+use crate::{Options, QuantizeError, check_names, equalize, insert, prepared, refused, scales, select};
 
 /// Everything that an 8-bit model is made with, beside the float model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Recipe {
     pub exclude: Vec<String>,
     /// Scale and zero point of every value that was observed, by name.
     pub scales: BTreeMap<String, (f32, i32)>,
+    /// Whether the ranges of channels were shared between neighbouring layers first.
+    #[serde(default)]
+    pub equalize: bool,
     /// Biases that were corrected, by name.
     #[serde(default)]
     pub biases: BTreeMap<String, Vec<f32>>,
@@ -35,7 +38,13 @@ impl Recipe {
         let name = |v: &ValueId| model.graph.value(*v).name.clone();
         let scales = found.iter().map(|(v, p)| (name(v), (p.scale, p.zero_point))).collect();
         let biases = biases.iter().map(|(v, tensor)| (name(v), tensor.to_f32())).collect();
-        Self { activations: options.activations, exclude: options.exclude.clone(), scales, biases }
+        Self {
+            activations: options.activations,
+            exclude: options.exclude.clone(),
+            scales,
+            equalize: options.equalize,
+            biases,
+        }
     }
 
     /// The recipe that a model carries; `None` where it carries none.
@@ -60,6 +69,9 @@ impl Recipe {
 pub fn requantize(model: &Model, recipe: &Recipe) -> Result<Model, QuantizeError> {
     let mut float = prepared(model)?;
     float.metadata.remove(Recipe::KEY);
+    if recipe.equalize {
+        equalize::equalize(&mut float);
+    }
     let exclude: HashSet<&str> = recipe.exclude.iter().map(String::as_str).collect();
     check_names(&float, &exclude)?;
     let treatments = select::select(&float.graph, &exclude);

@@ -31,6 +31,9 @@ pub struct Report {
     pub float_nodes: Vec<FloatNode>,
     /// Accuracy before and after, where it was measured.
     pub accuracy: Option<Accuracy>,
+    /// Pairs of layers that shared the ranges of the channels between them.
+    #[serde(default)]
+    pub equalized: usize,
     /// What the integer model is made with again.
     #[serde(default)]
     pub recipe: Recipe,
@@ -193,6 +196,9 @@ impl fmt::Display for Report {
                 l.node, l.op
             )?;
         }
+        if self.equalized > 0 {
+            writeln!(f, "channels equalized between {} pairs of layers", self.equalized)?;
+        }
         for o in &self.outputs {
             writeln!(f, "output {:?}: {} dB", o.name, figure(o.sqnr_db, missing))?;
         }
@@ -231,6 +237,7 @@ mod tests {
             layers,
             outputs: vec![Output { name: "y".to_owned(), sqnr_db: Some(30.0) }],
             float_nodes: vec![FloatNode { node: "n".to_owned(), op: "Lstm".to_owned(), reason: "why".to_owned() }],
+            equalized: 0,
             accuracy: Some(Accuracy { float: 0.91, int8: 0.905 }),
             recipe: Recipe::default(),
         }

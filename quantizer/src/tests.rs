@@ -466,7 +466,7 @@ fn corrected_biases_keep_the_mean() {
 #[test]
 fn the_same_model_is_made_again_from_its_recipe() {
     let model = net();
-    let options = Options { correction_batches: 2, ..Options::default() };
+    let options = Options { correction_batches: 2, equalize: true, ..Options::default() };
     let (first, report) = run_quantize(&model, &options).unwrap();
     let mut kept = model.clone();
     report.recipe.describe(&mut kept.metadata);

@@ -11,6 +11,7 @@ use ocellus_trainer::checkpoint::load_checkpoint;
 use ocellus_trainer::data::read_idx;
 use serde_json::{Value, json};
 
+use crate::kernel::Kernel;
 use crate::map::map_file;
 use crate::model_file::is_plan;
 use crate::npy;
@@ -169,7 +170,8 @@ fn step_text(name: &str, step: &Step<'_>) -> String {
         Space::Absent => "none".to_owned(),
     };
     let (reads, writes): (Vec<_>, Vec<_>) = (step.reads().map(operand).collect(), step.writes().map(operand).collect());
-    format!("{name}: {} -> {}", reads.join(", "), writes.join(", "))
+    let kernel = Kernel::of(step).map_or_else(String::new, |k| format!(" [{}]", k.text()));
+    format!("{name}: {} -> {}{kernel}", reads.join(", "), writes.join(", "))
 }
 
 fn plan(path: &Path) -> Result<(String, Value)> {
@@ -205,6 +207,7 @@ fn plan(path: &Path) -> Result<(String, Value)> {
     let value = json!({
         "kind": "plan", "plan_bytes": map.len(), "arena_bytes": plan.arena_bytes(),
         "weights_bytes": plan.weights().len(), "step_table_bytes": plan.step_words() * 4, "steps": names,
+        "layouts": steps.iter().map(|s| Kernel::of(s).map(|k| k.layout)).collect::<Vec<_>>(),
         "inputs": plan.inputs().map(port).collect::<Vec<_>>(), "outputs": plan.outputs().map(port).collect::<Vec<_>>(),
         "metadata": metadata,
     });

@@ -64,6 +64,9 @@ pub struct Quantization {
     /// Correct the biases by so many inputs of the calibration, for the shifts that rounded weights cause.
     #[arg(long, value_name = "INPUTS", num_args = 0..=1, default_value_t = 0, default_missing_value = "64")]
     bias_correction: usize,
+    /// Share the ranges of channels between neighbouring layers first (cross-layer equalization).
+    #[arg(long)]
+    equalize: bool,
     /// A node that stays float, by name.
     #[arg(long, value_name = "NODE")]
     exclude: Vec<String>,
@@ -155,6 +158,7 @@ impl Quantization {
             activations: if self.symmetric { Activations::Symmetric } else { Activations::Asymmetric },
             exclude: self.exclude.clone(),
             correction_batches: self.bias_correction,
+            equalize: self.equalize,
             ..Options::default()
         };
         let mut quantized = quantize_over(float, &options, backend.as_ref(), self.batches(calibration, float)?)?;

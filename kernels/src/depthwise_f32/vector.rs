@@ -1,5 +1,5 @@
 //! The vector variant: runs of pixels whose columns of taps lie inside the input, in tiles of 4 pixels times 2 vectors of
-//! channels that share their weights.
+//! channels that share their weights. Where a kernel of three columns moves on by one, neighbours share their inputs too.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
 use core::ops::Range;
@@ -84,24 +84,32 @@ unsafe fn all_pixels<S: Simd, const V: usize>(
     count: usize,
 ) {
     let mut pixel = 0;
+    let overlapping = run.taps[1] == 3 && run.steps[1] == run.pixel_step;
     while pixel + 4 <= run.pixels {
-        // SAFETY: the caller's promise; the run has these pixels.
-        unsafe { tile::<S, 4, V>(simd, params, operands, run, y, [channel, count, pixel]) };
+        let at = [channel, count, pixel];
+        if overlapping {
+            // SAFETY: the caller's promise; the run has these pixels, three columns of taps, and steps of one column.
+            unsafe { tile::<S, 4, V, 3>(simd, params, operands, run, y, at) };
+        } else {
+            // SAFETY: the caller's promise; the run has these pixels.
+            unsafe { tile::<S, 4, V, 1>(simd, params, operands, run, y, at) };
+        }
         pixel += 4;
     }
     while pixel < run.pixels {
         // SAFETY: as above.
-        unsafe { tile::<S, 1, V>(simd, params, operands, run, y, [channel, count, pixel]) };
+        unsafe { tile::<S, 1, V, 1>(simd, params, operands, run, y, [channel, count, pixel]) };
         pixel += 1;
     }
 }
 
-/// `P` pixels from `pixel` on, `V` vectors from `channel` on, each of the first `count` lanes.
+/// `P` pixels from `pixel` on, `V` vectors from `channel` on, each of the first `count` lanes; `T` columns of taps at a time.
 ///
 /// # Safety
-/// As for [`all_channels`]; pixels and channels exist.
+/// As for [`all_channels`]; pixels and channels exist. With more than one column at a time, the run's columns of taps are a
+/// multiple of them, and as far apart as its pixels.
 #[inline(always)]
-unsafe fn tile<S: Simd, const P: usize, const V: usize>(
+unsafe fn tile<S: Simd, const P: usize, const V: usize, const T: usize>(
     simd: S,
     params: &Params,
     operands: &Operands<'_>,
@@ -122,19 +130,31 @@ unsafe fn tile<S: Simd, const P: usize, const V: usize>(
     }
     let x = operands.x.as_ptr().wrapping_add(run.x + pixel * run.pixel_step + channel);
     for row in 0..run.taps[0] {
-        for column in 0..run.taps[1] {
+        let mut column = 0;
+        while column < run.taps[1] {
             let tap = (run.first[0] + row) * params.geometry.kernel_width as usize + run.first[1] + column;
             let weights = operands.weights.as_ptr().wrapping_add(tap * channels + channel);
             let x = x.wrapping_add(row * run.steps[0] + column * run.steps[1]);
-            let mut factors = [simd.splat(0.0); V];
-            for (v, factor) in factors.iter_mut().enumerate() {
-                *factor = load(weights.wrapping_add(v * S::LANES));
-            }
-            for (p, sums) in sums.iter_mut().enumerate() {
-                for (v, (sum, &factor)) in sums.iter_mut().zip(&factors).enumerate() {
-                    *sum = simd.fma(load(x.wrapping_add(p * run.pixel_step + v * S::LANES)), factor, *sum);
+            let mut factors = [[simd.splat(0.0); V]; T];
+            for (t, factors) in factors.iter_mut().enumerate() {
+                for (v, factor) in factors.iter_mut().enumerate() {
+                    *factor = load(weights.wrapping_add(t * channels + v * S::LANES));
                 }
             }
+            // What pixel `p` reads for tap `t` lies `p + t` pixels from the first.
+            for place in 0..P + T - 1 {
+                let mut inputs = [simd.splat(0.0); V];
+                for (v, input) in inputs.iter_mut().enumerate() {
+                    *input = load(x.wrapping_add(place * run.pixel_step + v * S::LANES));
+                }
+                for (t, factors) in factors.iter().enumerate() {
+                    let Some(sums) = place.checked_sub(t).and_then(|p| sums.get_mut(p)) else { continue };
+                    for ((sum, &input), &factor) in sums.iter_mut().zip(&inputs).zip(factors) {
+                        *sum = simd.fma(input, factor, *sum);
+                    }
+                }
+            }
+            column += T;
         }
     }
     let (low, high) = (simd.splat(params.low), simd.splat(params.high));

@@ -1,0 +1,83 @@
+//! What the compiler chose for a step: of a convolution, the layout of its weights, which names the kernel that reads it.
+
+use ocellus_plan::args::{
+    ConvAddF32, ConvAddI8, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,
+};
+use ocellus_plan::{Arguments, Reader, Step};
+
+/// A convolution and its kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    geometry: ConvGeometry,
+    /// The layout, as the plan's description calls it.
+    pub layout: &'static str,
+    /// How it computes.
+    pub method: &'static str,
+}
+
+impl Kernel {
+    /// The kernel of a step; `None` for one that is no convolution.
+    pub fn of(step: &Step<'_>) -> Option<Self> {
+        let int8 = |geometry, number| Some(Self::new(geometry, int8_layout(number)));
+        let float = |geometry, number| Some(Self::new(geometry, float_layout(number)));
+        match step.code {
+            ConvI8::CODE => read::<ConvI8>(step).and_then(|a| int8(a.geometry, a.layout)),
+            ConvAddI8::CODE => read::<ConvAddI8>(step).and_then(|a| int8(a.geometry, a.layout)),
+            DepthwiseI8::CODE => read::<DepthwiseI8>(step).and_then(|a| int8(a.geometry, Layout::TAPS)),
+            ConvF32::CODE => read::<ConvF32>(step).and_then(|a| float(a.geometry, a.layout)),
+            ConvAddF32::CODE => read::<ConvAddF32>(step).and_then(|a| float(a.geometry, a.layout)),
+            DepthwiseF32::CODE => read::<DepthwiseF32>(step).and_then(|a| float(a.geometry, FloatLayout::TAPS)),
+            _ => None,
+        }
+    }
+
+    fn new(geometry: ConvGeometry, (layout, method): (&'static str, &'static str)) -> Self {
+        Self { geometry, layout, method }
+    }
+
+    /// A line about it.
+    pub fn text(&self) -> String {
+        let g = &self.geometry;
+        format!(
+            "{}x{} kernel, step {}x{}, {}x{}x{} to {}x{}x{}, {}: {}",
+            g.kernel_height,
+            g.kernel_width,
+            g.stride_height,
+            g.stride_width,
+            g.in_height,
+            g.in_width,
+            g.in_channels,
+            g.out_height,
+            g.out_width,
+            g.out_channels,
+            self.layout,
+            self.method
+        )
+    }
+}
+
+fn read<A: Arguments>(step: &Step<'_>) -> Option<A> {
+    A::get(&mut Reader::new(step.args))
+}
+
+fn int8_layout(number: u32) -> (&'static str, &'static str) {
+    match number {
+        Layout::ROWS => ("ROWS", "dot products of rows"),
+        Layout::O16K4 => ("O16K4", "tiles of 16 channels, four products at once"),
+        Layout::O16I4 => ("O16I4", "tiles of 16 channels, four products at once"),
+        Layout::O16K2 => ("O16K2", "tiles of 16 channels, pairs of products"),
+        Layout::TAPS => ("TAPS", "depthwise, channels side by side"),
+        Layout::WINOGRAD => ("WINOGRAD", "Winograd F(2x2, 3x3) in whole numbers"),
+        _ => ("unknown", "unknown"),
+    }
+}
+
+fn float_layout(number: u32) -> (&'static str, &'static str) {
+    match number {
+        FloatLayout::ROWS => ("ROWS", "one output at a time"),
+        FloatLayout::O16 => ("O16", "tiles of 16 channels"),
+        FloatLayout::TAPS => ("TAPS", "depthwise, channels side by side"),
+        FloatLayout::WINOGRAD => ("WINOGRAD", "Winograd F(2x2, 3x3)"),
+        _ => ("unknown", "unknown"),
+    }
+}
