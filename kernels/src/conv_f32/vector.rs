@@ -6,6 +6,7 @@
 use core::ops::Range;
 
 use super::{Operands, Params};
+use crate::geometry::Axis;
 use crate::rows::rows_mut;
 use crate::simd::{Body, Kernel, Simd};
 use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
@@ -20,6 +21,8 @@ pub(super) struct Job<'a> {
     params: &'a Params,
     x: &'a [f32],
     panel: Panel<'a>,
+    /// Whether an output pixel is made of the input pixel at its place, and of that alone.
+    pixelwise: bool,
 }
 
 impl<'a> Job<'a> {
@@ -36,7 +39,9 @@ impl<'a> Job<'a> {
             high: params.high,
         };
         let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
-        fits.then_some(Self { params, x: operands.x, panel })
+        let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
+        let pixelwise = same(g.rows()) && same(g.columns());
+        fits.then_some(Self { params, x: operands.x, panel, pixelwise })
     }
 
     /// Cuts a range of output pixels into chunks whose inputs and outputs stay in the nearer caches while all channels
@@ -110,11 +115,12 @@ fn one_pass<S: Simd>(simd: S, job: Job<'_>, pass: Pass, chunk: &Range<u32>, y: &
     let g = &job.params.geometry;
     let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, chunk.start);
     let windows = &mut windows;
-    let (mut y, mut left) = (y, chunk.len());
+    let (mut y, mut left, mut first) = (y, chunk.len(), chunk.start as usize);
     while left > 0 {
         let (size, count) = next_tiles(sizes(S::LANES, pass.vectors), left);
-        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, windows, y });
+        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, first, windows, y });
         let done = size.wrapping_mul(count);
+        first = first.wrapping_add(done);
         y = y.get_mut(done.wrapping_mul(job.panel.channels)..).unwrap_or_default();
         left = left.wrapping_sub(done);
     }
@@ -125,6 +131,8 @@ struct Tiles<'a, 'w, const P: usize, const C: usize> {
     job: Job<'a>,
     pass: Pass,
     count: usize,
+    /// The first pixel.
+    first: usize,
     windows: &'w mut Windows,
     /// Outputs from the first pixel on.
     y: &'w mut [f32],
@@ -133,14 +141,21 @@ struct Tiles<'a, 'w, const P: usize, const C: usize> {
 impl<const P: usize, const C: usize> Body for Tiles<'_, '_, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { job, pass, count, windows, y } = self;
+        let Self { job, pass, count, first: mut pixel, windows, y } = self;
         let channels = job.panel.channels;
         let mut list = Stretches::<P>::new(job.x);
         for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
-            let tile: [Window; P] = windows.take();
-            if job.fill(windows, &tile, &mut list).is_none() {
+            let filled = if job.pixelwise {
+                list.clear();
+                list.push_rows(pixel.wrapping_mul(job.panel.products), job.panel.products)
+            } else {
+                let tile: [Window; P] = windows.take();
+                job.fill(windows, &tile, &mut list)
+            };
+            if filled.is_none() {
                 return;
             }
+            pixel = pixel.wrapping_add(P);
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
                 let mut sums = job.panel.start::<S, P, C>(simd, first);

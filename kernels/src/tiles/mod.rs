@@ -69,6 +69,21 @@ impl<'a, const P: usize> Stretches<'a, P> {
         Some(())
     }
 
+    /// Adds rows of `len` elements that stand one after the other, from `start` on; the weights begin at 0. `None` where
+    /// that is outside the input, or the list is full.
+    #[inline(always)]
+    pub(crate) fn push_rows(&mut self, start: usize, len: usize) -> Option<()> {
+        let mut next = self.x.get(start..)?.get(..len.wrapping_mul(P))?.as_ptr();
+        let mut x = [core::ptr::null(); P];
+        for to in &mut x {
+            *to = next;
+            next = next.wrapping_add(len);
+        }
+        self.all.get_mut(self.count)?.write(Stretch { x, first: 0, len });
+        self.count = self.count.wrapping_add(1);
+        Some(())
+    }
+
     #[inline(always)]
     fn push_part(&mut self, starts: &[Option<usize>; P], skip: usize, first: usize, len: usize) -> Option<()> {
         let mut x = [core::ptr::null(); P];

@@ -67,10 +67,13 @@ impl Panel<'_> {
     #[inline(always)]
     pub(crate) fn start<S: Simd, const P: usize, const C: usize>(&self, simd: S, channel: usize) -> [[S::F32; C]; P] {
         let mut sums = [[simd.splat(0.0); C]; P];
+        let bias = self.bias.get(channel..).unwrap_or(&[]);
+        let full = bias.len() >= C.wrapping_mul(S::LANES);
         for c in 0..C {
-            let bias = self.bias.get(channel.wrapping_add(c.wrapping_mul(S::LANES))..).unwrap_or(&[]);
+            let bias = bias.get(c.wrapping_mul(S::LANES)..).unwrap_or(&[]);
             // SAFETY: as many elements are loaded as there are.
-            let bias = unsafe { simd.load_first(bias.as_ptr(), bias.len()) };
+            let bias =
+                unsafe { if full { simd.load(bias.as_ptr()) } else { simd.load_first(bias.as_ptr(), bias.len()) } };
             for sums in &mut sums {
                 // Of both zeros the sum is the positive one, which padding leaves as it is.
                 if let Some(sum) = sums.get_mut(c) {
@@ -136,14 +139,26 @@ impl Panel<'_> {
         y: &mut [f32],
     ) {
         let (low, high) = (simd.splat(self.low), simd.splat(self.high));
-        let full = channel.wrapping_add(C.wrapping_mul(S::LANES)) <= self.channels;
+        let end = channel.wrapping_add(C.wrapping_mul(S::LANES));
+        if end <= self.channels && P.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(end) <= y.len() {
+            let mut row = y.as_mut_ptr().wrapping_add(channel);
+            for sums in sums {
+                for (c, &sum) in sums.iter().enumerate() {
+                    let to = row.wrapping_add(c.wrapping_mul(S::LANES));
+                    // SAFETY: the last row ends within y, and with it all.
+                    unsafe { simd.store(to, simd.min(high, simd.max(low, sum))) };
+                }
+                row = row.wrapping_add(pitch);
+            }
+            return;
+        }
         for (p, sums) in sums.iter().enumerate() {
             let row = y.get_mut(p.wrapping_mul(pitch)..).and_then(|y| y.get_mut(..self.channels));
             let Some(row) = row else { return };
             for (c, &sum) in sums.iter().enumerate() {
                 let v = simd.min(high, simd.max(low, sum));
                 let at = channel.wrapping_add(c.wrapping_mul(S::LANES));
-                if full || at.wrapping_add(S::LANES) <= self.channels {
+                if at.wrapping_add(S::LANES) <= self.channels {
                     // SAFETY: the row holds these channels.
                     unsafe { simd.store(row.as_mut_ptr().add(at), v) };
                 } else if let Some(rest) = row.get_mut(at..) {
