@@ -83,27 +83,26 @@ unsafe fn all_pixels<S: Simd, const V: usize>(
     channel: usize,
     count: usize,
 ) {
-    let mut pixel = 0;
     let overlapping = run.taps[1] == 3 && run.steps[1] == run.pixel_step;
-    while pixel + 4 <= run.pixels {
-        let at = [channel, count, pixel];
-        if overlapping {
-            // SAFETY: the caller's promise; the run has these pixels, three columns of taps, and steps of one column.
-            unsafe { tile::<S, 4, V, 3>(simd, params, operands, run, y, at) };
-        } else {
-            // SAFETY: the caller's promise; the run has these pixels.
-            unsafe { tile::<S, 4, V, 1>(simd, params, operands, run, y, at) };
-        }
-        pixel += 4;
-    }
+    let mut pixel = 0;
     while pixel < run.pixels {
-        // SAFETY: as above.
-        unsafe { tile::<S, 1, V, 1>(simd, params, operands, run, y, [channel, count, pixel]) };
-        pixel += 1;
+        let at = [channel, count, pixel];
+        // SAFETY: the caller's promise; the run has these pixels, and, where they overlap, three columns of taps and steps
+        // of one column.
+        pixel += unsafe {
+            match (run.pixels - pixel, overlapping) {
+                (4.., true) => tile::<S, 4, V, 3>(simd, params, operands, run, y, at),
+                (4.., false) => tile::<S, 4, V, 1>(simd, params, operands, run, y, at),
+                (2 | 3, true) => tile::<S, 2, V, 3>(simd, params, operands, run, y, at),
+                (2 | 3, false) => tile::<S, 2, V, 1>(simd, params, operands, run, y, at),
+                _ => tile::<S, 1, V, 1>(simd, params, operands, run, y, at),
+            }
+        };
     }
 }
 
-/// `P` pixels from `pixel` on, `V` vectors from `channel` on, each of the first `count` lanes; `T` columns of taps at a time.
+/// `P` pixels from `pixel` on, `V` vectors from `channel` on, each of the first `count` lanes; `T` columns of taps at a time. Returns
+/// `P`.
 ///
 /// # Safety
 /// As for [`all_channels`]; pixels and channels exist. With more than one column at a time, the run's columns of taps are a
@@ -116,7 +115,7 @@ unsafe fn tile<S: Simd, const P: usize, const V: usize, const T: usize>(
     run: &Run,
     y: &mut [f32],
     [channel, count, pixel]: [usize; 3],
-) {
+) -> usize {
     let (channels, full) = (operands.bias.len(), count == S::LANES);
     let load = |from: *const f32| {
         // SAFETY: the caller's promise; as many lanes are loaded as there are channels.
@@ -166,4 +165,5 @@ unsafe fn tile<S: Simd, const P: usize, const V: usize, const T: usize>(
             unsafe { if full { simd.store(to, sum) } else { simd.store_first(to, count, sum) } };
         }
     }
+    P
 }
