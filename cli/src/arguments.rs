@@ -50,8 +50,13 @@ pub fn target(name: &str) -> Result<Isa, String> {
         "native" => return Ok(Isa::best()),
         "portable" => Level::Portable,
         "avx2" => Level::Avx2,
+        "avxvnni" => Level::AvxVnni,
         "avx512vnni" => Level::Avx512Vnni,
-        _ => return Err(format!("no target is called {name:?}; the targets are native, portable, avx2, avx512vnni")),
+        _ => {
+            return Err(format!(
+                "no target is called {name:?}; the targets are native, portable, avx2, avxvnni, avx512vnni"
+            ));
+        }
     };
     Isa::of(level).ok_or_else(|| format!("this CPU has no {name}; portable runs everywhere"))
 }
@@ -72,7 +77,7 @@ pub struct CompileArgs {
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     pub shapes: Vec<(String, Vec<usize>)>,
-    /// What the weights are packed for: native, portable, avx2, avx512vnni. Any of them runs the plan, this one best.
+    /// What the weights are packed for: native, portable, avx2, avxvnni, avx512vnni. Any of them runs the plan, this one best.
     #[arg(long, default_value = "native", value_parser = target)]
     pub target: Isa,
 }

@@ -21,8 +21,9 @@ pub struct Processor {
 
 impl Processor {
     /// Processors. Whole cache lines matter on large ones, bytes on small ones.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::large("x86-64-v3", Level::Avx2),
+        Self::large("x86-64-v3+avxvnni", Level::AvxVnni),
         Self::large("x86-64-v4", Level::Avx512Vnni),
         Self::large("aarch64", Level::Neon),
         Self::board("cortex-m4", Level::Dsp),

@@ -1,12 +1,15 @@
 //! Which instruction sets this CPU has.
 
-/// Instruction sets for which kernels have a file, ordered: a CPU with a later one has the earlier ones of its family.
+/// Instruction sets for which kernels have a file, ordered: a CPU with a later one runs the kernels of the earlier
+/// ones of its family, but for AVX-VNNI's on AVX-512, which has instructions of its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {
     /// No more than the language.
     Portable,
     /// x86-64 AVX2 and FMA.
     Avx2,
+    /// x86-64 AVX2 with AVX-VNNI.
+    AvxVnni,
     /// x86-64 AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
     /// aarch64 NEON, which every such CPU has.
@@ -23,14 +26,24 @@ pub enum Level {
 
 impl Level {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::Dotprod, Self::I8mm, Self::Dsp, Self::Helium];
+    pub const ALL: [Self; 9] = [
+        Self::Portable,
+        Self::Avx2,
+        Self::AvxVnni,
+        Self::Avx512Vnni,
+        Self::Neon,
+        Self::Dotprod,
+        Self::I8mm,
+        Self::Dsp,
+        Self::Helium,
+    ];
 
     /// Its name on the command line and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
@@ -46,9 +59,11 @@ impl Level {
             Self::Portable => true,
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
-            #[cfg(all(target_arch = "x86_64", feature = "emulated-avx512"))]
-            Self::Avx512Vnni => Self::Avx2.is_here(),
-            #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated-avx512")))]
+            #[cfg(all(target_arch = "x86_64", feature = "emulated"))]
+            Self::AvxVnni | Self::Avx512Vnni => Self::Avx2.is_here(),
+            #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
+            Self::AvxVnni => Self::Avx2.is_here() && std::arch::is_x86_feature_detected!("avxvnni"),
+            #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
             Self::Avx512Vnni => {
                 Self::Avx2.is_here()
                     && std::arch::is_x86_feature_detected!("avx512f")
@@ -64,7 +79,7 @@ impl Level {
             Self::Dsp => cfg!(all(target_arch = "arm", feature = "dsp")),
             Self::Helium => cfg!(all(target_arch = "arm", feature = "helium")),
             #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Self::Avx2 | Self::Avx512Vnni => false,
+            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
             #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
             Self::Dotprod | Self::I8mm => false,
         }

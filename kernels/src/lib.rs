@@ -20,8 +20,6 @@ pub mod arg_max;
 mod assembly;
 pub mod average_pool_f32;
 pub mod average_pool_i8;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 pub mod binary;
 pub mod broadcast;
 pub mod cast;
@@ -44,6 +42,8 @@ pub mod gather;
 mod gemv;
 pub mod geometry;
 pub mod gru;
+#[cfg(target_arch = "x86_64")]
+mod intrinsics;
 mod isa;
 pub mod lp_pool;
 pub mod lrn;

@@ -86,7 +86,7 @@ pub struct Operands<'a> {
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16, layout::WINOGRAD],
-        Level::Avx2 | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => {
+        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => {
             &[layout::WINOGRAD, layout::O16, layout::ROWS]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],

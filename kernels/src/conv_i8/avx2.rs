@@ -8,6 +8,7 @@
 use core::arch::x86_64::*;
 use core::ops::Range;
 
+use super::gathered::{GROUP, TILE, gathered};
 use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
@@ -25,140 +26,22 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-/// Most pixels of a tile.
-const TILE: usize = 6;
-/// Bytes of gathered inputs over which a block of weights passes before the next one comes.
-const GROUP: usize = 24 << 10;
+/// Inputs in int16.
+type Element = i16;
+/// Pairs.
+const TOGETHER: usize = 2;
+const HEAD: usize = 0;
 
-/// All pixels.
+gathered!("avx2");
+
+/// What the sums start at.
+///
+/// # Safety
+/// None; other variants read what stands before the weights.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn all(job: &Job<'_>, y: &mut [i8]) {
-    let mut memory = Memory::new();
-    let panel = Panel::<i16>::new(&mut memory, job.depth, job.flat);
-    let finish = Finish::new(&job.params.output, job.operands.multipliers);
-    let mut group = Group { job, panel: &panel, finish: &finish, windows: job.windows.clone(), done: 0 };
-    let whole = panel.length >= job.depth;
-    let tiles = GROUP.checked_div(panel.pitch.wrapping_mul(2 * TILE)).unwrap_or(1).clamp(1, 8);
-    let most = if whole { tiles.wrapping_mul(TILE).min(panel.capacity) } else { 1 };
-    let mut y = y;
-    while group.done < job.pixels {
-        let count = job.pixels.wrapping_sub(group.done).min(most);
-        let Some((rows, rest)) = y.split_at_mut_checked(count.wrapping_mul(job.channels)) else { return };
-        if whole {
-            group.gather(count);
-            group.products(count, rows);
-        } else {
-            group.long_pixel(rows);
-        }
-        group.done = group.done.wrapping_add(count);
-        y = rest;
-    }
-}
-
-/// The next pixels, all channels of which are computed from one panel.
-struct Group<'a> {
-    job: &'a Job<'a>,
-    panel: &'a Panel<i16>,
-    finish: &'a Finish,
-    windows: Windows,
-    /// Pixels before them.
-    done: usize,
-}
-
-impl Group<'_> {
-    /// Gathers the next windows, as many as the panel has room for at most.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn gather(&mut self, count: usize) {
-        if let Some(x) = self.job.stretch(self.done, count) {
-            copy(x.as_ptr(), self.panel.rows, x.len());
-            return;
-        }
-        if self.job.flat {
-            // The stretch ends too near the end of the input, and the walk has not followed.
-            self.windows = self.job.windows_from(self.done);
-        }
-        for row in 0..count {
-            let window = self.windows.next();
-            self.gather_part(&window, row, &(0..self.job.depth));
-        }
-    }
-
-    /// Gathers a part of a window into a row of the panel.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn gather_part(&self, window: &Window, row: usize, part: &Range<usize>) {
-        let row = self.panel.rows.wrapping_add(row.wrapping_mul(self.panel.pitch));
-        // SAFETY: the panel has room for as many rows, and for more after the last.
-        unsafe { self.job.gather(window, part, row, |from, to, n| copy(from, to, n)) };
-    }
-
-    /// All channels of the gathered pixels.
-    #[target_feature(enable = "avx2")]
-    fn products(&self, count: usize, y: &mut [i8]) {
-        let block = self.job.depth.next_multiple_of(2).wrapping_mul(16);
-        let mut weights = self.job.operands.weights.as_ptr();
-        let mut channel = 0;
-        while channel < self.job.channels {
-            let mut first = 0usize;
-            while first < count {
-                first = match count.wrapping_sub(first) {
-                    TILE.. => self.tile::<TILE>(first, channel, weights, y),
-                    4 | 5 => self.tile::<4>(first, channel, weights, y),
-                    2 | 3 => self.tile::<2>(first, channel, weights, y),
-                    _ => self.tile::<1>(first, channel, weights, y),
-                };
-            }
-            (channel, weights) = (channel.wrapping_add(16), weights.wrapping_add(block));
-        }
-    }
-
-    /// 16 channels of `P` gathered pixels from `first` on; returns the pixel after them.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn tile<const P: usize>(&self, first: usize, channel: usize, weights: *const i8, y: &mut [i8]) -> usize {
-        let (job, pitch) = (self.job, self.panel.pitch);
-        let rows = (self.panel.rows.wrapping_add(first.wrapping_mul(pitch)).cast_const(), pitch);
-        let (bias, multipliers) = job.requantization(channel);
-        let (sums, steps) = ([load(bias); P], job.depth.div_ceil(2));
-        let wide = job.channels.wrapping_sub(channel) > 8;
-        // SAFETY: the panel holds these rows of as many pairs, a block of weights 32 bytes for each of them.
-        let sums = unsafe {
-            match wide {
-                true => add::<P, 2>(sums, rows, weights, steps),
-                false => add::<P, 1>(sums, rows, weights, steps),
-            }
-        };
-        let y = y.get_mut(first.wrapping_mul(job.channels)..).unwrap_or_default();
-        self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
-        first.wrapping_add(P)
-    }
-
-    /// All channels of the next pixel, whose window is longer than a row of the panel.
-    #[target_feature(enable = "avx2")]
-    fn long_pixel(&mut self, y: &mut [i8]) {
-        let job = self.job;
-        let window = self.windows.next();
-        let block = job.depth.next_multiple_of(2).wrapping_mul(16);
-        let mut weights = job.operands.weights.as_ptr();
-        let mut channel = 0;
-        while channel < job.channels {
-            let (bias, multipliers) = job.requantization(channel);
-            let mut sums = [load(bias)];
-            let mut first = 0usize;
-            while first < job.depth {
-                let part = first..job.depth.min(first.wrapping_add(self.panel.length));
-                self.gather_part(&window, 0, &part);
-                let rows = (self.panel.rows.cast_const(), self.panel.pitch);
-                let weights = weights.wrapping_add(first.wrapping_mul(16));
-                // SAFETY: the row holds as many pairs, and there are 32 bytes of weights for each of them.
-                sums = unsafe { add::<1, 2>(sums, rows, weights, part.len().div_ceil(2)) };
-                first = part.end;
-            }
-            self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
-            (channel, weights) = (channel.wrapping_add(16), weights.wrapping_add(block));
-        }
-    }
+unsafe fn start(bias: &[i32; 16], _: *const i8) -> [__m256i; 2] {
+    load(bias)
 }
 
 /// Widens `n` inputs, 16 at a time, which may be 15 more.

@@ -3,9 +3,9 @@
 //! vpdpbusd multiplies unsigned by signed bytes, so that it gets `x + 128` (x with its top bit flipped), and the sums start
 //! at `bias - 128 * Σ w` over all taps: in wrapping int32 the result is the same.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
-#![cfg_attr(feature = "emulated-avx512", allow(unused_unsafe))] // Functions that need no instruction set are safe.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use crate::avx512::*;
+use crate::intrinsics::*;
 
 use super::tiles::{Job, Stretches};
 use super::{Operands, Params, layout};
@@ -23,7 +23,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn all(job: &Job<'_>, y: &mut [i8]) {
     let (mut block, blocks) = (0, job.blocks());
     while block < blocks {
@@ -51,7 +51,7 @@ struct Strip<'a, const B: usize> {
 }
 
 /// All pixels of `B` blocks, `P` at a time; returns `B`.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i8]) -> usize {
     let strip = prepare::<B>(job, block);
     let mut windows = job.windows.clone();
@@ -67,7 +67,7 @@ fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i
     B
 }
 
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
     let channel = block.wrapping_mul(16);
     let mut strip = Strip {
@@ -96,7 +96,7 @@ fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
 }
 
 /// `128 * Σ w` of every channel of a block.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn sums_of_128(weights: &[i8]) -> __m512i {
     let (mut a, mut b) = (_mm512_setzero_si512(), _mm512_setzero_si512());
     let all_128 = _mm512_set1_epi8(-128);
@@ -116,7 +116,7 @@ fn sums_of_128(weights: &[i8]) -> __m512i {
 }
 
 /// The next `P` pixels, the first of which is `pixel`; returns `P`.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn tile<const P: usize, const B: usize>(
     strip: &Strip<'_, B>,
     windows: &mut Windows,
@@ -154,7 +154,7 @@ fn tile<const P: usize, const B: usize>(
 
 /// The sums of a tile.
 #[inline]
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn sums<const P: usize, const B: usize>(strip: &Strip<'_, B>, mut stretches: Stretches<'_, P>) -> [[__m512i; B]; P] {
     let mut sums = [strip.start; P];
     let mut weights = strip.weights;

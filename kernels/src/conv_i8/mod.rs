@@ -14,10 +14,14 @@ mod avx2_rows;
 mod avx2_winograd;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dots_dsp;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(target_arch = "x86_64")]
+mod gathered;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
 mod helium;
 #[cfg(target_arch = "aarch64")]
@@ -120,6 +124,7 @@ pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
         Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD],
         Level::Avx2 => &[layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, layout::WINOGRAD],
         Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD],
         Level::Neon | Level::Dotprod | Level::I8mm => {
             &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD]
@@ -155,6 +160,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     avx512vnni::run(isa, params, operands, pixels, y)
+        || avxvnni::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
         || avx2_winograd::run(isa, params, operands, pixels, y)
         || avx2_rows::run(isa, params, operands, pixels, y)

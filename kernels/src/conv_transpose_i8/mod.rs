@@ -36,7 +36,7 @@ pub struct Params {
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16K2],
-        Level::Avx2 | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
+        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
         Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }

@@ -1,8 +1,8 @@
 //! AVX-512 VNNI: 4 pixels times 32 channels; vpdpwssd adds the products of two taps at once, exactly.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
-#![cfg_attr(feature = "emulated-avx512", allow(unused_unsafe, clippy::redundant_closure))] // Its functions are safe.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe, clippy::redundant_closure))] // Its functions are safe.
 
-use crate::avx512::*;
+use crate::intrinsics::*;
 
 use super::tiles::{GROUP, Job, Places};
 use super::{Operands, Params};
@@ -21,7 +21,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn all(job: &Job<'_>, y: &mut [i8]) {
     let (mut windows, mut fours, mut ones) = (job.windows.clone(), Places::<4>::new(job), Places::<1>::new(job));
     let mut pixels = y.chunks_exact_mut(job.channels.wrapping_mul(4).max(1));
@@ -34,7 +34,7 @@ fn all(job: &Job<'_>, y: &mut [i8]) {
 }
 
 /// `P` pixels, all channels.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn tile<const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Places<P>, y: &mut [i8]) {
     let mut group = 0;
     while group < job.channels {
@@ -56,7 +56,7 @@ fn tile<const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Place
 /// # Safety
 /// These channels exist and belong to the group of the places.
 #[inline]
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 unsafe fn part<const P: usize>(
     job: &Job<'_>,
     places: &Places<P>,
@@ -112,7 +112,7 @@ unsafe fn part<const P: usize>(
 /// # Safety
 /// The numbers in `mask` can be read.
 #[inline]
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 unsafe fn spread(from: *const i32, mask: __mmask32) -> [__m512i; 2] {
     // SAFETY: the caller's promise.
     let a = unsafe { _mm512_maskz_loadu_epi32(mask as __mmask16, from) };
@@ -125,7 +125,7 @@ unsafe fn spread(from: *const i32, mask: __mmask32) -> [__m512i; 2] {
 
 /// From sums to int8, channels in order.
 #[inline]
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn outputs(job: &Job<'_>, [a, b]: [__m512i; 2], [m, n]: [__m512; 2]) -> __m256i {
     let output = &job.params.output;
     let low = _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);

@@ -1,8 +1,8 @@
 //! AVX-512: 4 rows at a time, two sums of 16 lanes for each.
 #![allow(unsafe_code)] // Loads of vectors, and the entry into code that needs the instruction set.
-#![cfg_attr(feature = "emulated-avx512", allow(unused_unsafe))] // Functions that need no instruction set are safe.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use crate::avx512::*;
+use crate::intrinsics::*;
 
 use crate::rows::rows;
 use crate::{Isa, Level};
@@ -27,7 +27,7 @@ pub(super) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
 }
 
 /// `R` rows. A row takes the same steps for every `R`.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f"))]
 fn add<const R: usize>(rows: &[f32], x: &[f32], y: &mut [f32; R]) {
     let n = x.len();
     if rows.len() != n.wrapping_mul(R) {

@@ -1,8 +1,8 @@
 //! AVX-512: 8 rows times 32 columns, 16 sums in registers; single rows take 64 columns.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
-#![cfg_attr(feature = "emulated-avx512", allow(unused_unsafe))] // Functions that need no instruction set are safe.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use crate::avx512::*;
+use crate::intrinsics::*;
 
 use super::Params;
 use crate::{Isa, Level};
@@ -24,7 +24,7 @@ pub(super) fn run(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]
 }
 
 /// `R` rows of a and y, all columns.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f"))]
 fn strip<const R: usize, const V: usize>(p: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
     let (inner, columns) = (p.inner as usize, p.columns as usize);
     let fits = a.len() == inner.wrapping_mul(R) && y.len() == columns.wrapping_mul(R);
@@ -49,7 +49,7 @@ fn strip<const R: usize, const V: usize>(p: &Params, a: &[f32], b: &[f32], y: &m
 ///
 /// # Safety
 /// `a` holds `R * inner` elements, `b` `inner * columns`, `y` `R * columns`; the columns that are asked for exist.
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f"))]
 #[inline(never)] // On its own, every sum gets a register.
 unsafe fn tile<const R: usize, const V: usize>(
     inner: usize,

@@ -1,8 +1,8 @@
 //! AVX-512: 16 lanes.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
-#![cfg_attr(feature = "emulated-avx512", allow(unused_unsafe))] // Functions that need no instruction set are safe.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use crate::avx512::*;
+use crate::intrinsics::*;
 
 use super::{Body, Simd};
 use crate::{Isa, Level};
@@ -18,7 +18,7 @@ impl Avx512 {
     }
 }
 
-#[cfg_attr(not(feature = "emulated-avx512"), target_feature(enable = "avx512f"))]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f"))]
 #[inline(never)] // On its own, every sum gets a register.
 fn enter<B: Body>(simd: Avx512, body: B) {
     body.run(simd);

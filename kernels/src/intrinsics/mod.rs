@@ -1,0 +1,17 @@
+//! The intrinsics of AVX-512 and AVX-VNNI that kernels use: the language's own, or what they are defined to do.
+//!
+//! With the feature `emulated` every CPU with AVX2 passes for one with AVX-VNNI and AVX-512, and the variants for them are
+//! compiled for these definitions. That is slow, and shows on any machine that their arithmetic, masks and orders are right.
+
+#[cfg(feature = "emulated")]
+mod avx512;
+#[cfg(feature = "emulated")]
+mod avxvnni;
+
+#[cfg(not(feature = "emulated"))]
+pub(crate) use core::arch::x86_64::*;
+
+#[cfg(feature = "emulated")]
+pub(crate) use avx512::*;
+#[cfg(feature = "emulated")]
+pub(crate) use avxvnni::*;
