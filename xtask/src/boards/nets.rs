@@ -72,7 +72,7 @@ fn net_row(
     let program = build(board, toolchain, &compiled.module)?;
     let mut row = answers(board, net, &compiled, &program)?;
     if let Some(counter) = counter {
-        let count = |more: &str| counter.count(emulate::board(board, &program, &["1", more]));
+        let count = |more: &str| counter.count(&emulate::board(board, &program, &["1", more]));
         let instructions = count("1")?.since(&count("0")?);
         row.instr_per_mac = Some(instructions.total() as f64 / macs as f64);
         eprintln!("{}: {} instructions", row.target, instructions.total());
