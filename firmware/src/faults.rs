@@ -43,8 +43,29 @@ pub fn all(plan: &[u8], ops: &'static [OpEntry], steps: &mut [u32], arena: &mut 
     let found = [truncated, damaged, small, words, unknown, shifted, ports, numbers, frame];
     let names =
         ["truncated", "not a plan", "arena", "steps", "operation", "alignment", "ports", "not a number", "frame"];
+    told(&names, &found)
+}
+
+/// Tries a plan that was made for another core: its weights lie as no kernel of this one reads them. Then the same plan with
+/// a bit that flipped on the way, and with a format that nobody knows.
+pub fn foreign(plan: &mut [u8], ops: &'static [OpEntry], steps: &mut [u32], arena: &mut [u8]) -> bool {
+    let layout = Plan::parse(plan).is_ok_and(|plan| {
+        let error = Session::load(plan, ops, Isa::best(), steps, arena).err();
+        matches!(error, Some(LoadError::Step { fault: StepFault::Layout(_), .. }))
+    });
+    plan[plan.len() / 2] ^= 0x10;
+    let bit = Plan::parse(plan).err() == Some(PlanError::Checksum);
+    plan[FORMAT] = 0xFF;
+    let format = matches!(Plan::parse(plan).err(), Some(PlanError::Version(_)));
+    told(&["another core", "a bit", "format"], &[layout, bit, format])
+}
+
+/// Where a plan has its format's version.
+const FORMAT: usize = 8;
+
+fn told(names: &[&str], found: &[bool]) -> bool {
     for (name, found) in names.iter().zip(found) {
-        println!("fault {name} {}", if found { "refused" } else { "NOT REFUSED" });
+        println!("fault {name} {}", if *found { "refused" } else { "NOT REFUSED" });
     }
     found.iter().all(|&f| f)
 }

@@ -7,6 +7,8 @@ pub mod samples;
 use core::ffi::CStr;
 
 use semihosting::experimental::env;
+use semihosting::fs::File;
+use semihosting::io::Read;
 
 /// The longest command line.
 const COMMAND: usize = 512;
@@ -26,6 +28,19 @@ fn path(place: usize) -> Option<Path> {
     let text = (&all).nth(place)?.ok()?.as_bytes();
     bytes.get_mut(..text.len())?.copy_from_slice(text);
     Some(Path(bytes))
+}
+
+/// Reads the file that the command line names at this place; `None` where it names none, or one that fills the buffer.
+#[inline(never)]
+pub fn file(place: usize, buffer: &mut [u8]) -> Option<&mut [u8]> {
+    let mut file = File::open(path(place)?).ok()?;
+    let mut len = 0;
+    loop {
+        match file.read(buffer.get_mut(len..).filter(|rest| !rest.is_empty())?).ok()? {
+            0 => return buffer.get_mut(..len),
+            count => len += count,
+        }
+    }
 }
 
 /// A path with a zero byte behind it.

@@ -54,8 +54,12 @@ pub mod matmul_integer;
 pub mod max_pool_f32;
 pub mod max_pool_i8;
 pub mod mul_i8;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
+#[cfg(target_arch = "aarch64")]
+mod pairs_neon;
 mod pixels;
 #[cfg(feature = "std")]
 pub mod pool;

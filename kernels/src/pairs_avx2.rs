@@ -4,7 +4,7 @@
 use core::arch::x86_64::*;
 
 use crate::broadcast::Broadcast;
-use crate::walk::Walk;
+use crate::pairs::{Row, each_row};
 
 /// A function of two int8 numbers.
 pub(crate) trait Function {
@@ -18,48 +18,10 @@ pub(crate) trait Function {
     unsafe fn eight(&self, a: __m256i, b: __m256i) -> __m256i;
 }
 
-/// A row of an operand.
-#[derive(Clone, Copy)]
-enum Row<'a> {
-    /// As long as the output's.
-    Dense(&'a [i8]),
-    /// One element for all.
-    Repeated(i8),
-    /// The output's own.
-    Output,
-}
-
-impl<'a> Row<'a> {
-    /// The row that starts at `start`; `None` where that is outside.
-    fn of(all: Option<&'a [i8]>, start: u32, step: u32, len: usize) -> Option<Self> {
-        let start = start as usize;
-        match all {
-            None => Some(Self::Output),
-            Some(all) if step == 0 => all.get(start).copied().map(Self::Repeated),
-            Some(all) => all.get(start..start.wrapping_add(len)).map(Self::Dense),
-        }
-    }
-
-    fn one(&self, k: usize, y: i8) -> Option<i8> {
-        match self {
-            Self::Dense(x) => x.get(k).copied(),
-            Self::Repeated(x) => Some(*x),
-            Self::Output => Some(y),
-        }
-    }
-}
-
 /// Applies the function; an operand that is `None` is `y` itself. The operands fit the broadcasting.
 #[target_feature(enable = "avx2")]
 pub(crate) fn all(f: &impl Function, broadcast: &Broadcast, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) {
-    let rows = broadcast.rows();
-    let len = rows.len as usize;
-    let starts = Walk::new(rows.outer.sizes, [broadcast.a_strides, broadcast.b_strides]);
-    for (y, [i, j]) in y.chunks_exact_mut(len.max(1)).zip(starts) {
-        let (a, b) = (Row::of(a, i, rows.a_step, len), Row::of(b, j, rows.b_step, len));
-        let (Some(a), Some(b)) = (a, b) else { return };
-        row(f, a, b, y);
-    }
+    each_row(broadcast, a, b, y, |a, b, y| row(f, a, b, y));
 }
 
 #[target_feature(enable = "avx2")]

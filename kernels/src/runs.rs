@@ -24,7 +24,7 @@ pub(crate) struct Run {
     /// From pixel to pixel in x.
     pub(crate) pixel_step: usize,
     /// Output row and column of the first pixel.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) place: [u32; 2],
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, 
                 ],
                 pixels: together as usize,
                 pixel_step: (columns.stride as usize).wrapping_mul(channels),
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
                 place: [row, column],
             });
             y = y.wrapping_add(channels.wrapping_mul(together as usize));

@@ -23,7 +23,8 @@ cargo xtask COMMAND
   arrows         prove which crate uses which
   device-check   check every device crate alone, also for a bare-metal target where a compiler for one is at hand
   boards         run what boards run under emulation and compare it with this machine (--full: ten thousand layers;
-                 --json: one object as the last line; --no-install: skip what is missing)
+                 --kernels: only the instructions of every int8 kernel; --json: one object as the last line;
+                 --no-install: skip what is missing)
   ops-table      write docs/ops.md (--check: fail where it is not up to date)
   gpu-check      compare training steps on CPU and CUDA, where a GPU and ONNX Runtime's GPU library are found
 ";

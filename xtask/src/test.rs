@@ -92,9 +92,10 @@ pub fn test(may_install: bool) -> Outcome {
     let missing = install(may_install);
     let mut counts = Counts { skipped: missing, ..Counts::default() };
     counts.skipped += device_check()?;
-    let rows = boards::rows(boards::Options { full: false, json: false, install: may_install })?;
-    println!("{}", boards::table(&rows));
-    counts.skipped += rows.iter().map(|r| r.skipped.len()).sum::<usize>();
+    let found = boards::run(boards::Options { full: false, kernels: false, json: false, install: may_install })?;
+    println!("{}", found.text());
+    counts.skipped += found.skipped();
+    let rows = found.rows;
     counts.passed += rows.iter().filter(|r| r.holds() && r.skipped.is_empty()).count();
     counts.failed += rows.iter().filter(|r| !r.holds()).count();
     let whole = run_tests(&["--workspace"], &mut counts)?;

@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use core::ops::Range;
@@ -74,8 +76,14 @@ fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &P
     avx2::run(isa, params, x, multipliers, pixels, y)
 }
 
+/// Pools with NEON; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, params, x, multipliers, pixels, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

@@ -26,9 +26,13 @@ mod gathered;
 mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_rows;
 mod pack;
 #[cfg(target_arch = "x86_64")]
 mod panel;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod patches;
 pub(crate) mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
@@ -169,7 +173,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
 /// Convolves with a NEON variant; false where there is none.
 #[cfg(target_arch = "aarch64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    neon::run(isa, params, operands, pixels, y)
+    neon::run(isa, params, operands, pixels, y) || neon_rows::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with the DSP variant; false where the core has not its instructions.

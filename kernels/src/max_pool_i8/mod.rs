@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -61,8 +63,14 @@ fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) 
     neon::run(isa, params, x, pixels, y)
 }
 
+/// Pools with a variant for Cortex-M; false where the core has not its instructions.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, x, pixels, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &[i8], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

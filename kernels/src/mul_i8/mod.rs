@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::Isa;
@@ -52,8 +54,14 @@ fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &m
     avx2::run(isa, params, a, b, y)
 }
 
+/// Multiplies with NEON; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    neon::run(isa, params, a, b, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: Option<&[i8]>, _: Option<&[i8]>, _: &mut [i8]) -> bool {
     false
 }

@@ -4,6 +4,8 @@
 //! x and y i8, exponentials u32 `[256]` (the last one for the maximum). A sum of zero gives -128. Integers only: every
 //! variant gives the same bits.
 
+#[cfg(not(target_arch = "arm"))]
+mod dense;
 mod portable;
 
 use crate::Isa;
@@ -28,10 +30,23 @@ impl Params {
 }
 
 /// Computes `y` from `x`. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
-    if x.len() == y.len() && params.elements().is_some_and(|n| n as usize == y.len()) {
+pub fn run(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
+    let fits = x.len() == y.len() && params.elements().is_some_and(|n| n as usize == y.len());
+    if fits && !run_fast(isa, params, x, exponentials, y) {
         portable::run(params, x, exponentials, y);
     }
+}
+
+/// Computes dense columns without divisions; false for others.
+#[cfg(not(target_arch = "arm"))]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) -> bool {
+    isa.level() != crate::Level::Portable && dense::run(params, x, exponentials, y)
+}
+
+/// Not on boards, where few classes are not worth 2 kB of code.
+#[cfg(target_arch = "arm")]
+fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[u32; 256], _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -79,6 +94,17 @@ mod tests {
             for exponentials in [table(0.02), table(0.3), [u32::MAX; 256], [0; 256]] {
                 battery(sizes, &exponentials, &x);
             }
+        }
+    }
+
+    #[test]
+    fn quotients_beside_an_integer_are_the_right_ones() {
+        let mut samples = Samples::new(7);
+        for round in 0..3000u32 {
+            let axis = 2 + samples.below(5);
+            let most = [3, 700, 1 << 16, 1 << 24, u32::MAX / 8][round as usize % 5];
+            let exponentials = core::array::from_fn(|_| samples.below(most));
+            battery([1, axis, 1], &exponentials, &samples.bytes(axis));
         }
     }
 

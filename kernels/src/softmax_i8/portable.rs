@@ -18,13 +18,13 @@ pub(super) fn run(params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut 
     }
 }
 
-fn exponential(exponentials: &[u32; 256], max: i8, x: i8) -> u64 {
+pub(super) fn exponential(exponentials: &[u32; 256], max: i8, x: i8) -> u64 {
     // The difference of two bytes of which the first is no smaller: 0 to 255.
     let place = 255u8.wrapping_sub(max.wrapping_sub(x).cast_unsigned());
     exponentials.get(usize::from(place)).copied().unwrap_or(0).into()
 }
 
-fn share(e: u64, sum: u64) -> i8 {
+pub(super) fn share(e: u64, sum: u64) -> i8 {
     // e is below 2^32 and the sum of at most 2^31 of them below 2^63.
     let rounded = (e << 8).wrapping_add(sum >> 1).checked_div(sum).unwrap_or(0).min(255);
     (rounded as u8 ^ 0x80).cast_signed()

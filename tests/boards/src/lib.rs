@@ -1,5 +1,5 @@
 //! What every target computes alike: integer layers of every kind, generated from their number, each with the checksum of
-//! its output.
+//! its output; and one shape for every kernel, whose instructions are counted.
 //!
 //! The same code runs on the workstation, under emulation and on a board; who compares the checksums proves that they
 //! have one arithmetic.
@@ -20,6 +20,7 @@ extern crate std;
 mod draw;
 pub mod layers;
 mod plans;
+pub mod probes;
 mod scratch;
 
 pub use draw::Draw;

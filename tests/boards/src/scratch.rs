@@ -9,7 +9,8 @@ const PACKED: usize = 32768;
 /// Most output channels, and most taps of a pool.
 pub(crate) const CHANNELS: usize = 256;
 
-/// Buffers for the operands of the largest layer, 100 kB: a static on a board.
+/// Buffers for the operands of the largest layer, 100 kB: a static on a board. In this order, each is as aligned as the whole.
+#[repr(C, align(64))]
 pub struct Scratch {
     pub(crate) x: [i8; PIXELS],
     pub(crate) other: [i8; PIXELS],

@@ -44,19 +44,34 @@ impl Counter {
     ///
     /// # Errors
     /// The program does not run to its end.
-    pub fn count(&self, emulator: Command) -> Result<Counts, String> {
+    pub fn count(&self, emulator: &Command) -> Result<Counts, String> {
+        Ok(Counts::read(&self.run(emulator, "")?.0))
+    }
+
+    /// The same in parts, cut wherever a function is entered whose symbol has `mark` in it; and what the program prints.
+    ///
+    /// # Errors
+    /// The program does not run to its end.
+    pub fn parts(&self, emulator: &Command, mark: &str) -> Result<(Vec<Counts>, String), String> {
+        let (counts, printed) = self.run(emulator, &format!(",mark={mark}"))?;
+        Ok((counts.split("mark\n").map(Counts::read).collect(), printed))
+    }
+
+    /// What the plugin writes, and what the program prints.
+    fn run(&self, emulator: &Command, more: &str) -> Result<(String, String), String> {
         let out = self.plugin.with_extension("txt");
         let mut command = Command::new(emulator.get_program());
-        command.arg("-plugin").arg(format!("{},out={}", self.plugin.display(), out.display()));
+        command.arg("-plugin").arg(format!("{},out={}{more}", self.plugin.display(), out.display()));
         command.args(emulator.get_args());
-        output(&mut command)?;
-        let text = fs::read_to_string(&out).map_err(|e| format!("{}: {e}", out.display()))?;
-        Ok(Counts::read(&text))
+        let printed = output(&mut command)?;
+        let counts = fs::read_to_string(&out).map_err(|e| format!("{}: {e}", out.display()))?;
+        Ok((counts, printed))
     }
 }
 
 impl Counts {
-    fn read(text: &str) -> Self {
+    /// Reads what the plugin writes.
+    pub fn read(text: &str) -> Self {
         let line = |l: &str| {
             let (count, symbol) = l.split_once(' ')?;
             Some((symbol.to_owned(), count.parse().ok()?))
@@ -78,13 +93,18 @@ impl Counts {
         self.0.values().sum()
     }
 
-    /// A line for each of the symbols with the most.
-    pub fn largest(&self, count: usize) -> String {
+    /// The symbols with the most, by their paths.
+    pub fn symbols(&self, count: usize) -> Vec<(String, u64)> {
         let mut all: Vec<(&String, &u64)> = self.0.iter().collect();
         all.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+        all.into_iter().take(count).map(|(symbol, n)| (short(symbol), *n)).collect()
+    }
+
+    /// A line for each of the symbols with the most.
+    pub fn largest(&self, count: usize) -> String {
         let mut text = String::new();
-        for (symbol, n) in all.into_iter().take(count) {
-            let _ = writeln!(text, "  {n:>10}  {}", short(symbol));
+        for (symbol, n) in self.symbols(count) {
+            let _ = writeln!(text, "  {n:>10}  {symbol}");
         }
         text
     }

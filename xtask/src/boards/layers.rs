@@ -1,5 +1,6 @@
 //! One arithmetic everywhere: the checksums of generated layers, against the portable ones of this machine.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::emulate::{self, output};
@@ -7,6 +8,10 @@ use super::row::Row;
 use super::targets::{AARCH64, BOARDS, Board, LINUX, WASM};
 use crate::process::{cargo, has, root, run};
 use crate::toolchain::{Library, Toolchain, advice, linker};
+
+/// The program, as cargo knows it.
+const PACKAGE: [&str; 9] =
+    ["--quiet", "--release", "--locked", "-p", "ocellus-boards", "--features", "std", "--bin", "layers"];
 
 /// The checksums of one instruction set.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,13 +61,12 @@ fn compare(target: &str, want: &[u32], text: &str) -> Result<Row, String> {
 /// Something does not build, or does not run to its end.
 pub fn rows(count: usize) -> Result<Vec<Row>, String> {
     let count_text = count.to_string();
-    let package = ["--quiet", "--release", "--locked", "-p", "ocellus-boards", "--features", "std", "--bin", "layers"];
     let mut host = cargo(&["run"]);
-    let text = output(host.args(package).args(["--", &count_text]))?;
+    let text = output(host.args(PACKAGE).args(["--", &count_text]))?;
     let portable = read(&text)?;
     let want = &portable.first().ok_or("the workstation computes no layers")?.layers;
     let mut rows = vec![compare(std::env::consts::ARCH, want, &text)?];
-    rows.extend(linux(&package, &count_text, want)?);
+    rows.extend(linux(&count_text, want)?);
     for board in &BOARDS {
         rows.push(bare(board, &count_text, want)?);
     }
@@ -72,30 +76,52 @@ pub fn rows(count: usize) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-fn linux(package: &[&str], count: &str, want: &[u32]) -> Result<Vec<Row>, String> {
-    let skip = |why: &str| Ok(LINUX.iter().map(|l| Row::skipped(l.name, why)).collect());
-    if !has("qemu-aarch64") || !has("aarch64-linux-gnu-gcc") {
-        return skip("needs qemu-aarch64 and aarch64-linux-gnu-gcc");
+fn linux(count: &str, want: &[u32]) -> Result<Vec<Row>, String> {
+    match linux_program()? {
+        Ok(program) => {
+            let text = |l| output(&mut emulate::linux(l, &program, &[count]));
+            LINUX.iter().map(|l| compare(l.name, want, &text(l)?)).collect()
+        }
+        Err(why) => Ok(LINUX.iter().map(|l| Row::skipped(l.name, why.clone())).collect()),
     }
-    let Some(toolchain) = Toolchain::find(AARCH64, Library::Std)? else { return skip(&advice(AARCH64)) };
-    run(toolchain.cargo(&["build"], &["-Clinker=aarch64-linux-gnu-gcc"]).args(package))?;
-    let program = toolchain.program("layers");
-    LINUX.iter().map(|l| compare(l.name, want, &output(&mut emulate::linux(l, &program, &[count]))?)).collect()
 }
 
 fn bare(board: &Board, count: &str, want: &[u32]) -> Result<Row, String> {
+    match bare_program(board)? {
+        Ok(program) => compare(board.name, want, &output(&mut emulate::board(board, &program, &[count]))?),
+        Err(why) => Ok(Row::skipped(board.name, why)),
+    }
+}
+
+/// The program for 64-bit Arm processors with Linux, or why there is none.
+///
+/// # Errors
+/// It does not build.
+pub fn linux_program() -> Result<Result<PathBuf, String>, String> {
+    if !has("qemu-aarch64") || !has("aarch64-linux-gnu-gcc") {
+        return Ok(Err("needs qemu-aarch64 and aarch64-linux-gnu-gcc".to_owned()));
+    }
+    let Some(toolchain) = Toolchain::find(AARCH64, Library::Std)? else { return Ok(Err(advice(AARCH64))) };
+    run(toolchain.cargo(&["build"], &["-Clinker=aarch64-linux-gnu-gcc"]).args(PACKAGE))?;
+    Ok(Ok(toolchain.program("layers")))
+}
+
+/// The program for a board, or why there is none.
+///
+/// # Errors
+/// It does not build.
+pub fn bare_program(board: &Board) -> Result<Result<PathBuf, String>, String> {
     if !has("qemu-system-arm") {
-        return Ok(Row::skipped(board.name, "needs qemu-system-arm"));
+        return Ok(Err("needs qemu-system-arm".to_owned()));
     }
     let Some(toolchain) = Toolchain::find(board.target, Library::Core)? else {
-        return Ok(Row::skipped(board.name, advice(board.target)));
+        return Ok(Err(advice(board.target)));
     };
     let linker = linker().map(|l| format!("-Clinker={}", l.display()));
     let flags: Vec<&str> = board.flags.iter().copied().chain(linker.as_deref()).collect();
     let mut build = toolchain.cargo(&["build", "--quiet", "--release", "--locked", "--bin", "layers"], &flags);
     run(build.args(["--features", board.machine]).current_dir(root().join("firmware")))?;
-    let text = output(&mut emulate::board(board, &toolchain.program("layers"), &[count]))?;
-    compare(board.name, want, &text)
+    Ok(Ok(toolchain.program("layers")))
 }
 
 fn wasm(name: &str, flags: &[&str], count: &str, want: &[u32]) -> Result<Row, String> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::bare::{code_bytes, forbidden};
 use super::count::Counter;
@@ -23,6 +24,9 @@ pub const NETS: [(&str, u64); 5] = [
 
 /// Inputs on which answers are compared.
 const ANSWERS: &str = "3";
+
+/// The network whose plan for another processor is offered to the boards; it is small enough for their memory.
+const FOREIGN: (&str, &str) = ("keyword_spotting", "x86-64-v3");
 
 /// A network compiled for a board.
 struct Compiled {
@@ -72,7 +76,7 @@ fn net_row(
     let program = build(board, toolchain, &compiled.module)?;
     let mut row = answers(board, net, &compiled, &program)?;
     if let Some(counter) = counter {
-        let count = |more: &str| counter.count(emulate::board(board, &program, &["1", more]));
+        let count = |more: &str| counter.count(&emulate::board(board, &program, &["1", more]));
         let instructions = count("1")?.since(&count("0")?);
         row.instr_per_mac = Some(instructions.total() as f64 / macs as f64);
         eprintln!("{}: {} instructions", row.target, instructions.total());
@@ -80,7 +84,7 @@ fn net_row(
     } else {
         row.skipped.push("instructions are not counted".to_owned());
     }
-    output(&mut emulate::board(board, &program, &["0", "0", "1"]))?;
+    faults(&mut row, board, net, &compiled, &program)?;
     match pictures::answers(board, net, &compiled.plan, &program)? {
         Some(Ok(answers)) => row.pictures(answers),
         Some(Err(why)) => row.skipped.push(format!("pictures: {why}")),
@@ -92,15 +96,12 @@ fn net_row(
 
 /// Answers, memory and stack, against the workstation and what was promised.
 fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Result<Row, String> {
-    let want = expected(&compiled.plan)?;
     let text = output(&mut emulate::board(board, program, &[ANSWERS]))?;
+    let (layers, mismatches) = compared(&expected(&compiled.plan)?, &text);
     let number = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<usize>().ok());
-    let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer ")).collect();
-    let mismatches =
-        want.lines().zip(&answers).filter(|(a, b)| a != *b).count() + want.lines().count().abs_diff(answers.len());
     let mut row = Row {
         target: format!("{} {net}", board.name),
-        layers: answers.len(),
+        layers,
         mismatches,
         ram_predicted: Some(compiled.arena),
         ram_measured: number("arena "),
@@ -112,6 +113,34 @@ fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Res
     }
     eprintln!("{}: {stack} bytes of stack, at most {} were promised", row.target, compiled.stack);
     Ok(row)
+}
+
+/// How many answers there are, and how many are not the workstation's.
+fn compared(want: &str, text: &str) -> (usize, usize) {
+    let answers: Vec<&str> = text.lines().filter(|l| l.starts_with("answer ")).collect();
+    let unlike = want.lines().zip(&answers).filter(|(a, b)| a != *b).count();
+    (answers.len(), unlike + want.lines().count().abs_diff(answers.len()))
+}
+
+/// What a plan, an arena or an input can have wrong, each refused; then right answers on the same core.
+fn faults(row: &mut Row, board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Result<(), String> {
+    let mut foreign = None;
+    if net == FOREIGN.0 {
+        let plan = compiled.plan.with_extension(FOREIGN.1);
+        read(ocellus_compile(net, FOREIGN.1, &plan)?.arg("--json"))?;
+        foreign = Some(plan.to_str().ok_or("the folder's name is not UTF-8")?.to_owned());
+    }
+    let arguments: Vec<&str> = [ANSWERS, "0", "1"].into_iter().chain(foreign.as_deref()).collect();
+    let text = output(&mut emulate::board(board, program, &arguments))?;
+    let refused = text.lines().filter(|l| l.starts_with("fault ") && l.ends_with(" refused")).count();
+    let (answers, mismatches) = compared(&expected(&compiled.plan)?, &text);
+    eprintln!("{}: {refused} faults refused, then {answers} answers, {mismatches} wrong", row.target);
+    if refused < if foreign.is_some() { 12 } else { 9 } {
+        row.fails(format!("only {refused} faults were refused"));
+    }
+    row.layers += answers;
+    row.mismatches += mismatches;
+    Ok(())
 }
 
 /// What is linked: no panic, no allocator, and not more than the compiler estimates, nor much less.
@@ -140,10 +169,7 @@ fn compile(board: &Board, net: &str) -> Result<Compiled, String> {
     let folder = std::path::absolute(Toolchain::folder().join("nets").join(board.name)).map_err(|e| e.to_string())?;
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let (plan, module) = (folder.join(format!("{net}.plan")), folder.join(format!("{net}.rs")));
-    let mut command = program("ocellus")?;
-    command.args(["compile", "--json"]).arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
-    command.args(["--target", board.name, "-o"]).arg(&plan).arg("--rust").arg(&module);
-    let said = read(&mut command)?;
+    let said = read(ocellus_compile(net, board.name, &plan)?.args(["--json", "--rust"]).arg(&module))?;
     let number = |key: &str| -> Result<usize, String> {
         let digits = said.split(&format!("\"{key}\":")).nth(1).map(str::trim_start).unwrap_or_default();
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -156,6 +182,14 @@ fn compile(board: &Board, net: &str) -> Result<Compiled, String> {
         stack: number("stack_bytes")?,
         code: number("code_bytes").ok(),
     })
+}
+
+/// `ocellus compile` of a network for a processor.
+fn ocellus_compile(net: &str, processor: &str, plan: &Path) -> Result<Command, String> {
+    let mut command = program("ocellus")?;
+    command.arg("compile").arg(root().join(format!("tests/boards/models/{net}.int8.onnx")));
+    command.args(["--target", processor, "-o"]).arg(plan);
+    Ok(command)
 }
 
 /// The workstation's answers, with portable kernels.

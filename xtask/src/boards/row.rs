@@ -76,24 +76,16 @@ pub fn table(rows: &[Row]) -> String {
     let head =
         ["target", "layers", "mismatches", "ram predicted", "ram measured", "instr/MAC", "right"].map(str::to_owned);
     let dash = || "-".to_owned();
-    let mut lines = vec![head];
+    let mut lines = vec![head.to_vec()];
     for row in rows {
         let bytes = |n: Option<usize>| n.map_or_else(dash, |n| n.to_string());
         let ratio = row.instr_per_mac.map_or_else(dash, |n| format!("{n:.3}"));
         let (layers, mismatches) = (row.layers.to_string(), row.mismatches.to_string());
         let (predicted, measured) = (bytes(row.ram_predicted), bytes(row.ram_measured));
         let right = row.right.map_or_else(dash, |(right, all)| format!("{right}/{all}"));
-        lines.push([row.target.clone(), layers, mismatches, predicted, measured, ratio, right]);
+        lines.push(vec![row.target.clone(), layers, mismatches, predicted, measured, ratio, right]);
     }
-    let width = |k: usize| lines.iter().map(|l| l[k].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..7).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        for (k, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            let _ = if k == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
-        }
-        text.push('\n');
-    }
+    let mut text = aligned(&lines);
     for row in rows.iter().filter(|row| !row.holds()) {
         for why in row.reasons() {
             let _ = writeln!(text, "failed: {}: {why}", row.target);
@@ -107,16 +99,34 @@ pub fn table(rows: &[Row]) -> String {
     text.trim_end().to_owned()
 }
 
-/// One JSON object: `{"rows": [...]}`.
+/// Lines whose cells stand below each other: the first of every line at the left, the others at the right.
+pub fn aligned(lines: &[Vec<String>]) -> String {
+    let width = |k: usize| lines.iter().filter_map(|l| l.get(k)).map(String::len).max().unwrap_or(0);
+    let mut text = String::new();
+    for line in lines {
+        for (k, cell) in line.iter().enumerate() {
+            let width = width(k);
+            let _ = if k == 0 { write!(text, "{cell:<width$}") } else { write!(text, "  {cell:>width$}") };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A JSON string.
+pub fn quoted(s: &str) -> String {
+    format!("\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// A JSON array with an object for every line.
 pub fn json(rows: &[Row]) -> String {
-    let text = |s: &str| format!("\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let number = |n: Option<usize>| n.map_or_else(|| "null".to_owned(), |n| n.to_string());
     let one = |row: &Row| {
-        let skipped: Vec<String> = row.skipped.iter().map(|s| text(s)).collect();
+        let skipped: Vec<String> = row.skipped.iter().map(|s| quoted(s)).collect();
         format!(
             "{{\"target\":{},\"layers\":{},\"mismatches\":{},\"ram_predicted\":{},\"ram_measured\":{},\
              \"instr_per_mac\":{},\"skipped\":[{}]}}",
-            text(&row.target),
+            quoted(&row.target),
             row.layers,
             row.mismatches,
             number(row.ram_predicted),
@@ -125,7 +135,7 @@ pub fn json(rows: &[Row]) -> String {
             skipped.join(",")
         )
     };
-    format!("{{\"rows\":[{}]}}", rows.iter().map(one).collect::<Vec<_>>().join(","))
+    format!("[{}]", rows.iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
@@ -140,10 +150,10 @@ mod tests {
         ];
         assert_eq!(
             json(&rows),
-            "{\"rows\":[{\"target\":\"m4\",\"layers\":1000,\"mismatches\":0,\"ram_predicted\":null,\
+            "[{\"target\":\"m4\",\"layers\":1000,\"mismatches\":0,\"ram_predicted\":null,\
              \"ram_measured\":null,\"instr_per_mac\":1.2500,\"skipped\":[]},{\"target\":\"wasm32\",\"layers\":0,\
              \"mismatches\":0,\"ram_predicted\":null,\"ram_measured\":null,\"instr_per_mac\":null,\
-             \"skipped\":[\"no \\\"node\\\"\"]}]}"
+             \"skipped\":[\"no \\\"node\\\"\"]}]"
         );
         let text = table(&rows);
         assert!(text.contains("m4        1000           0              -             -      1.250      -"), "{text}");

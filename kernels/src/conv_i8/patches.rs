@@ -1,0 +1,91 @@
+//! What vector variants for weights in rows, and so for several groups, share: the window of a pixel is gathered into one
+//! row, as the weights of every channel are one.
+
+use super::{Operands, Params};
+use crate::geometry::Geometry;
+use crate::pixels::Pixels;
+use crate::rows::rows_mut;
+use crate::windows::{Window, Windows};
+
+/// The longest row of weights; longer ones are left to the portable variant.
+pub(super) const LONGEST: usize = 8192;
+
+/// The length of a row of weights.
+pub(super) fn row(g: &Geometry) -> usize {
+    g.weights().and_then(|n| n.checked_div(g.out_channels)).map_or(0, |n| n as usize)
+}
+
+/// Convolves all pixels. `patch` is room for a row; `four` and `one` are its products with so many rows of weights.
+#[inline(always)]
+pub(super) fn all(
+    params: &Params,
+    o: &Operands<'_>,
+    pixels: &Pixels,
+    patch: &mut [i8],
+    y: &mut [i8],
+    four: impl Fn(&[i8], [&[i8]; 4]) -> [i32; 4],
+    one: impl Fn(&[i8], &[i8]) -> [i32; 1],
+) {
+    let g = &params.geometry;
+    let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
+    for y in rows_mut(y, g.out_channels as usize) {
+        let window = windows.next();
+        for (group, y) in rows_mut(y, g.group_outputs() as usize).enumerate() {
+            gather(params, o.x, &windows, (window, group), patch);
+            channels(params, o, group, patch, y, (&four, &one));
+        }
+    }
+}
+
+/// Gathers the input channels of a group at every tap of a window.
+#[inline(always)]
+fn gather(params: &Params, x: &[i8], windows: &Windows, (window, group): (Window, usize), patch: &mut [i8]) {
+    let g = &params.geometry;
+    let inputs = g.group_inputs() as usize;
+    let mut taps = rows_mut(patch, inputs);
+    for kh in 0..g.kernel_height {
+        for kw in 0..g.kernel_width {
+            let Some(tap) = taps.next() else { return };
+            let start = windows.tap(&window, kh, kw).map(|start| start.wrapping_add(group.wrapping_mul(inputs)));
+            match start.and_then(|start| x.get(start..start.wrapping_add(inputs))) {
+                Some(pixel) => tap.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from),
+                None => tap.fill(params.input_zero_point as i8),
+            }
+        }
+    }
+}
+
+/// The output channels of a group.
+#[inline(always)]
+fn channels(
+    params: &Params,
+    o: &Operands<'_>,
+    group: usize,
+    patch: &[i8],
+    y: &mut [i8],
+    (four, one): (&impl Fn(&[i8], [&[i8]; 4]) -> [i32; 4], &impl Fn(&[i8], &[i8]) -> [i32; 1]),
+) {
+    let row = |channel: usize| {
+        let start = channel.wrapping_mul(patch.len());
+        o.weights.get(start..start.wrapping_add(patch.len())).unwrap_or_default()
+    };
+    let finish = |channel: usize, sum: i32| {
+        let bias = o.bias.get(channel).copied().unwrap_or(0);
+        params.output.of(bias.wrapping_add(sum), o.multipliers.get(channel).copied().unwrap_or(0.0))
+    };
+    let mut channel = group.wrapping_mul(y.len());
+    let (fours, rest) = y.as_chunks_mut::<4>();
+    for y in fours {
+        let rows =
+            [row(channel), row(channel.wrapping_add(1)), row(channel.wrapping_add(2)), row(channel.wrapping_add(3))];
+        for (y, sum) in y.iter_mut().zip(four(patch, rows)) {
+            *y = finish(channel, sum);
+            channel = channel.wrapping_add(1);
+        }
+    }
+    for y in rest {
+        let [sum] = one(patch, row(channel));
+        *y = finish(channel, sum);
+        channel = channel.wrapping_add(1);
+    }
+}
