@@ -40,6 +40,25 @@ fn compile_reports_memory_and_holds_the_limit() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_what_was_there() {
+    let dir = folder();
+    let (model, plan) = (at(&dir, "m.onnx"), at(&dir, "m.plan"));
+    save(&small_network(), &model);
+    std::fs::write(&plan, b"the plan of yesterday").unwrap();
+    // A limit for the size of files, of one block, stands for a disk that becomes full in the middle of a file.
+    let limited = "ulimit -f 1; trap '' XFSZ; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_ocellus"), "compile"]).arg(&model).arg("-o").arg(&plan);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("m.plan"), "{said}");
+    assert_eq!(std::fs::read(&plan).unwrap(), b"the plan of yesterday");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing half-written stays");
+}
+
+#[test]
 fn run_gives_the_same_from_model_and_plan() {
     let dir = folder();
     let (model, plan, picture) = (at(&dir, "m.onnx"), at(&dir, "m.plan"), at(&dir, "x=y.npy"));
