@@ -1,5 +1,7 @@
-//! AVX2: 32 outputs of a row at a time. The bytes of x are taken apart into `2 * high + low` with `high` below 128, so that
-//! no sum of two products leaves 16 bits; those with `low` are so small that 127 of them are added in 16 bits.
+//! AVX2: eight vectors of sums at a time. The instruction multiplies unsigned by signed bytes and adds two products in 16
+//! bits, with saturation. So x is moved to -128..127, and where it is negative all bits of a weight are turned:
+//! `x * w = |x| * !w + |x|` there, and the second term is the same for every output. Two products with `|x|` are within 16
+//! bits: at least `2 * 128 * -128`, at most `2 * 128 * 127`.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
@@ -25,54 +27,70 @@ pub(super) fn run<const R: usize>(
 
 #[target_feature(enable = "avx2")]
 fn all<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
+    let levels = rows.each_ref().map(|row| row.levels);
+    let turned = levels.map(|levels| {
+        levels.iter().fold(0i32, |sum, &x| sum.wrapping_add(i32::from(x).wrapping_sub(128).min(0).wrapping_neg()))
+    });
     for (first, weights) in blocks(m, backwards) {
         let outputs = (m.shape.columns() - first).min(BLOCK);
         let mut sums = [[0; BLOCK]; R];
-        for (row, sums) in rows.iter().zip(&mut sums) {
-            let mut at = 0;
-            while at + 32 <= outputs {
-                some::<4>(weights, outputs, at, row.levels, sums);
-                at += 32;
+        let mut at = 0;
+        while at + 64 / R <= outputs {
+            match R {
+                1 => some::<8, R>(weights, outputs, at, levels, &mut sums),
+                2 => some::<4, R>(weights, outputs, at, levels, &mut sums),
+                _ => some::<2, R>(weights, outputs, at, levels, &mut sums),
             }
-            if at < outputs {
-                some::<2>(weights, outputs, at, row.levels, sums);
+            at += 64 / R;
+        }
+        while at < outputs {
+            some::<2, R>(weights, outputs, at, levels, &mut sums);
+            at += 16;
+        }
+        for (sums, turned) in sums.iter_mut().zip(turned) {
+            for (sum, &w_sum) in sums.iter_mut().zip(m.sums.get(first..).unwrap_or_default()) {
+                *sum = sum.wrapping_add(turned).wrapping_add(w_sum.wrapping_mul(128));
             }
         }
         sink.take(first, &sums);
     }
 }
 
-/// Groups of four inputs between two flushes of the 16-bit sums, each of which a group changes by 256 at most.
-const GROUPS: usize = 127;
-
-/// The `8 * V` outputs from `at` on of a block of `outputs`.
+/// `Σ |x - 128| * w` with all bits of a weight turned where x is below 128, for the `8 * V` outputs from `at` on of a block
+/// of `outputs`.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn some<const V: usize>(weights: &[i8], outputs: usize, at: usize, levels: &[u8], to: &mut Sums) {
-    let (ones, twos) = (_mm256_set1_epi16(1), _mm256_set1_epi16(2));
-    let mut sums = [_mm256_setzero_si256(); V];
-    let mut group = weights.as_ptr().wrapping_add(4 * at);
-    for levels in levels.as_chunks::<4>().0.chunks(GROUPS) {
-        let mut lows = [_mm256_setzero_si256(); V];
-        for x in levels {
-            let x = _mm256_set1_epi32(i32::from_le_bytes(*x));
-            let high = _mm256_and_si256(_mm256_srli_epi16::<1>(x), _mm256_set1_epi8(0x7F));
-            let low = _mm256_and_si256(x, _mm256_set1_epi8(1));
-            for (v, (sum, small)) in sums.iter_mut().zip(&mut lows).enumerate() {
-                // SAFETY: there are as many groups of `outputs` fours as fours of x (the caller has seen to it), and
-                // these 8 lie within the group.
-                let w = unsafe { _mm256_loadu_si256(group.wrapping_add(32 * v).cast()) };
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(_mm256_maddubs_epi16(high, w), twos));
-                *small = _mm256_add_epi16(*small, _mm256_maddubs_epi16(low, w));
+fn some<const V: usize, const R: usize>(
+    weights: &[i8],
+    outputs: usize,
+    at: usize,
+    rows: [&[u8]; R],
+    to: &mut [Sums; R],
+) {
+    let (ones, middle) = (_mm256_set1_epi16(1), _mm256_set1_epi8(-128));
+    let mut sums = [[_mm256_setzero_si256(); V]; R];
+    let groups = rows.iter().map(|row| row.len() / 4).min().unwrap_or(0);
+    for group in 0..groups {
+        // SAFETY: there are as many groups of `outputs` fours as fours of x (the caller has seen to it), and these
+        // `8 * V` lie within the group.
+        let w: [__m256i; V] = core::array::from_fn(|v| unsafe {
+            _mm256_loadu_si256(weights.as_ptr().wrapping_add(4 * (group * outputs + at + 8 * v)).cast())
+        });
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            // SAFETY: every row has this group.
+            let x = unsafe { row.as_ptr().wrapping_add(4 * group).cast::<i32>().read_unaligned() };
+            let x = _mm256_xor_si256(_mm256_set1_epi32(x), middle);
+            let (size, below) = (_mm256_abs_epi8(x), _mm256_cmpgt_epi8(_mm256_setzero_si256(), x));
+            for (sum, &w) in sums.iter_mut().zip(&w) {
+                let pairs = _mm256_maddubs_epi16(size, _mm256_xor_si256(w, below));
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, ones));
             }
-            group = group.wrapping_add(4 * outputs);
-        }
-        for (sum, small) in sums.iter_mut().zip(lows) {
-            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(small, ones));
         }
     }
-    for (to, sum) in to.as_chunks_mut::<8>().0.iter_mut().skip(at / 8).zip(sums) {
-        // SAFETY: the array holds 8 elements.
-        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), sum) };
+    for (to, sums) in to.iter_mut().zip(sums) {
+        for (to, sum) in to.as_chunks_mut::<8>().0.iter_mut().skip(at / 8).zip(sums) {
+            // SAFETY: the array holds 8 elements.
+            unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), sum) };
+        }
     }
 }

@@ -228,14 +228,18 @@ mod tests {
         zeros: Vec<u8>,
     }
 
-    fn case(inputs: u32, outputs: u32, extreme: bool) -> Case {
+    /// With `all`, every weight and every x is this one.
+    fn case(inputs: u32, outputs: u32, all: Option<(i8, u8)>) -> Case {
         let mut samples = Samples::new(u64::from(inputs * 1000 + outputs));
         let (k, n) = (inputs as usize, outputs as usize);
         let shape = Shape { inputs, outputs };
-        let rows = if extreme { std::vec![-128; k * n] } else { samples.bytes(inputs * outputs) };
+        let mut rows = samples.bytes(inputs * outputs);
+        if let Some((w, _)) = all {
+            rows.fill(w);
+        }
         let scales = samples.floats(n, 0.01, 0.1);
         let zero_points = (0..n as i32).map(|n| n % 3 - 1).collect();
-        let mut row = || (0..shape.row_bytes()).map(|_| if extreme { 255 } else { samples.below(256) as u8 }).collect();
+        let mut row = || (0..shape.row_bytes()).map(|_| all.map_or(samples.below(256) as u8, |(_, x)| x)).collect();
         Case {
             shape,
             rows,
@@ -299,19 +303,21 @@ mod tests {
     fn every_variant_follows_the_definition() {
         for inputs in [1, 3, 4, 5, 8, 17, 64, 100] {
             for outputs in [1, 15, 16, 17, 33, 48, 64, 65, 130, 200] {
-                let c = case(inputs, outputs, false);
+                let c = case(inputs, outputs, None);
                 battery::<1>(&c);
                 battery::<2>(&c);
                 battery::<4>(&c);
             }
         }
-        battery::<4>(&case(512, 64, true));
-        battery::<1>(&case(512, 80, true));
+        for extreme in [(-128, 255), (-128, 0), (-127, 0), (127, 0), (127, 255)] {
+            battery::<4>(&case(512, 64, Some(extreme)));
+            battery::<1>(&case(512, 80, Some(extreme)));
+        }
     }
 
     #[test]
     fn what_does_not_fit_is_left() {
-        let c = case(5, 20, false);
+        let c = case(5, 20, None);
         assert_eq!(Shape { inputs: 0, outputs: 4 }.packed_bytes(), None);
         assert_eq!(Shape { inputs: 1 << 16, outputs: 1 << 16 }.packed_bytes(), None);
         with_packed(&c, |bytes| {
