@@ -27,7 +27,7 @@ const STAGES: [Stage; 5] = [
     Stage { expansion: 4, channels: 112, blocks: 2, stride: 1 },
 ];
 /// Channels on the way up: at strides 16, 8 and 4.
-const WIDTHS: [usize; 3] = [64, 48, 32];
+const WIDTHS: [usize; 3] = [96, 64, 48];
 /// Most numbers of the weights of a trunk that is not its own.
 pub const MOST: usize = 1_400_000;
 /// Rows and columns of the input.

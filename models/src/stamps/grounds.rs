@@ -3,6 +3,8 @@
 //! There are few photographs. A network that sees only those takes everything else that has edges for an object; so the
 //! colours of most training grounds are exchanged, and patches of another photograph lie on them.
 
+use std::path::Path;
+
 use ocellus_trainer::DataError;
 use ocellus_trainer::data::Picture;
 use ocellus_trainer::random::Random;
@@ -11,6 +13,12 @@ use ocellus_vision::{Color, Fit, Frame, IDENTITY, Pixels, Target, prepare};
 use super::compose::between;
 use super::{Split, Stamps};
 
+/// Longest side of a photograph in memory.
+const LONGEST: usize = 1024;
+/// Halves of a photograph in memory.
+const HALVES: usize = 2;
+/// The side of the part that a scene stands on, in parts of the shortest side of a photograph.
+const PARTS: [f32; 2] = [0.4, 1.0];
 /// Most patches on a ground.
 const PATCHES: usize = 6;
 /// The longest side of a patch, in parts of the picture.
@@ -42,10 +50,42 @@ pub fn ground(stamps: &Stamps, split: Split, side: usize, random: &mut Random) -
     Ok(picture)
 }
 
+/// A photograph in several sizes, each half the one before: a part is taken from the smallest that has its pixels.
+pub struct Photograph(Vec<Picture>);
+
+impl Photograph {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A picture that is missing or damaged.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let mut picture = Picture::open(path)?;
+        let longest = picture.height.max(picture.width);
+        if longest > LONGEST {
+            let scaled = |side: usize| (side * LONGEST / longest).max(1);
+            picture = picture.stretched([scaled(picture.height), scaled(picture.width), 3])?;
+        }
+        let mut sizes = vec![picture];
+        for half in 1..=HALVES {
+            let sides = [sizes[0].height >> half, sizes[0].width >> half].map(|side| side.max(1));
+            sizes.push(sizes[half - 1].stretched([sides[0], sides[1], 3])?);
+        }
+        Ok(Self(sizes))
+    }
+
+    /// The size for a share of its shortest side, to be drawn on `side` pixels; the photograph itself if none has so
+    /// many.
+    fn size(&self, share: f32, side: usize) -> &Picture {
+        let enough = |picture: &&Picture| picture.height.min(picture.width) as f32 * share >= side as f32;
+        self.0.iter().rev().find(enough).unwrap_or(&self.0[0])
+    }
+}
+
 /// A part of a photograph, turned over every other time.
-fn part(photograph: &Picture, side: usize, random: &mut Random) -> Result<Picture, DataError> {
-    let shortest = photograph.height.min(photograph.width);
-    let part = ((shortest as f32 * between(random, [0.4, 1.0])) as usize).max(1);
+fn part(photograph: &Photograph, side: usize, random: &mut Random) -> Result<Picture, DataError> {
+    let share = between(random, PARTS);
+    let photograph = photograph.size(share, side);
+    let part = ((photograph.height.min(photograph.width) as f32 * share) as usize).max(1);
     let (y, x) = (random.below(photograph.height - part + 1), random.below(photograph.width - part + 1));
     let stride = photograph.width * 3;
     let failed = |e: &dyn std::fmt::Display| DataError::Sample(e.to_string());

@@ -21,36 +21,61 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ocellus_trainer::DataError;
-use ocellus_trainer::data::{Picture, Scene, Scenes};
+use ocellus_trainer::data::{Scene, Scenes};
 use ocellus_trainer::random::Random;
 
 use cutout::Cutout;
+use grounds::Photograph;
 pub use names::{Named, by_category, named};
 pub use pictures::StampPictures;
 
 /// The cut-outs: category, name, split and file.
 const TABLE: &str = include_str!("stamps.tsv");
 
-/// Photographs that scenes stand on; the second part is seen in tests only.
+/// Photographs that scenes stand on, none of which shows a thing of the categories; the second part is seen in tests
+/// only.
 const GROUNDS: [&[&str]; 2] = [
     &[
+        "ground-aitzgorri.jpg",
+        "ground-analogpattern.jpg",
         "ground-aqua.jpg",
         "ground-blinds.jpg",
         "ground-brick.png",
-        "ground-garden.jpg",
+        "ground-burnt_bark.jpg",
+        "ground-cliff.jpg",
+        "ground-coffee.png",
+        "ground-corn_maze.jpg",
         "ground-grass.png",
         "ground-greenmeadow.jpg",
+        "ground-greentock.jpg",
+        "ground-life.jpg",
+        "ground-lighthouse.jpg",
+        "ground-mossy_bark.jpg",
+        "ground-ocean_splash.jpg",
         "ground-raindrops.jpg",
+        "ground-redwoods_above.jpg",
+        "ground-rocks.jpg",
+        "ground-spiders_web.jpg",
         "ground-storm.jpg",
-        "ground-twowings.jpg",
+        "ground-sun_behind_leaves.jpg",
+        "ground-sunset.jpg",
+        "ground-trees_at_dusk.jpg",
         "ground-wood.jpg",
-        "ground-coffee.png",
+        "ground-wool_mill_machine.jpg",
     ],
-    &["ground-china.jpg", "ground-dune.jpg", "ground-gravel.png", "ground-rocket.jpg"],
+    &[
+        "ground-bridge.jpg",
+        "ground-china.jpg",
+        "ground-dune.jpg",
+        "ground-gravel.png",
+        "ground-mossy_log.jpg",
+        "ground-mudstone.jpg",
+        "ground-ocean_waves.jpg",
+        "ground-picosdeeuropa.jpg",
+        "ground-sun_behind_clouds.jpg",
+        "ground-trees_above.jpg",
+    ],
 ];
-
-/// Longest side of a ground in memory.
-const GROUND_SIDE: usize = 1024;
 
 /// Which scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +123,7 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, bool, &'static st
 pub struct Stamps {
     cutouts: Vec<Vec<Cutout>>,
     unseen: Vec<Vec<Cutout>>,
-    grounds: [Vec<Picture>; 2],
+    grounds: [Vec<Photograph>; 2],
     categories: Vec<String>,
 }
 
@@ -116,16 +141,9 @@ impl Stamps {
             let cutout = Cutout::open(&folder.join(file), name)?;
             if hidden { &mut unseen[place] } else { &mut cutouts[place] }.push(cutout);
         }
-        let ground = |name: &&str| {
-            let picture = Picture::open(&folder.join(name))?;
-            let longest = picture.height.max(picture.width);
-            if longest <= GROUND_SIDE {
-                return Ok(picture);
-            }
-            let scaled = |side: usize| (side * GROUND_SIDE / longest).max(1);
-            picture.stretched([scaled(picture.height), scaled(picture.width), 3])
+        let part = |names: &[&str]| -> Result<Vec<_>, DataError> {
+            names.iter().map(|name| Photograph::open(&folder.join(name))).collect()
         };
-        let part = |names: &[&str]| names.iter().map(ground).collect::<Result<Vec<_>, DataError>>();
         let grounds = [part(GROUNDS[0])?, part(GROUNDS[1])?];
         Ok(Arc::new(Self { cutouts, unseen, grounds, categories }))
     }
@@ -142,7 +160,7 @@ impl Stamps {
     }
 
     /// A photograph that the split may stand on.
-    fn ground(&self, split: Split, random: &mut Random) -> &Picture {
+    fn ground(&self, split: Split, random: &mut Random) -> &Photograph {
         let all = &self.grounds[usize::from(split != Split::Train)];
         &all[random.below(all.len())]
     }
