@@ -207,6 +207,11 @@ pub(crate) unsafe fn _mm512_maskz_loadu_epi32(mask: __mmask16, from: *const i32)
     __m512i(from_fn(|i| if has(mask.into(), i) { unsafe { from.add(i).read_unaligned() } } else { 0 }))
 }
 
+pub(crate) unsafe fn _mm512_storeu_epi32(to: *mut i32, v: __m512i) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<[i32; 16]>().write_unaligned(v.0) }
+}
+
 pub(crate) unsafe fn _mm512_mask_storeu_epi8(to: *mut i8, mask: __mmask64, v: __m512i) {
     for (i, &v) in v.bytes().iter().enumerate().filter(|&(i, _)| has(mask, i)) {
         // SAFETY: the caller's promise, for the lanes in the mask.

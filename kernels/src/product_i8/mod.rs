@@ -6,6 +6,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
+#[cfg(target_arch = "x86_64")]
+mod fours;
 mod pack;
 mod portable;
 
@@ -190,7 +196,10 @@ pub fn add<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&m
 /// Gives the sums of every block to the sink.
 #[cfg(target_arch = "x86_64")]
 fn each_block<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
-    if !avx2::run(isa, m, rows, backwards, sink) {
+    if !avx512vnni::run(isa, m, rows, backwards, sink)
+        && !avxvnni::run(isa, m, rows, backwards, sink)
+        && !avx2::run(isa, m, rows, backwards, sink)
+    {
         portable::run(m, rows, backwards, sink);
     }
 }
@@ -231,7 +240,7 @@ mod tests {
     /// With `all`, every weight and every x is this one.
     fn case(inputs: u32, outputs: u32, all: Option<(i8, u8)>) -> Case {
         let mut samples = Samples::new(u64::from(inputs * 1000 + outputs));
-        let (k, n) = (inputs as usize, outputs as usize);
+        let n = outputs as usize;
         let shape = Shape { inputs, outputs };
         let mut rows = samples.bytes(inputs * outputs);
         if let Some((w, _)) = all {
