@@ -21,6 +21,25 @@ pub(crate) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
     }
 }
 
+/// Rows that are walked forwards where a matrix is walked from its end.
+const TURNED: usize = 64;
+
+/// As [`run`], with the same bits; in odd turns the matrix is walked from its end, so that a large one is still in part in
+/// the cache from the turn before.
+pub(crate) fn run_in_turns(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32], turn: usize) {
+    if turn & 1 == 0 || x.len().checked_mul(y.len()) != Some(matrix.len()) {
+        return run(isa, matrix, x, y);
+    }
+    let (mut matrix, mut y) = (matrix, y);
+    while !y.is_empty() {
+        let start = y.len().saturating_sub(TURNED);
+        let Some((before, last)) = y.split_at_mut_checked(start) else { return };
+        let Some((rows_before, rows)) = matrix.split_at_checked(start.wrapping_mul(x.len())) else { return };
+        run(isa, rows, x, last);
+        (matrix, y) = (rows_before, before);
+    }
+}
+
 /// Rows of the matrix that stay in the nearest cache while every vector passes over them.
 const BLOCK: usize = 16;
 
@@ -61,6 +80,29 @@ fn run_fast(_: Isa, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
 mod tests {
     use super::*;
     use crate::samples::Samples;
+
+    #[test]
+    fn every_turn_gives_the_same_bits() {
+        for (rows, columns) in [(1, 5), (64, 9), (65, 33), (200, 8), (3, 0)] {
+            let mut samples = Samples::new(rows as u64);
+            let (matrix, x) = (samples.floats(rows * columns, -1.0, 1.0), samples.floats(columns, -1.0, 1.0));
+            let start = samples.floats(rows, -1.0, 1.0);
+            for isa in Isa::available() {
+                let [want, even, odd] = [None, Some(0), Some(1)].map(|turn| {
+                    let mut y = start.clone();
+                    match turn {
+                        Some(turn) => run_in_turns(isa, &matrix, &x, &mut y, turn),
+                        None => run(isa, &matrix, &x, &mut y),
+                    }
+                    y
+                });
+                assert!(want == even && want == odd, "{:?} {rows} {columns}", isa.level());
+            }
+        }
+        let mut y = [7.0; 3];
+        run_in_turns(Isa::best(), &[1.0; 8], &[1.0; 2], &mut y, 1);
+        assert_eq!(y, [7.0; 3]);
+    }
 
     #[test]
     fn every_variant_stays_within_the_bound() {

@@ -21,7 +21,7 @@ pub(super) fn steps(
     for (place, gates) in places.iter().zip(rows_mut(scratch, hidden.wrapping_mul(GATES as usize))) {
         let h = row_mut(y_h, place.state_row(s), hidden)?;
         let c = row_mut(y_c, place.state_row(s), hidden)?;
-        gemv::run(isa, weights.r, h, gates);
+        gemv::run_in_turns(isa, weights.r, h, gates, place.time);
         advance(isa, params, more, place.direction, [gates, h, c])?;
         recurrent::copy(row_mut(y, place.y_row(s), hidden)?, h);
     }

@@ -63,7 +63,7 @@ fn take_steps(
     weights.project_inputs(isa, (inputs, s), places, weights.rb, scratch)?;
     for (place, sum) in places.iter().zip(rows_mut(scratch, hidden)) {
         let h = row_mut(y_h, place.state_row(s), hidden)?;
-        gemv::run(isa, weights.r, h, sum);
+        gemv::run_in_turns(isa, weights.r, h, sum, place.time);
         recurrent::clip(sum, params.clip);
         unary::run_in_place(isa, params.activations.get(place.direction)?, sum);
         recurrent::copy(h, sum);
