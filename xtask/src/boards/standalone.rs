@@ -32,9 +32,10 @@ pub fn row() -> Result<Row, String> {
     let folder = Toolchain::folder().join("standalone");
     let program = folder.join(AARCH64).join("release/ocellus");
     if !program.is_file() {
-        eprintln!("building the ocellus command for {AARCH64}; the first time that takes 10 minutes or more");
+        eprintln!("building the ocellus command for {AARCH64}; the first time that takes minutes");
     }
-    let build = ["build", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--bin", "ocellus"];
+    let build =
+        ["build", "--quiet", "--release", "--locked", "-p", "ocellus-cli", "--no-default-features", "--bin", "ocellus"];
     run(&mut toolchain.cargo_into(&folder, &build, &FLAGS))?;
     let mut row = Row { target: target.to_owned(), ..Row::default() };
     answers(&mut row, &program, &plan(&folder)?)?;
