@@ -6,7 +6,7 @@
 pub enum Level {
     /// No more than the language.
     Portable,
-    /// x86-64 AVX2 and FMA.
+    /// x86-64 AVX2, FMA and F16C.
     Avx2,
     /// x86-64 AVX2 with AVX-VNNI.
     AvxVnni,
@@ -58,7 +58,11 @@ impl Level {
         match self {
             Self::Portable => true,
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            Self::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+                    && std::arch::is_x86_feature_detected!("f16c")
+            }
             #[cfg(all(target_arch = "x86_64", feature = "emulated"))]
             Self::AvxVnni | Self::Avx512Vnni => Self::Avx2.is_here(),
             #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]

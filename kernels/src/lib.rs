@@ -42,6 +42,7 @@ pub mod gather;
 mod gemv;
 pub mod geometry;
 pub mod gru;
+pub mod half;
 #[cfg(target_arch = "x86_64")]
 mod intrinsics;
 mod isa;
