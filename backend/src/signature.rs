@@ -1,6 +1,6 @@
 //! What goes into a model, what comes out, and what goes around.
 
-use ocellus_graph::{DataType, Model, Shape, Tensor, ValueId};
+use ocellus_graph::{Model, Shape, Tensor, ValueId};
 
 use crate::{BackendError, Port};
 
@@ -154,7 +154,7 @@ fn port(model: &Model, id: ValueId) -> Result<Port, BackendError> {
 
 #[cfg(test)]
 mod tests {
-    use ocellus_graph::{Graph, Node};
+    use ocellus_graph::{DataType, Graph, Node};
 
     use super::*;
 

@@ -47,7 +47,7 @@ impl Processor {
 
     /// The options of a compilation for it.
     pub fn options(&self) -> Options {
-        Options { level: self.level, align: self.align, bands: self.bands, max_ram: None }
+        Options { level: self.level, align: self.align, bands: self.bands, ..Options::portable() }
     }
 }
 

@@ -38,7 +38,8 @@ pub use binary::{AddI8, Binary, BinaryFunction, Broadcast, MulI8};
 pub use cast::Cast;
 pub use compare::{Compare, CompareFunction};
 pub use conv::{
-    ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,
+    ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
+    FloatLayout, Layout,
 };
 pub use conv_add::{ConvAddF32, ConvAddI8};
 pub use conv_integer::ConvInteger;

@@ -50,6 +50,7 @@ mod conv_transpose_f32;
 mod conv_transpose_i8;
 mod copy;
 mod depthwise_f32;
+mod depthwise_half;
 mod depthwise_i8;
 mod dequantize;
 mod fill;
@@ -75,6 +76,7 @@ mod rnn;
 mod select;
 mod softmax_f32;
 mod softmax_i8;
+mod storage;
 mod table_i8;
 mod unary;
 mod units;
@@ -95,6 +97,7 @@ pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use conv_transpose_i8::CONV_TRANSPOSE_I8;
 pub use copy::COPY;
 pub use depthwise_f32::DEPTHWISE_F32;
+pub use depthwise_half::DEPTHWISE_HALF;
 pub use depthwise_i8::DEPTHWISE_I8;
 pub use dequantize::DEQUANTIZE;
 pub use fill::FILL;
@@ -139,6 +142,7 @@ pub static ALL: &[OpEntry] = &[
     CONV_TRANSPOSE_I8,
     COPY,
     DEPTHWISE_F32,
+    DEPTHWISE_HALF,
     DEPTHWISE_I8,
     DEQUANTIZE,
     FILL,
