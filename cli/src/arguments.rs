@@ -80,20 +80,24 @@ pub struct CompileArgs {
     /// What the weights are packed for: native, portable, avx2, avxvnni, avx512vnni. Any of them runs the plan, this one best.
     #[arg(long, default_value = "native", value_parser = target)]
     pub target: Isa,
-    /// What the weights of float layers are stored in: f32, f16 or bf16. Whatever it is, sums are f32.
+    /// What the weights of float layers are stored in: f32, f16 or bf16.
     #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
     pub float: Storage,
+    /// With `--float f16`: also compute in f16 where an operation does, as for the target aarch64+fp16.
+    #[arg(long)]
+    pub f16_arithmetic: bool,
 }
 
 impl CompileArgs {
     /// For this instruction set, as the model is.
     pub fn of(target: Isa) -> Self {
-        Self { shapes: Vec::new(), target, float: Storage::F32 }
+        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic: false }
     }
 
     /// The compiler's options.
     pub fn options(&self) -> Options {
-        Options { level: self.target.level(), float: self.float, ..Options::default() }
+        let Self { target, float, f16_arithmetic, .. } = *self;
+        Options { level: target.level(), float, f16_arithmetic, ..Options::default() }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the compiler chose for a step: of a convolution, the layout of its weights, which names the kernel that reads it.
 
 use ocellus_plan::args::{
-    ConvAddF32, ConvAddI8, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8, FloatLayout, Layout,
+    ConvAddF32, ConvAddI8, ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
+    FloatLayout, Layout,
 };
 use ocellus_plan::{Arguments, Reader, Step};
 
@@ -24,6 +25,10 @@ impl Kernel {
             ConvI8::CODE => read::<ConvI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             ConvAddI8::CODE => read::<ConvAddI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             DepthwiseI8::CODE => read::<DepthwiseI8>(step).and_then(|a| int8(a.geometry, Layout::TAPS)),
+            ConvF16::CODE => {
+                let method = ("O16_F16", "tiles of 16 channels, sums of 32 products in f16");
+                read::<ConvF16>(step).map(|a| Self::new(a.geometry, method))
+            }
             ConvF32::CODE => read::<ConvF32>(step).and_then(|a| float(a.geometry, a.layout)),
             ConvAddF32::CODE => read::<ConvAddF32>(step).and_then(|a| float(a.geometry, a.layout)),
             DepthwiseHalf::CODE => read::<DepthwiseHalf>(step).and_then(|a| float(a.geometry, a.layout)),

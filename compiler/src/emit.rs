@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ocellus_graph::{DataType, Graph, ValueId};
 use ocellus_kernels::half::Storage;
 use ocellus_kernels::{Isa, Level};
-use ocellus_ops::lower::{DeviceTensor, Program, TensorId, halved, host_type};
+use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_f16, halved, host_type};
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
@@ -34,6 +34,8 @@ pub struct Options {
     pub max_ram: Option<usize>,
     /// What the weights of float layers are stored in.
     pub float: Storage,
+    /// Whether float layers whose weights are stored in f16 compute in f16 too, where an operation does.
+    pub f16_arithmetic: bool,
 }
 
 impl Options {
@@ -45,7 +47,14 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { level: Isa::best().level(), align: 64, bands: false, max_ram: None, float: Storage::F32 }
+        Self {
+            level: Isa::best().level(),
+            align: 64,
+            bands: false,
+            max_ram: None,
+            float: Storage::F32,
+            f16_arithmetic: false,
+        }
     }
 }
 
@@ -100,7 +109,7 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         if options.float != Storage::F32 {
-            halve(&mut lowered.program);
+            halve(&mut lowered.program, options);
         }
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let (memory, placement) = if options.bands {
@@ -121,10 +130,11 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     Ok(if cost(&plain) < cost(&own) { plain } else { own })
 }
 
-/// Gives every step the operation that reads its weights in 16 bits.
-fn halve(program: &mut Program) {
+/// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.
+fn halve(program: &mut Program, options: &Options) {
+    let computes = options.f16_arithmetic && options.float == Storage::F16;
     for step in &mut program.steps {
-        if let Some(half) = halved(step) {
+        if let Some(half) = computed_in_f16(step).filter(|_| computes).or_else(|| halved(step)) {
             *step = half;
         }
     }

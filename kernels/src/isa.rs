@@ -113,6 +113,15 @@ impl Isa {
         Level::ALL.into_iter().filter_map(Self::of)
     }
 
+    /// Whether it multiplies vectors of f16 (FEAT_FP16 of aarch64), which CPUs with and without SDOT may or may not do.
+    pub fn has_fp16(self) -> bool {
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        let here = std::arch::is_aarch64_feature_detected!("fp16");
+        #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
+        let here = cfg!(all(target_arch = "aarch64", target_feature = "fp16"));
+        here && matches!(self.0, Level::Neon | Level::Dotprod | Level::I8mm)
+    }
+
     /// Which one it is.
     pub const fn level(self) -> Level {
         self.0

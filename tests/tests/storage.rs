@@ -1,6 +1,6 @@
 //! Plans with weights in 16 bits: half the bytes, and what a model with rounded weights computes.
 
-use ocellus_compiler::{CompileError, Options, Storage, compile, prepare};
+use ocellus_compiler::{CompileError, Options, Processor, Storage, compile, prepare};
 use ocellus_graph::{DataType, Model, Tensor};
 use ocellus_models::half::{halved, widened};
 use ocellus_ops::{Builder, Gemm, Window};
@@ -82,4 +82,17 @@ fn a_weight_that_does_not_fit_names_its_layer() {
     let message = refused.to_string();
     assert!(message.contains("conv_f32") && message.contains("65504") && message.contains("bf16"), "{message}");
     assert!(plan(network(1e5), Level::Portable, Storage::Bf16).is_ok());
+}
+
+#[test]
+fn arithmetic_in_f16_is_near_and_the_same_everywhere() {
+    let options = Processor::named("aarch64+fp16").unwrap().options();
+    let compiled = compile(&prepare(network(0.2), &[]).unwrap(), &options).unwrap();
+    let names: Vec<&str> = compiled.report.steps.iter().filter_map(|s| s.name.split(' ').next()).collect();
+    assert_eq!(names.iter().filter(|&&n| n == "conv_f16").count(), 3, "{names:?}");
+    let found = run(&compiled.bytes, Isa::PORTABLE);
+    let want = run(&plan(network(0.2), Level::Portable, Storage::F16).unwrap(), Isa::PORTABLE);
+    let greatest = want.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
+    let apart = want.iter().zip(&found).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+    assert!(apart > 0.0 && apart <= greatest / 128.0, "{apart} of {greatest}");
 }

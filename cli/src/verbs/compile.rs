@@ -30,10 +30,11 @@ pub struct Compile {
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
     /// What the plan is for: native, portable, avx2, avxvnni, avx512vnni, or a processor that need not be this one:
-    /// x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, cortex-m4, cortex-m7, cortex-m55.
+    /// x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
     #[arg(long, default_value = "native", value_parser = processor)]
     target: Processor,
-    /// What the weights of float layers are stored in: f32, f16 or bf16. Half the plan, and sums are f32 as before.
+    /// What the weights of float layers are stored in: f32, f16 or bf16. Half the plan, and sums are f32 as before, but for
+    /// aarch64+fp16, which stores f16 without this option and sums 32 products at a time in f16.
     #[arg(long, value_name = "TYPE", value_parser = storage)]
     float: Option<Storage>,
 }

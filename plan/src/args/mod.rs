@@ -10,6 +10,7 @@ mod cast;
 mod compare;
 mod conv;
 mod conv_add;
+mod conv_f16;
 mod conv_integer;
 mod copy;
 mod dequantize;
@@ -42,6 +43,7 @@ pub use conv::{
     FloatLayout, Layout,
 };
 pub use conv_add::{ConvAddF32, ConvAddI8};
+pub use conv_f16::ConvF16;
 pub use conv_integer::ConvInteger;
 pub use copy::{Copy, Fill};
 pub use dequantize::Dequantize;

@@ -43,6 +43,7 @@ mod cast;
 mod compare;
 mod conv_add_f32;
 mod conv_add_i8;
+mod conv_f16;
 mod conv_f32;
 mod conv_i8;
 mod conv_integer;
@@ -90,6 +91,7 @@ pub use cast::CAST;
 pub use compare::COMPARE;
 pub use conv_add_f32::CONV_ADD_F32;
 pub use conv_add_i8::CONV_ADD_I8;
+pub use conv_f16::CONV_F16;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_integer::CONV_INTEGER;
@@ -135,6 +137,7 @@ pub static ALL: &[OpEntry] = &[
     COMPARE,
     CONV_ADD_F32,
     CONV_ADD_I8,
+    CONV_F16,
     CONV_F32,
     CONV_I8,
     CONV_INTEGER,
