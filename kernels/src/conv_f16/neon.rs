@@ -99,28 +99,30 @@ fn channels<const P: usize, const B: usize>(
         *weights = job.operands.weights.get(place(range.start)..place(range.end)).unwrap_or_default();
     }
     let mut sums = [[[vdupq_n_f32(0.0); 4]; B]; P];
-    for (p, sums) in sums.iter_mut().enumerate() {
-        for (b, sums) in sums.iter_mut().enumerate() {
+    if range.start == 0 {
+        let mut bias = [[vdupq_n_f32(0.0); 4]; B];
+        for (b, to) in bias.iter_mut().enumerate() {
             let first = channel.wrapping_add(b.wrapping_mul(CHANNELS));
-            *sums = if range.start == 0 {
-                load(job.operands.bias.get(first..).unwrap_or_default())
-            } else {
-                let row = y.get(p.wrapping_mul(all)..p.wrapping_add(1).wrapping_mul(all)).unwrap_or_default();
-                load(row.get(first..).unwrap_or_default())
-            };
+            *to = load(job.operands.bias.get(first..).unwrap_or_default());
+        }
+        sums = [bias; P];
+    } else {
+        for (p, sums) in sums.iter_mut().enumerate() {
+            let row = y.get(p.wrapping_mul(all)..p.wrapping_add(1).wrapping_mul(all)).unwrap_or_default();
+            for (b, to) in sums.iter_mut().enumerate() {
+                let first = channel.wrapping_add(b.wrapping_mul(CHANNELS));
+                *to = load(row.get(first..).unwrap_or_default());
+            }
         }
     }
     add(rows, weights, range.len(), &mut sums);
-    let (low, high) = (vdupq_n_f32(job.params.low), vdupq_n_f32(job.params.high));
-    let bound = |v: Four| {
-        let v = vbslq_f32(vcltq_f32(v, low), low, v);
-        vbslq_f32(vcgtq_f32(v, high), high, v)
-    };
+    let (low, high) = if last { (job.params.low, job.params.high) } else { (f32::NEG_INFINITY, f32::INFINITY) };
+    let bounds = [vdupq_n_f32(low), vdupq_n_f32(high)];
     for (p, sums) in sums.iter().enumerate() {
         let row = y.get_mut(p.wrapping_mul(all)..p.wrapping_add(1).wrapping_mul(all)).unwrap_or_default();
         for (b, sums) in sums.iter().enumerate() {
             let to = row.get_mut(channel.wrapping_add(b.wrapping_mul(CHANNELS))..).unwrap_or_default();
-            store(if last { sums.map(bound) } else { *sums }, to);
+            store(sums, bounds, to);
         }
     }
     B.wrapping_mul(CHANNELS)
@@ -143,18 +145,21 @@ fn load(from: &[f32]) -> [Four; 4] {
     core::array::from_fn(|k| unsafe { vaddq_f32(vld1q_f32(from.as_ptr().add(4 * k)), zero) })
 }
 
-/// Stores 16 elements, or as many as there is room for.
+/// Stores 16 elements between these bounds, or as many as there is room for.
 #[inline]
 #[target_feature(enable = "neon")]
-fn store(sums: [Four; 4], to: &mut [f32]) {
+fn store(sums: &[Four; 4], [low, high]: [Four; 2], to: &mut [f32]) {
     let mut all = [0.0; CHANNELS];
     let (place, partial) = match to.first_chunk_mut::<CHANNELS>() {
         Some(place) => (place, false),
         None => (&mut all, true),
     };
-    for (k, sum) in sums.into_iter().enumerate() {
+    for (k, &v) in sums.iter().enumerate() {
+        // A comparison with a NaN is false.
+        let v = vbslq_f32(vcltq_f32(v, low), low, v);
+        let v = vbslq_f32(vcgtq_f32(v, high), high, v);
         // SAFETY: the array holds 16 elements.
-        unsafe { vst1q_f32(place.as_mut_ptr().add(4 * k), sum) };
+        unsafe { vst1q_f32(place.as_mut_ptr().add(4 * k), v) };
     }
     if partial {
         to.iter_mut().zip(all).for_each(|(to, from)| *to = from);
@@ -173,68 +178,55 @@ fn add<const P: usize, const B: usize>(
     if weights.iter().any(|w| w.len() != products.wrapping_mul(CHANNELS)) || products > LENGTH {
         return;
     }
+    // The last weights, where they are fewer than 8, and zeros; rows have zeros there too.
+    let whole = products & !7;
+    let mut tails = [[F16(0); 8 * CHANNELS]; B];
+    for (tail, weights) in tails.iter_mut().zip(weights) {
+        let rest = weights.get(whole.wrapping_mul(CHANNELS)..).unwrap_or_default();
+        tail.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    }
     let mut at = 0;
     while at < products {
         let end = at.wrapping_add(BLOCK).min(products);
         let mut part = [[[vdupq_n_u16(0); 2]; B]; P];
-        while at.wrapping_add(8) <= end {
-            // SAFETY: rows and weights reach as far.
-            unsafe { eight(rows, weights.map(|w| w.as_ptr().add(at * CHANNELS)), at, &mut part) };
+        while at < end {
+            let mut from = [core::ptr::null::<u16>(); B];
+            for ((from, weights), tail) in from.iter_mut().zip(weights).zip(&tails) {
+                let place = weights.as_ptr().wrapping_add(at.wrapping_mul(CHANNELS));
+                *from = if at < whole { place } else { tail.as_ptr() }.cast();
+            }
+            let mut x = [vdupq_n_u16(0); P];
+            for (x, row) in x.iter_mut().zip(rows) {
+                // SAFETY: rows reach to the next multiple of 8.
+                *x = unsafe { vld1q_u16(row.as_ptr().add(at)) };
+            }
+            // Written out: as a loop, or as a function, sums would lie in memory.
+            macro_rules! lanes {
+                ($($k:literal)*) => {$(
+                    for (b, from) in from.iter().enumerate() {
+                        let from = from.wrapping_add($k * CHANNELS);
+                        // SAFETY: there are 8 weights for each of 16 channels.
+                        let w = unsafe { [vld1q_u16(from), vld1q_u16(from.add(8))] };
+                        for (part, &x) in part.iter_mut().zip(&x) {
+                            if let Some([low, high]) = part.get_mut(b) {
+                                *low = fused::<$k>(*low, w[0], x);
+                                *high = fused::<$k>(*high, w[1], x);
+                            }
+                        }
+                    }
+                )*};
+            }
+            lanes!(0 1 2 3 4 5 6 7);
             at = at.wrapping_add(8);
         }
-        if at < end {
-            // The last weights, and zeros; rows have zeros there too.
-            let mut tails = [[F16(0); 8 * CHANNELS]; B];
-            for (tail, weights) in tails.iter_mut().zip(weights) {
-                let rest = weights.get(at.wrapping_mul(CHANNELS)..).unwrap_or_default();
-                tail.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            }
-            // SAFETY: rows reach to the next multiple of 8, the arrays hold 8 weights for every channel.
-            unsafe { eight(rows, tails.each_ref().map(|t| t.as_ptr()), at, &mut part) };
-            at = end;
-        }
-        for (sums, part) in sums.iter_mut().flatten().zip(part.into_iter().flatten()) {
-            let ([a, b], [c, d]) = (widen(part[0]), widen(part[1]));
-            for (sum, part) in sums.iter_mut().zip([a, b, c, d]) {
-                *sum = vaddq_f32(*sum, part);
+        for (sums, part) in sums.iter_mut().zip(&part) {
+            for (sums, &[low, high]) in sums.iter_mut().zip(part) {
+                let ([a, b], [c, d]) = (widen(low), widen(high));
+                let [e, f, g, h] = *sums;
+                *sums = [vaddq_f32(e, a), vaddq_f32(f, b), vaddq_f32(g, c), vaddq_f32(h, d)];
             }
         }
     }
-}
-
-/// Adds 8 products.
-///
-/// # Safety
-/// The rows have 8 elements from `at` on, the weights 8 times 16.
-#[inline]
-#[target_feature(enable = "neon,fp16")]
-unsafe fn eight<const P: usize, const B: usize>(
-    rows: &[Row; MOST],
-    weights: [*const F16; B],
-    at: usize,
-    part: &mut [[[uint16x8_t; 2]; B]; P],
-) {
-    let mut x = [vdupq_n_u16(0); P];
-    for (x, row) in x.iter_mut().zip(rows) {
-        // SAFETY: the caller's promise.
-        *x = unsafe { vld1q_u16(row.as_ptr().add(at)) };
-    }
-    macro_rules! lane {
-        ($($k:literal)*) => {$({
-            for (b, weights) in weights.iter().enumerate() {
-                let from = weights.wrapping_add($k * CHANNELS).cast::<u16>();
-                // SAFETY: the caller's promise.
-                let w = unsafe { [vld1q_u16(from), vld1q_u16(from.add(8))] };
-                for (part, &x) in part.iter_mut().zip(&x) {
-                    if let Some([low, high]) = part.get_mut(b) {
-                        *low = fused::<$k>(*low, w[0], x);
-                        *high = fused::<$k>(*high, w[1], x);
-                    }
-                }
-            }
-        })*};
-    }
-    lane!(0 1 2 3 4 5 6 7);
 }
 
 /// `sum + w * x[LANE]`, rounded once.
