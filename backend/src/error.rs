@@ -9,6 +9,15 @@ pub enum BackendError {
         /// The name that was asked for.
         name: String,
     },
+    /// This program was built without engines.
+    #[error(
+        "this ocellus was built without engines, so that backend {name} is not in it: train, quantize, and compare with \
+         float models where it was built with them (the feature `engines`, which is on unless it is turned off)"
+    )]
+    LeftOut {
+        /// The backend that was asked for.
+        name: String,
+    },
     /// A shared library that the backend needs is not to be found or does not load.
     #[error(
         "backend {backend}: {problem}. Install it with `{install}`, or name the library file in the environment \

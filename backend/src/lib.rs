@@ -7,9 +7,12 @@
 //! - `tract`: built in, nothing to install.
 //! - `ort-cpu`, `ort-cuda`: ONNX Runtime, whose shared library is looked for when the backend is opened.
 //!
+//! Without the feature `engines` there are no engines, and [`open`] says so: a program for a board needs none.
+//!
 //! ```
 //! use ocellus_graph::{DataType, Graph, Model, Node, Shape, Tensor};
 //! # fn main() -> Result<(), ocellus_backend::BackendError> {
+//! # if !cfg!(feature = "engines") { return Ok(()) }
 //! let mut graph = Graph::new("absolute");
 //! let x = graph.add_value("x", Some(DataType::F32), Some(Shape::fixed(&[3])));
 //! let y = graph.add_value("y", Some(DataType::F32), Some(Shape::fixed(&[3])));
@@ -26,14 +29,20 @@
 #![forbid(unsafe_code)]
 
 mod error;
+#[cfg(feature = "engines")]
 mod onnxruntime;
+mod port;
+#[cfg(feature = "engines")]
 mod signature;
+#[cfg(feature = "engines")]
 mod tract;
 
 pub use error::BackendError;
 use ocellus_graph::{Model, Tensor};
+#[cfg(feature = "engines")]
 pub use onnxruntime::{OnnxRuntime, library_path};
-pub use signature::{Port, feedback_pairs};
+pub use port::{Port, feedback_pairs};
+#[cfg(feature = "engines")]
 pub use tract::Tract;
 
 /// The names that [`open`] knows, the default first.
@@ -104,18 +113,30 @@ pub trait Session {
 /// Opens a backend by its name in [`NAMES`], with this many threads for one operator.
 ///
 /// # Errors
-/// Another name, or a library that is not installed: the message says how to get it.
+/// Another name, a library that is not installed (the message says how to get it), or a build without engines.
 pub fn open(name: &str, threads: usize) -> Result<Box<dyn Backend>, BackendError> {
-    let threads = threads.max(1);
-    match name {
-        "tract" => Ok(Box::new(Tract::new(threads))),
-        "ort-cpu" => Ok(Box::new(OnnxRuntime::cpu(threads)?)),
-        "ort-cuda" => Ok(Box::new(OnnxRuntime::cuda(threads, 0)?)),
-        _ => Err(BackendError::Unknown { name: name.to_owned() }),
+    match NAMES.into_iter().find(|n| *n == name) {
+        Some(known) => engine(known, threads.max(1)),
+        None => Err(BackendError::Unknown { name: name.to_owned() }),
     }
 }
 
+#[cfg(feature = "engines")]
+fn engine(name: &str, threads: usize) -> Result<Box<dyn Backend>, BackendError> {
+    match name {
+        "ort-cpu" => Ok(Box::new(OnnxRuntime::cpu(threads)?)),
+        "ort-cuda" => Ok(Box::new(OnnxRuntime::cuda(threads, 0)?)),
+        _ => Ok(Box::new(Tract::new(threads))),
+    }
+}
+
+#[cfg(not(feature = "engines"))]
+fn engine(name: &str, _: usize) -> Result<Box<dyn Backend>, BackendError> {
+    Err(BackendError::LeftOut { name: name.to_owned() })
+}
+
 /// The model as an ONNX file.
+#[cfg(feature = "engines")]
 fn encode(model: &Model, backend: &str) -> Result<Vec<u8>, BackendError> {
     model.to_bytes().map_err(|e| BackendError::Prepare {
         backend: backend.to_owned(),
@@ -126,12 +147,13 @@ fn encode(model: &Model, backend: &str) -> Result<Vec<u8>, BackendError> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ocellus_graph::{DataType, Graph, Node, Shape};
-
     use super::*;
 
     /// `sum' = sum + x`, `twice = sum' + sum'`.
+    #[cfg(feature = "engines")]
     pub fn accumulator() -> Model {
+        use ocellus_graph::{DataType, Graph, Node, Shape};
+
         let mut g = Graph::new("accumulator");
         let ids = ["sum", "x", "sum'", "twice"].map(|n| g.add_value(n, Some(DataType::F32), Some(Shape::fixed(&[2]))));
         g.inputs = vec![ids[0], ids[1]];
@@ -146,6 +168,7 @@ pub(crate) mod tests {
     }
 
     /// State goes around for five runs, can be read and overwritten.
+    #[cfg(feature = "engines")]
     pub fn check_feedback(backend: &dyn Backend) {
         let model = accumulator();
         let mut session = backend.prepare_with_feedback(&model, &feedback_pairs(&model)).expect("prepares");
@@ -166,5 +189,13 @@ pub(crate) mod tests {
     fn an_unknown_backend_is_named_with_the_known_ones() {
         let message = open("torch", 1).err().expect("unknown").to_string();
         assert!(message.contains("torch") && message.contains("tract, ort-cpu, ort-cuda"), "{message}");
+    }
+
+    #[cfg(not(feature = "engines"))]
+    #[test]
+    fn a_build_without_engines_says_so() {
+        for name in NAMES {
+            assert_eq!(open(name, 1).err(), Some(BackendError::LeftOut { name: name.to_owned() }));
+        }
     }
 }

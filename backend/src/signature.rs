@@ -1,31 +1,8 @@
 //! What goes into a model, what comes out, and what goes around.
 
-use ocellus_graph::{DataType, Model, Shape, Tensor, ValueId};
+use ocellus_graph::{Model, Shape, Tensor, ValueId};
 
-use crate::BackendError;
-
-/// An input or an output of a prepared model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// Its name in the model.
-    pub name: String,
-    /// Its element type.
-    pub dtype: DataType,
-    /// Its sizes.
-    pub shape: Vec<usize>,
-}
-
-/// The pairs (output, input) of a model in which an output is called like an input with a `'` behind it.
-pub fn feedback_pairs(model: &Model) -> Vec<(String, String)> {
-    let graph = &model.graph;
-    let inputs: Vec<&str> = graph.inputs.iter().map(|&v| graph.value(v).name.as_str()).collect();
-    let outputs = graph.outputs.iter().map(|&v| graph.value(v).name.as_str());
-    let pair = |output: &str| {
-        let input = output.strip_suffix('\'').filter(|name| inputs.contains(name))?;
-        Some((output.to_owned(), input.to_owned()))
-    };
-    outputs.filter_map(pair).collect()
-}
+use crate::{BackendError, Port};
 
 /// The ports of a model, sorted into what a caller handles and what goes around.
 #[derive(Clone, Debug)]
@@ -177,7 +154,7 @@ fn port(model: &Model, id: ValueId) -> Result<Port, BackendError> {
 
 #[cfg(test)]
 mod tests {
-    use ocellus_graph::{Graph, Node};
+    use ocellus_graph::{DataType, Graph, Node};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use ocellus_compiler::Processor;
+use ocellus_compiler::{Options, Processor, Storage};
 use ocellus_runtime::{Isa, Level};
 
 use crate::output::Usage;
@@ -80,6 +80,35 @@ pub struct CompileArgs {
     /// What the weights are packed for: native, portable, avx2, avxvnni, avx512vnni. Any of them runs the plan, this one best.
     #[arg(long, default_value = "native", value_parser = target)]
     pub target: Isa,
+    /// What the weights of float layers are stored in: f32, f16 or bf16.
+    #[arg(long, value_name = "TYPE", default_value = "f32", value_parser = storage)]
+    pub float: Storage,
+    /// With `--float f16`: also compute in f16 where an operation does, as for the target aarch64+fp16.
+    #[arg(long)]
+    pub f16_arithmetic: bool,
+}
+
+impl CompileArgs {
+    /// For this instruction set, as the model is.
+    pub fn of(target: Isa) -> Self {
+        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic: false }
+    }
+
+    /// The compiler's options.
+    pub fn options(&self) -> Options {
+        let Self { target, float, f16_arithmetic, .. } = *self;
+        Options { level: target.level(), float, f16_arithmetic, ..Options::default() }
+    }
+}
+
+/// What weights are stored in, by name.
+pub fn storage(name: &str) -> Result<Storage, String> {
+    match name {
+        "f32" => Ok(Storage::F32),
+        "f16" => Ok(Storage::F16),
+        "bf16" => Ok(Storage::Bf16),
+        _ => Err(format!("weights are stored in f32, f16 or bf16, not in {name:?}")),
+    }
 }
 
 /// Refuses what a parser cannot see: status 2.
@@ -119,6 +148,12 @@ mod tests {
         assert_eq!(processor("cortex-m4").map(|p| (p.level, p.align, p.bands)), Ok((Level::Dsp, 8, true)));
         assert_eq!(processor("portable").map(|p| (p.level, p.align, p.bands)), Ok((Level::Portable, 64, false)));
         assert!(processor("z80").unwrap_err().contains("cortex-m55"));
+    }
+
+    #[test]
+    fn storages() {
+        assert_eq!(["f32", "f16", "bf16"].map(storage), [Ok(Storage::F32), Ok(Storage::F16), Ok(Storage::Bf16)]);
+        assert!(storage("f8").unwrap_err().contains("bf16"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the compiler chose for a step: of a convolution, the layout of its weights, which names the kernel that reads it.
 
 use ocellus_plan::args::{
-    ConvAddF32, ConvAddI8, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,
+    ConvAddF32, ConvAddI8, ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
+    FloatLayout, Layout,
 };
 use ocellus_plan::{Arguments, Reader, Step};
 
@@ -24,8 +25,13 @@ impl Kernel {
             ConvI8::CODE => read::<ConvI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             ConvAddI8::CODE => read::<ConvAddI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             DepthwiseI8::CODE => read::<DepthwiseI8>(step).and_then(|a| int8(a.geometry, Layout::TAPS)),
+            ConvF16::CODE => {
+                let method = ("O16_F16", "tiles of 16 channels, sums of 32 products in f16");
+                read::<ConvF16>(step).map(|a| Self::new(a.geometry, method))
+            }
             ConvF32::CODE => read::<ConvF32>(step).and_then(|a| float(a.geometry, a.layout)),
             ConvAddF32::CODE => read::<ConvAddF32>(step).and_then(|a| float(a.geometry, a.layout)),
+            DepthwiseHalf::CODE => read::<DepthwiseHalf>(step).and_then(|a| float(a.geometry, a.layout)),
             DepthwiseF32::CODE => read::<DepthwiseF32>(step).and_then(|a| float(a.geometry, FloatLayout::TAPS)),
             _ => None,
         }
@@ -78,6 +84,12 @@ fn float_layout(number: u32) -> (&'static str, &'static str) {
         FloatLayout::O16 => ("O16", "tiles of 16 channels"),
         FloatLayout::TAPS => ("TAPS", "depthwise, channels side by side"),
         FloatLayout::WINOGRAD => ("WINOGRAD", "Winograd F(2x2, 3x3)"),
+        FloatLayout::ROWS_F16 => ("ROWS_F16", "one output at a time"),
+        FloatLayout::O16_F16 => ("O16_F16", "tiles of 16 channels"),
+        FloatLayout::TAPS_F16 => ("TAPS_F16", "depthwise, channels side by side"),
+        FloatLayout::ROWS_BF16 => ("ROWS_BF16", "one output at a time"),
+        FloatLayout::O16_BF16 => ("O16_BF16", "tiles of 16 channels"),
+        FloatLayout::TAPS_BF16 => ("TAPS_BF16", "depthwise, channels side by side"),
         _ => ("unknown", "unknown"),
     }
 }

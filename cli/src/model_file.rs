@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use memmap2::Mmap;
-use ocellus_compiler::{Options, Prepared, Report, compile, prepare};
+use ocellus_compiler::{Prepared, Report, compile, prepare};
 use ocellus_graph::Model;
 use ocellus_models::half::widened;
 use ocellus_models::shipped::Task;
@@ -149,6 +149,6 @@ pub fn open_plan(path: &Path, args: &CompileArgs, output: &Output) -> Result<Pla
         return Ok(PlanBytes::Mapped(map));
     }
     let prepared = load_prepared(path, &args.shapes, output)?;
-    let compiled = compile(&prepared, &Options { level: args.target.level(), ..Options::default() })?;
+    let compiled = compile(&prepared, &args.options())?;
     Ok(PlanBytes::Compiled(compiled.bytes, Box::new(compiled.report)))
 }

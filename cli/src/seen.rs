@@ -30,7 +30,7 @@ const PAPER: Rgb<u8> = Rgb([255; 3]);
 /// # Errors
 /// A model that ships and cannot be run, which would be a bug.
 pub fn sheet(output: &Output) -> Result<RgbImage> {
-    let compile = CompileArgs { shapes: Vec::new(), target: Isa::best() };
+    let compile = CompileArgs::of(Isa::best());
     let mut tiles = Vec::new();
     for picture in samples::scenes() {
         let picture = picture?;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use ocellus_graph::{DataType, Graph, ValueId};
+use ocellus_kernels::half::Storage;
 use ocellus_kernels::{Isa, Level};
-use ocellus_ops::lower::{DeviceTensor, Program, TensorId, host_type};
+use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_f16, halved, host_type};
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
@@ -13,7 +14,7 @@ use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::liveness::{Memory, memory};
-use crate::pack::pack;
+use crate::pack::{Refused, pack};
 use crate::prepare::{Prepared, check};
 use crate::report::{Report, StepReport};
 use crate::sums::join;
@@ -31,18 +32,29 @@ pub struct Options {
     pub bands: bool,
     /// The largest arena allowed, in bytes.
     pub max_ram: Option<usize>,
+    /// What the weights of float layers are stored in.
+    pub float: Storage,
+    /// Whether float layers whose weights are stored in f16 compute in f16 too, where an operation does.
+    pub f16_arithmetic: bool,
 }
 
 impl Options {
     /// For any processor: layouts that every one reads, and whole cache lines.
     pub fn portable() -> Self {
-        Self { level: Level::Portable, align: 64, bands: false, max_ram: None }
+        Self { level: Level::Portable, ..Self::default() }
     }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { level: Isa::best().level(), align: 64, bands: false, max_ram: None }
+        Self {
+            level: Isa::best().level(),
+            align: 64,
+            bands: false,
+            max_ram: None,
+            float: Storage::F32,
+            f16_arithmetic: false,
+        }
     }
 }
 
@@ -96,6 +108,9 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     let placed = |plain: bool| -> Result<_, CompileError> {
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
+        if options.float != Storage::F32 {
+            halve(&mut lowered.program, options);
+        }
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let (memory, placement) = if options.bands {
             cut(&mut lowered, options.align)
@@ -113,6 +128,16 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     let plain = placed(true)?;
     let cost = |made: &(Lowered, Memory, Placement)| (made.2.bytes, made.0.program.steps.len());
     Ok(if cost(&plain) < cost(&own) { plain } else { own })
+}
+
+/// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.
+fn halve(program: &mut Program, options: &Options) {
+    let computes = options.f16_arithmetic && options.float == Storage::F16;
+    for step in &mut program.steps {
+        if let Some(half) = computed_in_f16(step).filter(|_| computes).or_else(|| halved(step)) {
+            *step = half;
+        }
+    }
 }
 
 struct Emitter<'a> {
@@ -143,7 +168,7 @@ impl Emitter<'_> {
                         Operand { space: Space::InPlace, offset: 0, len: 0 }
                     }
                     Some(t) => {
-                        let (operand, layout) = self.operand(*t)?;
+                        let (operand, layout) = self.operand(*t, &step.name)?;
                         if let (Some(layout), Some(last)) = (layout, args.last_mut()) {
                             *last = layout;
                             self.layouts |= 1 << layout;
@@ -184,14 +209,17 @@ impl Emitter<'_> {
     }
 
     /// The place of a tensor that is read, and the layout of packed weights.
-    fn operand(&mut self, tensor: TensorId) -> Result<(Operand, Option<u32>), CompileError> {
+    fn operand(&mut self, tensor: TensorId, step: &str) -> Result<(Operand, Option<u32>), CompileError> {
         let root = self.program.root(tensor);
         let Some(constant) = &self.program.tensors[root].constant else { return Ok((self.in_arena(tensor)?, None)) };
         if let Some(&done) = self.packed.get(&root) {
             return Ok(done);
         }
-        let packed = pack(constant, self.options.level)
-            .ok_or_else(|| CompileError::Internal(format!("no layout holds the weights of tensor {tensor}")))?;
+        let storage = self.options.float;
+        let packed = pack(constant, self.options.level, storage).map_err(|refused| match refused {
+            Refused::Layout => CompileError::Internal(format!("no layout holds the weights of step {step}")),
+            Refused::Range(value) => CompileError::Storage { step: step.to_owned(), value, storage },
+        })?;
         self.weights.resize(self.weights.len().next_multiple_of(64), 0);
         let offset = small(self.weights.len(), "weights")?;
         let len = small(packed.bytes.len(), "weights")?;

@@ -1,5 +1,6 @@
 //! Errors of compilation.
 
+use ocellus_kernels::half::Storage;
 use ocellus_ops::OpError;
 
 use crate::prepare::Unsupported;
@@ -23,12 +24,34 @@ pub enum CompileError {
         /// The steps that set the peak.
         peak: Vec<String>,
     },
+    /// A weight that 16 bits do not hold.
+    #[error("step {step}: a weight is {value}, which {} does not hold; compile with {}", name(*storage), other(*storage))]
+    Storage {
+        /// The step: its operation and its node.
+        step: String,
+        /// The weight.
+        value: f32,
+        /// What weights were to be stored in.
+        storage: Storage,
+    },
     /// The plan would not fit its 32-bit offsets.
     #[error("the {0} are larger than 4 GiB, which a plan cannot address")]
     TooLarge(&'static str),
     /// A bug of the compiler, found by its own checker.
     #[error("internal check failed: {0}; please report this model")]
     Internal(String),
+}
+
+fn name(storage: Storage) -> &'static str {
+    match storage {
+        Storage::F32 => "f32",
+        Storage::F16 => "f16, whose greatest number is 65504,",
+        Storage::Bf16 => "bf16",
+    }
+}
+
+fn other(storage: Storage) -> &'static str {
+    if storage == Storage::F16 { "bf16 or f32" } else { "f32" }
 }
 
 fn list(nodes: &[Unsupported]) -> String {

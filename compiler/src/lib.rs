@@ -26,6 +26,7 @@ mod walk;
 pub use arena::{Buffer, Placement, overlaps, place};
 pub use emit::{Compiled, Options, compile};
 pub use error::CompileError;
+pub use ocellus_kernels::half::Storage;
 pub use prepare::{Prepared, Unsupported, check, prepare};
 pub use processor::Processor;
 pub use report::{Report, StepReport};

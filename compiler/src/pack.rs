@@ -1,9 +1,10 @@
 //! Weights in the layout that the target's kernels read best.
 
 use ocellus_kernels::geometry::Geometry;
+use ocellus_kernels::half::Storage;
 use ocellus_kernels::{Level, conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
-use ocellus_plan::args::ConvGeometry;
+use ocellus_plan::args::{ConvGeometry, FloatLayout};
 
 /// A constant as it lies in the plan, with the layout that its step has to name.
 pub(crate) struct Packed {
@@ -11,15 +12,63 @@ pub(crate) struct Packed {
     pub layout: Option<u32>,
 }
 
-/// f32 weights of a convolution in a layout, where it holds them.
-fn float(g: &Geometry, layout: u32, rows: &[f32]) -> Option<Packed> {
-    let mut packed = vec![0.0; conv_f32::packed_len(g, layout)? as usize];
-    let fits = conv_f32::pack(g, layout, rows, &mut packed);
-    fits.then(|| Packed { bytes: f32_bytes(&packed), layout: Some(layout) })
+/// Why a constant is not packed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Refused {
+    /// No layout holds it.
+    Layout,
+    /// A weight that 16 bits do not hold.
+    Range(f32),
 }
 
-/// Packs a constant for an instruction set: the first layout of the kernel's list that holds these weights.
-pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
+/// Float weights as they are stored.
+fn stored(values: &[f32], storage: Storage) -> Result<Vec<u8>, Refused> {
+    if storage == Storage::F32 {
+        return Ok(f32_bytes(values));
+    }
+    let mut bytes = Vec::with_capacity(values.len() * 2);
+    for &v in values {
+        bytes.extend(storage.halve(v).ok_or(Refused::Range(v))?.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+/// f32 weights of a convolution in a layout, where it holds them.
+fn float(g: &Geometry, layout: Option<u32>, rows: &[f32]) -> Result<Packed, Refused> {
+    let layout = layout.ok_or(Refused::Layout)?;
+    let mut packed = vec![0.0; conv_f32::packed_len(g, layout).ok_or(Refused::Layout)? as usize];
+    if !conv_f32::pack(g, layout, rows, &mut packed) {
+        return Err(Refused::Layout);
+    }
+    Ok(Packed { bytes: stored(&packed, conv_f32::storage(layout))?, layout: Some(layout) })
+}
+
+/// Packs a constant for an instruction set: the best layout of the kernel's list that holds these weights, floats in this
+/// storage.
+pub(crate) fn pack(constant: &Constant, level: Level, storage: Storage) -> Result<Packed, Refused> {
+    match constant {
+        Constant::ConvF32(rows, geometry) => {
+            let g = of(geometry);
+            float(&g, conv_f32::best_layout(level, &g, storage), rows)
+        }
+        Constant::ConvTransposeF32(rows, geometry) => {
+            let g = of(geometry);
+            float(&g, conv_transpose_f32::best_layout(level, &g, storage), rows)
+        }
+        Constant::Floats(values) => {
+            let layout = match storage {
+                Storage::F32 => None,
+                Storage::F16 => Some(FloatLayout::TAPS_F16),
+                Storage::Bf16 => Some(FloatLayout::TAPS_BF16),
+            };
+            Ok(Packed { bytes: stored(values, storage)?, layout })
+        }
+        _ => integers(constant, level).ok_or(Refused::Layout),
+    }
+}
+
+/// Packs what does not depend on the storage of floats.
+fn integers(constant: &Constant, level: Level) -> Option<Packed> {
     match constant {
         Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
         Constant::Product(weights) => product(weights),
@@ -38,14 +87,7 @@ pub(crate) fn pack(constant: &Constant, level: Level) -> Option<Packed> {
                     .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
             })
         }
-        Constant::ConvF32(rows, geometry) => {
-            let g = of(geometry);
-            float(&g, conv_f32::best_layout(level, &g)?, rows)
-        }
-        Constant::ConvTransposeF32(rows, geometry) => {
-            let g = of(geometry);
-            conv_transpose_f32::layouts(level).find_map(|layout| float(&g, layout, rows))
-        }
+        Constant::ConvF32(..) | Constant::ConvTransposeF32(..) | Constant::Floats(_) => None,
     }
 }
 

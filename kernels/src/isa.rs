@@ -6,7 +6,7 @@
 pub enum Level {
     /// No more than the language.
     Portable,
-    /// x86-64 AVX2 and FMA.
+    /// x86-64 AVX2, FMA and F16C.
     Avx2,
     /// x86-64 AVX2 with AVX-VNNI.
     AvxVnni,
@@ -58,7 +58,11 @@ impl Level {
         match self {
             Self::Portable => true,
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            Self::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+                    && std::arch::is_x86_feature_detected!("f16c")
+            }
             #[cfg(all(target_arch = "x86_64", feature = "emulated"))]
             Self::AvxVnni | Self::Avx512Vnni => Self::Avx2.is_here(),
             #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
@@ -107,6 +111,15 @@ impl Isa {
     /// Every instruction set that this CPU has, portable first, the best last.
     pub fn available() -> impl Iterator<Item = Self> {
         Level::ALL.into_iter().filter_map(Self::of)
+    }
+
+    /// Whether it multiplies vectors of f16 (FEAT_FP16 of aarch64), which CPUs with and without SDOT may or may not do.
+    pub fn has_fp16(self) -> bool {
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        let here = std::arch::is_aarch64_feature_detected!("fp16");
+        #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
+        let here = cfg!(all(target_arch = "aarch64", target_feature = "fp16"));
+        here && matches!(self.0, Level::Neon | Level::Dotprod | Level::I8mm)
     }
 
     /// Which one it is.

@@ -26,6 +26,7 @@ pub mod cast;
 pub mod compare;
 pub mod conv_add_f32;
 pub mod conv_add_i8;
+pub mod conv_f16;
 pub mod conv_f32;
 pub mod conv_i8;
 pub mod conv_integer;
@@ -42,6 +43,7 @@ pub mod gather;
 mod gemv;
 pub mod geometry;
 pub mod gru;
+pub mod half;
 #[cfg(target_arch = "x86_64")]
 mod intrinsics;
 mod isa;

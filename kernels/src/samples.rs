@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use crate::geometry::{Geometry, PoolGeometry};
+use crate::half::{Bf16, F16, Storage, Weights};
 use crate::round::Output;
 
 /// A small generator (splitmix64): the same numbers on every machine.
@@ -40,6 +41,40 @@ impl Samples {
     /// Floats of `low..high`.
     pub(crate) fn floats(&mut self, n: usize, low: f32, high: f32) -> Vec<f32> {
         (0..n).map(|_| self.float(low, high)).collect()
+    }
+}
+
+/// Weights in their storage.
+pub(crate) struct Stored {
+    storage: Storage,
+    f32: Vec<f32>,
+    f16: Vec<F16>,
+    bf16: Vec<Bf16>,
+}
+
+impl Stored {
+    /// These weights, rounded.
+    pub(crate) fn new(storage: Storage, weights: &[f32]) -> Self {
+        let f16 = weights.iter().map(|&w| F16::from_f32(w)).collect();
+        Self { storage, f32: weights.to_vec(), f16, bf16: weights.iter().map(|&w| Bf16::from_f32(w)).collect() }
+    }
+
+    /// As a kernel reads them.
+    pub(crate) fn weights(&self) -> Weights<'_> {
+        match self.storage {
+            Storage::F32 => Weights::F32(&self.f32),
+            Storage::F16 => Weights::F16(&self.f16),
+            Storage::Bf16 => Weights::Bf16(&self.bf16),
+        }
+    }
+
+    /// What they are worth.
+    pub(crate) fn values(&self) -> Vec<f32> {
+        match self.storage {
+            Storage::F32 => self.f32.clone(),
+            Storage::F16 => self.f16.iter().map(|w| w.to_f32()).collect(),
+            Storage::Bf16 => self.bf16.iter().map(|w| w.to_f32()).collect(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Typed views of bytes. Audited unsafe: a byte slice is seen as numbers, for which every bit pattern is a value.
 #![allow(unsafe_code)]
 
+use crate::half::{Bf16, F16};
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -12,7 +14,7 @@ macro_rules! pod {
     ($($type:ty),*) => { $(impl sealed::Sealed for $type {} impl Pod for $type {})* };
 }
 
-pod!(i8, u8, i32, u32, i64, u64, f32);
+pod!(i8, u8, i32, u32, i64, u64, f32, F16, Bf16);
 
 /// The bytes as values of `T`, little-endian machines only; `None` where address or length do not fit.
 pub fn view<T: Pod>(bytes: &[u8]) -> Option<&[T]> {

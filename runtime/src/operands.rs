@@ -32,7 +32,7 @@ impl Check<'_> {
         if operand.space == Space::Absent || elements.and_then(|n| n.checked_mul(size)) != Some(operand.len) {
             return Err(StepFault::Operand);
         }
-        // Sizes are 1, 4 or 8, alignments powers of two: the mask is exact.
+        // Sizes are 1, 2, 4 or 8, alignments powers of two: the mask is exact.
         if self.align < size || operand.offset & (size - 1) != 0 {
             return Err(StepFault::Alignment);
         }

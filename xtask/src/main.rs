@@ -22,7 +22,8 @@ cargo xtask COMMAND
   test           install what the tests need, then run all of them (--no-install: skip what is missing)
   arrows         prove which crate uses which
   device-check   check every device crate alone, also for a bare-metal target where a compiler for one is at hand
-  boards         run what boards run under emulation and compare it with this machine (--full: ten thousand layers;
+  boards         run what boards run under emulation and compare it with this machine (--full: ten thousand layers,
+                 the device crates' tests, and the command as one file for 64-bit Arm;
                  --kernels: only the instructions of every int8 kernel; --json: one object as the last line;
                  --no-install: skip what is missing)
   ops-table      write docs/ops.md (--check: fail where it is not up to date)

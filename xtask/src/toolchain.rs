@@ -47,6 +47,11 @@ impl Toolchain {
 
     /// Cargo for this target, with flags for its compiler. What it builds lies in [`Toolchain::folder`].
     pub fn cargo(&self, arguments: &[&str], flags: &[&str]) -> Command {
+        self.cargo_into(&Self::folder(), arguments, flags)
+    }
+
+    /// The same with what it builds in another folder.
+    pub fn cargo_into(&self, folder: &Path, arguments: &[&str], flags: &[&str]) -> Command {
         let mut command = cargo(arguments);
         let mut flags: Vec<String> = flags.iter().map(|&f| f.to_owned()).collect();
         if let Some((compiler, sysroot)) = &self.debian {
@@ -54,7 +59,7 @@ impl Toolchain {
             flags.push(format!("--sysroot={}", sysroot.display()));
         }
         command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags.join(" "));
-        command.args(["--target", self.target, "--target-dir"]).arg(Self::folder());
+        command.args(["--target", self.target, "--target-dir"]).arg(folder);
         command
     }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ocellus_compiler::{Options, Processor, Report, compile, rust_source};
+use ocellus_compiler::{Options, Processor, Report, Storage, compile, rust_source};
 use ocellus_graph::onnx::write_atomic;
 use serde_json::{Value, json};
 
-use crate::arguments::{bytes, named_shape, processor};
+use crate::arguments::{bytes, named_shape, processor, storage};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 
@@ -30,9 +30,13 @@ pub struct Compile {
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
     /// What the plan is for: native, portable, avx2, avxvnni, avx512vnni, or a processor that need not be this one:
-    /// x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, cortex-m4, cortex-m7, cortex-m55.
+    /// x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
     #[arg(long, default_value = "native", value_parser = processor)]
     target: Processor,
+    /// What the weights of float layers are stored in: f32, f16 or bf16. Half the plan, and sums are f32 as before, but for
+    /// aarch64+fp16, which stores f16 without this option and sums 32 products at a time in f16.
+    #[arg(long, value_name = "TYPE", value_parser = storage)]
+    float: Option<Storage>,
 }
 
 impl Compile {
@@ -43,7 +47,9 @@ impl Compile {
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let prepared = load_prepared(&self.model, &self.shapes, output)?;
         let Processor { stack, .. } = self.target;
-        let options = Options { max_ram: self.max_ram, ..self.target.options() };
+        let options = self.target.options();
+        let float = self.float.unwrap_or(options.float);
+        let options = Options { max_ram: self.max_ram, float, ..options };
         let compiled = compile(&prepared, &options)?;
         let save = |path: &PathBuf, content: &[u8]| {
             write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))

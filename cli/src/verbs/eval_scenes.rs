@@ -91,7 +91,7 @@ type Figures = serde_json::Map<String, Value>;
 
 /// The figures of a plan, or of the one that a model is compiled to, in the device's runtime.
 fn planned(path: &Path, data: &SceneSource, count: usize, isa: Isa, output: &Output) -> Result<Figures> {
-    let compile = CompileArgs { shapes: Vec::new(), target: isa };
+    let compile = CompileArgs::of(isa);
     let plan = open_plan(path, &compile, output)?;
     let (how, decode) = described(&preprocess::plan_metadata(&Plan::parse(&plan)?))?;
     if let Decode::Caption(decode) = &decode {

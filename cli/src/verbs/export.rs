@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use ocellus_compiler::{self as compiler, Options, Prepared, Processor, compile, prepare};
+use ocellus_compiler::{self as compiler, Options, Prepared, Processor, Storage, compile, prepare};
 use ocellus_graph::Model;
 use ocellus_graph::onnx::write_atomic;
 use ocellus_ops::{Role, find};
@@ -14,7 +14,7 @@ use ocellus_quantizer::Report;
 use ocellus_runtime::{Isa, with_session};
 use serde_json::{Value, json};
 
-use crate::arguments::{bytes, named_shape, processor};
+use crate::arguments::{bytes, named_shape, processor, storage};
 use crate::model_file::{load_model, say_assumed};
 use crate::output::{Ending, Output};
 use crate::plan_accuracy::evaluate_plan;
@@ -35,6 +35,9 @@ pub struct Export {
     /// What a plan is made for, as `compile` takes it; once for each plan.
     #[arg(long = "target", default_value = "native", value_parser = processor)]
     targets: Vec<Processor>,
+    /// What the weights of float layers are stored in, as `compile` takes it.
+    #[arg(long, value_name = "TYPE", value_parser = storage)]
+    float: Option<Storage>,
     /// The largest arena allowed, such as 64k or 1M.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_ram: Option<usize>,
@@ -118,7 +121,9 @@ impl Export {
     /// Compiles for one target, and measures what the plan answers.
     fn plan(&self, name: &str, processor: &Processor, model: &Prepared) -> Result<Exported> {
         let &Processor { name: target, level, .. } = processor;
-        let options = Options { max_ram: self.max_ram, ..processor.options() };
+        let options = processor.options();
+        let float = self.float.unwrap_or(options.float);
+        let options = Options { max_ram: self.max_ram, float, ..options };
         let compiled = compile(model, &options)?;
         // The portable kernels answer for a CPU that is not this one: the bits are the same.
         let isa = Isa::of(level).unwrap_or(Isa::PORTABLE);

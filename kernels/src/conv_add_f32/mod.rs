@@ -70,9 +70,9 @@ pub fn run_pixels(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv_f32::{layout, layouts, pack};
+    use crate::conv_f32::{Weights, layout, layouts, pack, storage};
     use crate::geometry::Geometry;
-    use crate::samples::{Samples, convolutions, cuts_agree};
+    use crate::samples::{Samples, Stored, convolutions, cuts_agree};
 
     fn params(geometry: Geometry, layout: u32) -> Params {
         let conv = conv_f32::Params { geometry, low: -2.0, high: 3.0, layout };
@@ -93,7 +93,8 @@ mod tests {
                     let Some(len) = p.conv.weights() else { continue };
                     let mut weights = std::vec![0.0; len as usize];
                     assert!(pack(g, layout, &rows, &mut weights));
-                    let o = Operands { x: &x, weights: &weights, bias: &bias };
+                    let stored = Stored::new(storage(layout), &weights);
+                    let o = Operands { x: &x, weights: stored.weights(), bias: &bias };
                     let (all, channels) = (g.pixels().unwrap(), bias.len());
                     let mut want = std::vec![0.0; other.len()];
                     conv_f32::run(isa, &p.conv, &o, &mut want);
@@ -117,7 +118,7 @@ mod tests {
     fn wrong_lengths_leave_the_output() {
         let p = params(convolutions()[4], layout::ROWS);
         let (x, w, bias) = (std::vec![1.0; 27], std::vec![1.0; 81], [1.0; 3]);
-        let good = Operands { x: &x, weights: &w, bias: &bias };
+        let good = Operands { x: &x, weights: Weights::F32(&w), bias: &bias };
         let mut y = [7.0; 27];
         run_pixels(Isa::best(), &p, &Operands { x: &x[1..], ..good }, None, 0..9, &mut y);
         run_pixels(Isa::best(), &p, &good, Some(&[1.0; 26]), 0..9, &mut y);

@@ -3,7 +3,8 @@
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias `[O]`, y `[N, OH, OW, O]`. Every variant adds in an order of its
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
 //! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`; with weights in [`layout::WINOGRAD`] by at most `(n + 8) * 2^-24 *
-//! (|bias| + 36 * max |x| * Σ |w|)`.
+//! (|bias| + 36 * max |x| * Σ |w|)`. Weights that are stored in 16 bits are widened, which is exact: the bound is the same,
+//! with the weights as they are stored.
 
 mod pack;
 mod portable;
@@ -19,6 +20,10 @@ pub(crate) use portable::Row;
 use core::ops::Range;
 
 use crate::geometry::Geometry;
+use crate::half::Storage;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use crate::half::Weight;
+pub use crate::half::Weights;
 use crate::pixels;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
@@ -32,6 +37,32 @@ pub mod layout {
     pub const O16: u32 = 1;
     /// `[O / 16][16][I][16]`, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most 256 channels.
     pub const WINOGRAD: u32 = 3;
+    /// [`ROWS`] of IEEE's 16 bits.
+    pub const ROWS_F16: u32 = 4;
+    /// [`O16`] of IEEE's 16 bits.
+    pub const O16_F16: u32 = 5;
+    /// [`ROWS`] of the upper 16 bits of f32.
+    pub const ROWS_BF16: u32 = 6;
+    /// [`O16`] of the upper 16 bits of f32.
+    pub const O16_BF16: u32 = 7;
+}
+
+/// What the weights of a layout are stored in.
+pub const fn storage(layout: u32) -> Storage {
+    match layout {
+        layout::ROWS_F16 | layout::O16_F16 => Storage::F16,
+        layout::ROWS_BF16 | layout::O16_BF16 => Storage::Bf16,
+        _ => Storage::F32,
+    }
+}
+
+/// The layout in 32 bits whose order a layout has.
+pub(crate) const fn order(layout: u32) -> u32 {
+    match layout {
+        layout::ROWS_F16 | layout::ROWS_BF16 => layout::ROWS,
+        layout::O16_F16 | layout::O16_BF16 => layout::O16,
+        other => other,
+    }
 }
 
 /// What a convolution is told.
@@ -66,6 +97,7 @@ impl Params {
         self.check()
             && is(operands.x.len(), g.inputs())
             && is(operands.weights.len(), self.weights())
+            && operands.weights.storage() == storage(self.layout)
             && operands.bias.len() == g.out_channels as usize
             && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
@@ -77,7 +109,7 @@ pub struct Operands<'a> {
     /// Input `[N, H, W, I]`.
     pub x: &'a [f32],
     /// Weights in the layout of the parameters.
-    pub weights: &'a [f32],
+    pub weights: Weights<'a>,
     /// Bias `[O]`.
     pub bias: &'a [f32],
 }
@@ -85,18 +117,33 @@ pub struct Operands<'a> {
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16, layout::WINOGRAD],
-        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::WINOGRAD, layout::O16, layout::ROWS]
-        }
-        Level::Dsp | Level::Helium => &[layout::ROWS],
+        Level::Portable => &[
+            layout::ROWS,
+            layout::O16,
+            layout::WINOGRAD,
+            layout::ROWS_F16,
+            layout::O16_F16,
+            layout::ROWS_BF16,
+            layout::O16_BF16,
+        ],
+        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[
+            layout::WINOGRAD,
+            layout::O16,
+            layout::ROWS,
+            layout::O16_F16,
+            layout::ROWS_F16,
+            layout::O16_BF16,
+            layout::ROWS_BF16,
+        ],
+        Level::Dsp | Level::Helium => &[layout::ROWS, layout::ROWS_F16, layout::ROWS_BF16],
     }
 }
 
-/// The layout for a geometry on an instruction set: the best of its layouts that holds it and pays.
-pub fn best_layout(level: Level, geometry: &Geometry) -> Option<u32> {
+/// The layout for a geometry on an instruction set: the best of its layouts with this storage that holds it and pays.
+pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
     let pays = |layout: u32| layout != layout::WINOGRAD || winograd::pays(geometry);
-    layouts(level).iter().copied().find(|&layout| pays(layout) && packed_len(geometry, layout).is_some())
+    let mut suitable = layouts(level).iter().copied().filter(|&layout| storage(layout) == wanted && pays(layout));
+    suitable.find(|&layout| packed_len(geometry, layout).is_some())
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
@@ -107,31 +154,73 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [f32]) {
 /// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
 /// A pixel does not depend on the range that it is computed in: within a variant its bits are the same.
 pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
-    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
-        portable::run(params, operands, pixels, y);
+    if !params.fits(operands, &pixels, y) {
+        return;
+    }
+    match operands.weights {
+        Weights::F32(weights) if run_winograd(isa, params, operands, weights, &pixels, y) => {}
+        Weights::F32(weights) => run_as(isa, params, operands, weights, pixels, y),
+        Weights::F16(weights) => run_as(isa, params, operands, weights, pixels, y),
+        Weights::Bf16(weights) => run_as(isa, params, operands, weights, pixels, y),
     }
 }
 
-/// Convolves with a vector variant; false where there is none.
+/// Convolves with a vector variant for transformed weights; false where there is none, or they are not transformed.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
-    if params.layout == layout::WINOGRAD {
-        return simd::run(isa, vector_winograd::Convolution { params, operands, pixels: pixels.clone(), y });
-    }
-    let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
-    job.is_some_and(|job| simd::run(isa, vector::Convolution { job, pixels: pixels.clone(), y }))
+fn run_winograd(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[f32],
+    pixels: &Range<u32>,
+    y: &mut [f32],
+) -> bool {
+    let job = |y| vector_winograd::Convolution { params, operands, weights, pixels: pixels.clone(), y };
+    params.layout == layout::WINOGRAD && simd::run(isa, job(y))
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
+fn run_winograd(_: Isa, _: &Params, _: &Operands<'_>, _: &[f32], _: &Range<u32>, _: &mut [f32]) -> bool {
     false
+}
+
+/// Convolves with the best variant for weights in blocks of 16 channels, or any other.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn run_as<W: simd::Load>(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
+    if order(params.layout) == layout::O16
+        && let Some(job) = vector::Job::new(params, operands.x, weights, operands.bias)
+        && simd::run(isa, vector::Convolution { job, pixels: pixels.clone(), y })
+    {
+        return;
+    }
+    portable::run(params, operands, weights, pixels, y);
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn run_as<W: Weight>(
+    _: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
+    portable::run(params, operands, weights, pixels, y);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, convolutions, cuts_agree, each_tap, grouped_convolutions, pixels};
+    use crate::samples::{Samples, Stored, convolutions, cuts_agree, each_tap, grouped_convolutions, pixels};
     use std::vec::Vec;
 
     /// The exact outputs and the bounds of their errors, from the definition, with weights in rows.
@@ -161,7 +250,8 @@ mod tests {
         let x = samples.floats(g.inputs().unwrap() as usize, -1.0, 1.0);
         let rows = samples.floats(g.weights().unwrap() as usize, -1.0, 1.0);
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
-        let want = exact(g, &x, &rows, &bias);
+        let want = [Storage::F32, Storage::F16, Storage::Bf16]
+            .map(|storage| exact(g, &x, &Stored::new(storage, &rows).values(), &bias));
         // The bound of transformed weights: |x| is at most 1.
         let row = rows.len() / bias.len();
         let transformed = |o: usize| {
@@ -175,11 +265,12 @@ mod tests {
                 let mut packed = std::vec![f32::NAN; len as usize];
                 assert!(pack(g, layout, &rows, &mut packed));
                 let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
-                let operands = Operands { x: &x, weights: &packed, bias: &bias };
+                let stored = Stored::new(storage(layout), &packed);
+                let operands = Operands { x: &x, weights: stored.weights(), bias: &bias };
                 run(isa, &params, &operands, &mut y);
                 let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &operands, pixels, y);
                 cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
-                for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
+                for (k, (&y, &(sum, error))) in y.iter().zip(&want[storage(layout) as usize]).enumerate() {
                     let sum = sum.max(f64::from(low)).min(f64::from(high));
                     let error = if layout == layout::WINOGRAD { transformed(k % bias.len()) } else { error };
                     assert!(
@@ -205,14 +296,15 @@ mod tests {
         let g = convolutions()[4];
         let params = Params { geometry: g, low: 0.0, high: 6.0, layout: layout::ROWS };
         let (x, w, b) = (std::vec![1.0; 27], std::vec![1.0; 81], [1.0; 3]);
-        let good = Operands { x: &x, weights: &w, bias: &b };
+        let good = Operands { x: &x, weights: Weights::F32(&w), bias: &b };
         for isa in Isa::available() {
             let mut y = [7.0; 27];
             run(isa, &params, &Operands { x: &x[1..], ..good }, &mut y);
-            run(isa, &params, &Operands { weights: &w[1..], ..good }, &mut y);
+            run(isa, &params, &Operands { weights: Weights::F32(&w[1..]), ..good }, &mut y);
             run(isa, &params, &Operands { bias: &b[1..], ..good }, &mut y);
             run(isa, &params, &good, &mut y[1..]);
             run(isa, &Params { layout: 9, ..params }, &good, &mut y);
+            run(isa, &Params { layout: layout::ROWS_F16, ..params }, &good, &mut y);
             run_pixels(isa, &params, &good, 1..10, &mut y);
             run_pixels(isa, &params, &good, Range { start: 2, end: 1 }, &mut y);
             run_pixels(isa, &params, &good, 1..3, &mut y);
@@ -231,7 +323,9 @@ mod tests {
                 let mut packed = std::vec![0.0; params.weights().unwrap() as usize];
                 assert!(pack(&g, layout, &[1.0; 81], &mut packed));
                 let mut y = [0.0; 27];
-                run(isa, &params, &Operands { x: &[f32::NAN; 27], weights: &packed, bias: &[0.0; 3] }, &mut y);
+                let stored = Stored::new(storage(layout), &packed);
+                let operands = Operands { x: &[f32::NAN; 27], weights: stored.weights(), bias: &[0.0; 3] };
+                run(isa, &params, &operands, &mut y);
                 assert!(y.iter().all(|y| y.is_nan()), "{:?}", isa.level());
             }
         }

@@ -1,13 +1,13 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
-use super::{layout, winograd};
+use super::{layout, order, winograd};
 use crate::geometry::Geometry;
 
 /// Elements of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold
 /// several groups.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
-    match layout {
+    match order(layout) {
         layout::ROWS => g.weights(),
         layout::O16 if g.groups == 1 => {
             let blocks = g.out_channels.checked_add(15)? >> 4;
@@ -19,7 +19,8 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     }
 }
 
-/// Packs `rows` (`[O][KH][KW][I / groups]`) into `layout`. Returns whether the lengths fitted, and the layout the geometry.
+/// Packs `rows` (`[O][KH][KW][I / groups]`) into the order of `layout`; storing them in 16 bits is the caller's. Returns
+/// whether the lengths fitted, and the layout the geometry.
 pub fn pack(geometry: &Geometry, layout: u32, rows: &[f32], packed: &mut [f32]) -> bool {
     let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
     if !is(rows.len(), geometry.weights()) || !is(packed.len(), packed_len(geometry, layout)) {
@@ -29,7 +30,7 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[f32], packed: &mut [f32]) 
         winograd::pack(geometry, rows, packed);
         return true;
     }
-    if layout == layout::ROWS {
+    if order(layout) == layout::ROWS {
         for (to, &from) in packed.iter_mut().zip(rows) {
             *to = from;
         }

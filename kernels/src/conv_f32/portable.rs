@@ -2,8 +2,9 @@
 
 use core::ops::Range;
 
-use super::{Operands, Params, layout, winograd};
+use super::{Operands, Params, layout, order, winograd};
 use crate::geometry::Geometry;
+use crate::half::Weight;
 use crate::pixels::place;
 use crate::round::bound;
 use crate::rows::{every, rows_mut};
@@ -14,12 +15,18 @@ pub(crate) struct Row {
     pub(crate) step: usize,
 }
 
-pub(super) fn run(params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
+pub(super) fn run<W: Weight>(
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
     let g = &params.geometry;
     for (pixel, y) in pixels.zip(rows_mut(y, g.out_channels as usize)) {
         let [n, row, column] = place(pixel, g.out_height, g.out_width);
         for ((channel, &bias), y) in (0..g.out_channels).zip(operands.bias).zip(y) {
-            let sum = one(params, operands.x, operands.weights, [n, row, column, channel], bias);
+            let sum = one(params, operands.x, weights, [n, row, column, channel], bias);
             *y = bound(sum, params.low, params.high);
         }
     }
@@ -30,7 +37,7 @@ impl Row {
     pub(crate) fn of(g: &Geometry, layout: u32, channel: usize) -> Self {
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
         let row = taps.wrapping_mul(g.group_inputs() as usize);
-        if layout == layout::O16 {
+        if order(layout) == layout::O16 {
             Self { start: (channel & !15).wrapping_mul(row).wrapping_add(channel & 15), step: 16 }
         } else {
             Self { start: channel.wrapping_mul(row), step: 1 }
@@ -38,7 +45,7 @@ impl Row {
     }
 }
 
-fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [u32; 4], bias: f32) -> f32 {
+fn one<W: Weight>(params: &Params, x: &[f32], weights: &[W], [n, row, column, channel]: [u32; 4], bias: f32) -> f32 {
     let g = &params.geometry;
     let (rows, columns) = (g.rows(), g.columns());
     let inputs = g.group_inputs() as usize;
@@ -61,7 +68,7 @@ fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [
             }
             let Some(weights) = weights.get(start..) else { continue };
             for (&x, &w) in pixel.iter().zip(every(weights, place.step)) {
-                sum += x * w;
+                sum += x * w.widen();
             }
         }
     }

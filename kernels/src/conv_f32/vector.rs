@@ -5,10 +5,10 @@
 
 use core::ops::Range;
 
-use super::{Operands, Params};
+use super::Params;
 use crate::geometry::Axis;
 use crate::rows::rows_mut;
-use crate::simd::{Body, Kernel, Simd};
+use crate::simd::{Body, Kernel, Load, Simd};
 use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
 use crate::windows::{Window, Windows};
 
@@ -17,22 +17,22 @@ const CHUNK: usize = 256 << 10;
 
 /// A convolution with its operands, whose lengths have been checked.
 #[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, W> {
     params: &'a Params,
     x: &'a [f32],
-    panel: Panel<'a>,
+    panel: Panel<'a, W>,
     /// Whether an output pixel is made of the input pixel at its place, and of that alone.
     pixelwise: bool,
 }
 
-impl<'a> Job<'a> {
+impl<'a, W: Load> Job<'a, W> {
     /// This convolution; `None` where its kernel has too many taps for the list of a tile.
-    pub(super) fn new(params: &'a Params, operands: &Operands<'a>) -> Option<Self> {
+    pub(super) fn new(params: &'a Params, x: &'a [f32], weights: &'a [W], bias: &'a [f32]) -> Option<Self> {
         let g = &params.geometry;
         let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
         let panel = Panel {
-            weights: operands.weights,
-            bias: operands.bias,
+            weights,
+            bias,
             products: taps.saturating_mul(g.in_channels as usize),
             channels: g.out_channels as usize,
             low: params.low,
@@ -41,7 +41,7 @@ impl<'a> Job<'a> {
         let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = same(g.rows()) && same(g.columns());
-        fits.then_some(Self { params, x: operands.x, panel, pixelwise })
+        fits.then_some(Self { params, x, panel, pixelwise })
     }
 
     /// Cuts a range of output pixels into chunks whose inputs and outputs stay in the nearer caches while all channels
@@ -88,13 +88,13 @@ impl<'a> Job<'a> {
 }
 
 /// Output pixels and the part of y that holds them.
-pub(super) struct Convolution<'a, 'y> {
-    pub(super) job: Job<'a>,
+pub(super) struct Convolution<'a, 'y, W> {
+    pub(super) job: Job<'a, W>,
     pub(super) pixels: Range<u32>,
     pub(super) y: &'y mut [f32],
 }
 
-impl Kernel for Convolution<'_, '_> {
+impl<W: Load> Kernel for Convolution<'_, '_, W> {
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pixels, mut y } = self;
         let most = group(S::LANES, pixels.len());
@@ -111,7 +111,7 @@ impl Kernel for Convolution<'_, '_> {
 }
 
 /// All pixels of a chunk, for the channels of a pass.
-fn one_pass<S: Simd>(simd: S, job: Job<'_>, pass: Pass, chunk: &Range<u32>, y: &mut [f32]) {
+fn one_pass<S: Simd, W: Load>(simd: S, job: Job<'_, W>, pass: Pass, chunk: &Range<u32>, y: &mut [f32]) {
     let g = &job.params.geometry;
     let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, chunk.start);
     let windows = &mut windows;
@@ -127,8 +127,8 @@ fn one_pass<S: Simd>(simd: S, job: Job<'_>, pass: Pass, chunk: &Range<u32>, y: &
 }
 
 /// The next `count` tiles of `P` pixels, groups of `C` vectors of channels.
-struct Tiles<'a, 'w, const P: usize, const C: usize> {
-    job: Job<'a>,
+struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
+    job: Job<'a, W>,
     pass: Pass,
     count: usize,
     /// The first pixel.
@@ -138,7 +138,7 @@ struct Tiles<'a, 'w, const P: usize, const C: usize> {
     y: &'w mut [f32],
 }
 
-impl<const P: usize, const C: usize> Body for Tiles<'_, '_, P, C> {
+impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pass, count, first: mut pixel, windows, y } = self;

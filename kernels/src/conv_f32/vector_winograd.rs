@@ -22,18 +22,19 @@ struct Memory {
 pub(super) struct Convolution<'a, 'y> {
     pub(super) params: &'a Params,
     pub(super) operands: &'a Operands<'a>,
+    pub(super) weights: &'a [f32],
     pub(super) pixels: Range<u32>,
     pub(super) y: &'y mut [f32],
 }
 
 impl Kernel for Convolution<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
-        let Self { params, operands, pixels, y } = self;
+        let Self { params, operands, weights, pixels, y } = self;
         let memory =
             &mut Memory { panel: [MaybeUninit::uninit(); POSITIONS * TILES * PITCH], border: [0.0; POSITIONS * PITCH] };
         let inputs = params.geometry.in_channels as usize;
         let pitch = inputs.next_multiple_of(16).wrapping_add(16);
-        let work = Work { params, operands, inputs, pitch };
+        let work = Work { params, operands, weights, inputs, pitch };
         let mut tiles = Tiles::new(&params.geometry, pixels);
         loop {
             let mut group = [Tile::default(); TILES];
@@ -68,6 +69,7 @@ impl Kernel for Convolution<'_, '_> {
 struct Work<'a> {
     params: &'a Params,
     operands: &'a Operands<'a>,
+    weights: &'a [f32],
     inputs: usize,
     /// Elements from row to row of the panel.
     pitch: usize,
@@ -171,7 +173,7 @@ impl<const P: usize, const C: usize> Body for Outputs<'_, '_, P, C> {
         for (c, from) in weights.iter_mut().enumerate() {
             let channel = to.channel.wrapping_add(c.wrapping_mul(S::LANES));
             let start = (channel >> 4).wrapping_mul(block);
-            let Some(whole) = work.operands.weights.get(start..start.wrapping_add(block)) else { return };
+            let Some(whole) = work.weights.get(start..start.wrapping_add(block)) else { return };
             *from = whole.as_ptr().wrapping_add(channel & 15);
         }
         let mut sums = [[[simd.splat(0.0); C]; P]; POSITIONS];

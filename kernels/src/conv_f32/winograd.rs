@@ -1,6 +1,7 @@
 //! Weights for Winograd's F(2x2, 3x3): `U = G w Gᵀ` with the rows (1, 0, 0), (1/2, 1/2, 1/2), (1/2, -1/2, 1/2), (0, 0, 1).
 
 use crate::geometry::Geometry;
+use crate::half::Weight;
 use crate::winograd::{POSITIONS, holds};
 
 /// Most input channels.
@@ -56,10 +57,10 @@ pub(super) fn pack(g: &Geometry, rows: &[f32], packed: &mut [f32]) {
 
 /// The weight of a tap of one input of one output channel, from the packed ones.
 #[inline(always)]
-pub(super) fn weight(packed: &[f32], inputs: usize, channel: usize, tap: usize, input: usize) -> f32 {
+pub(super) fn weight<W: Weight>(packed: &[W], inputs: usize, channel: usize, tap: usize, input: usize) -> f32 {
     let value = |row: usize, column: usize| {
         let place = place(inputs, channel, input, row.wrapping_mul(4).wrapping_add(column));
-        packed.get(place).map_or(0.0, |&w| f64::from(w))
+        packed.get(place).map_or(0.0, |&w| f64::from(w.widen()))
     };
     let (Some(&rows), Some(&columns)) = (BACK.get(tap / 3), BACK.get(tap % 3)) else { return 0.0 };
     let line = |row: usize| value(row, columns.0) - columns.1.map_or(0.0, |column| value(row, column));

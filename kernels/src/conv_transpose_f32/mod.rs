@@ -11,8 +11,11 @@ mod vector;
 use core::ops::Range;
 
 use crate::conv_f32::{self, packed_len};
-pub use crate::conv_f32::{Operands, layout, pack};
+pub use crate::conv_f32::{Operands, Weights, layout, pack, storage};
 use crate::geometry::Geometry;
+use crate::half::Storage;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use crate::half::Weight;
 use crate::pixels;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::simd;
@@ -50,9 +53,16 @@ impl Params {
         self.check()
             && is(o.x.len(), g.inputs())
             && is(o.weights.len(), self.weights())
+            && o.weights.storage() == storage(self.layout)
             && o.bias.len() == g.out_channels as usize
             && pixels::fit(pixels, g.pixels(), g.out_channels, y.len())
     }
+}
+
+/// The layout for a geometry on an instruction set: the best of its layouts with this storage that holds it.
+pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
+    let mut suitable = layouts(level).filter(|&layout| storage(layout) == wanted);
+    suitable.find(|&layout| packed_len(geometry, layout).is_some())
 }
 
 /// The layouts that the variants of this instruction set read, best first.
@@ -68,28 +78,52 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [f32]) {
 /// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
 /// A pixel does not depend on the range that it is computed in: within a variant its bits are the same.
 pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
-    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
-        portable::run(params, operands, pixels, y);
+    if !params.fits(operands, &pixels, y) {
+        return;
+    }
+    match operands.weights {
+        Weights::F32(weights) => run_as(isa, params, operands, weights, pixels, y),
+        Weights::F16(weights) => run_as(isa, params, operands, weights, pixels, y),
+        Weights::Bf16(weights) => run_as(isa, params, operands, weights, pixels, y),
     }
 }
 
-/// Convolves with a vector variant; false where there is none.
+/// Convolves with the best variant for weights in blocks of 16 channels, or any other.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Range<u32>, y: &mut [f32]) -> bool {
-    let job = vector::Job::new(params, operands).filter(|_| params.layout == layout::O16);
-    job.is_some_and(|job| simd::run(isa, vector::Transposed { job, pixels: pixels.clone(), y }))
+fn run_as<W: simd::Load>(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
+    if conv_f32::order(params.layout) == layout::O16
+        && let Some(job) = vector::Job::new(params, operands.x, weights, operands.bias)
+        && simd::run(isa, vector::Transposed { job, pixels: pixels.clone(), y })
+    {
+        return;
+    }
+    portable::run(params, operands, weights, pixels, y);
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Range<u32>, _: &mut [f32]) -> bool {
-    false
+fn run_as<W: Weight>(
+    _: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
+    portable::run(params, operands, weights, pixels, y);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, cuts_agree, transposed_convolutions};
+    use crate::samples::{Samples, Stored, cuts_agree, transposed_convolutions};
 
     /// Scatters every input pixel to the outputs that it reaches, as the definition says.
     fn exact(g: &Geometry, x: &[f32], weights: &[f32], bias: &[f32]) -> std::vec::Vec<(f64, f64)> {
@@ -125,19 +159,21 @@ mod tests {
         let x = samples.floats(g.inputs().unwrap() as usize, -1.0, 1.0);
         let weights = samples.floats(g.weights().unwrap() as usize, -1.0, 1.0);
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
-        let want = exact(g, &x, &weights, &bias);
+        let want = [Storage::F32, Storage::F16, Storage::Bf16]
+            .map(|storage| exact(g, &x, &Stored::new(storage, &weights).values(), &bias));
         for isa in Isa::available() {
             for layout in layouts(isa.level()) {
                 let params = Params { geometry: *g, low, high, layout };
                 let Some(len) = params.weights() else { continue };
                 let mut packed = std::vec![f32::NAN; len as usize];
                 assert!(pack(g, layout, &weights, &mut packed));
-                let operands = Operands { x: &x, weights: &packed, bias: &bias };
+                let stored = Stored::new(storage(layout), &packed);
+                let operands = Operands { x: &x, weights: stored.weights(), bias: &bias };
                 let mut y = std::vec![f32::NAN; g.outputs().unwrap() as usize];
                 run(isa, &params, &operands, &mut y);
                 let run_part = |pixels, y: &mut [f32]| run_pixels(isa, &params, &operands, pixels, y);
                 cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
-                for (k, (&y, &(sum, error))) in y.iter().zip(&want).enumerate() {
+                for (k, (&y, &(sum, error))) in y.iter().zip(&want[storage(layout) as usize]).enumerate() {
                     let sum = sum.max(f64::from(low)).min(f64::from(high));
                     assert!((f64::from(y) - sum).abs() <= error, "{:?} {k}: {y} for {sum}, {g:?}", isa.level());
                 }
@@ -157,7 +193,7 @@ mod tests {
     fn bad_parameters_leave_the_output() {
         let g = transposed_convolutions()[0];
         let params = Params { geometry: g, low: 0.0, high: 9.0, layout: layout::ROWS };
-        let good = Operands { x: &[1.0], weights: &[1.0], bias: &[1.0] };
+        let good = Operands { x: &[1.0], weights: Weights::F32(&[1.0]), bias: &[1.0] };
         for isa in Isa::available() {
             let mut y = [7.0];
             run(isa, &params, &Operands { x: &[], ..good }, &mut y);

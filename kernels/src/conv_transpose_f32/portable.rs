@@ -5,22 +5,29 @@ use core::ops::Range;
 use super::{Operands, Params};
 use crate::conv_f32::Row;
 use crate::geometry::Axis;
+use crate::half::Weight;
 use crate::pixels::place;
 use crate::round::bound;
 use crate::rows::{every, rows_mut};
 
-pub(super) fn run(params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [f32]) {
+pub(super) fn run<W: Weight>(
+    params: &Params,
+    operands: &Operands<'_>,
+    weights: &[W],
+    pixels: Range<u32>,
+    y: &mut [f32],
+) {
     let g = &params.geometry;
     for (pixel, y) in pixels.zip(rows_mut(y, g.out_channels as usize)) {
         let [n, row, column] = place(pixel, g.out_height, g.out_width);
         for ((channel, &bias), y) in (0..g.out_channels).zip(operands.bias).zip(y) {
-            let sum = one(params, operands.x, operands.weights, [n, row, column, channel], bias);
+            let sum = one(params, operands.x, weights, [n, row, column, channel], bias);
             *y = bound(sum, params.low, params.high);
         }
     }
 }
 
-fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [u32; 4], bias: f32) -> f32 {
+fn one<W: Weight>(params: &Params, x: &[f32], weights: &[W], [n, row, column, channel]: [u32; 4], bias: f32) -> f32 {
     let g = &params.geometry;
     let (rows, columns) = (g.rows(), g.columns());
     let inputs = g.group_inputs() as usize;
@@ -36,7 +43,7 @@ fn one(params: &Params, x: &[f32], weights: &[f32], [n, row, column, channel]: [
             let start = place.start.wrapping_add(tap.wrapping_mul(inputs).wrapping_mul(place.step));
             let pixel = x.get(first..first.wrapping_add(inputs)).unwrap_or(&[]);
             for (x, w) in pixel.iter().zip(every(weights.get(start..).unwrap_or(&[]), place.step)) {
-                sum += x * w;
+                sum += x * w.widen();
             }
         }
     }

@@ -3,34 +3,34 @@
 
 use core::ops::Range;
 
-use super::{Operands, Params};
+use super::Params;
 use crate::pixels::place;
-use crate::simd::{Body, Kernel, Simd};
+use crate::simd::{Body, Kernel, Load, Simd};
 use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
 
 /// A transposed convolution with its operands, whose lengths have been checked.
 #[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, W> {
     params: &'a Params,
     x: &'a [f32],
-    panel: Panel<'a>,
+    panel: Panel<'a, W>,
 }
 
-impl<'a> Job<'a> {
+impl<'a, W: Load> Job<'a, W> {
     /// This convolution; `None` where its kernel has too many taps for the list of a tile.
-    pub(super) fn new(params: &'a Params, operands: &Operands<'a>) -> Option<Self> {
+    pub(super) fn new(params: &'a Params, x: &'a [f32], weights: &'a [W], bias: &'a [f32]) -> Option<Self> {
         let g = &params.geometry;
         let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
         let panel = Panel {
-            weights: operands.weights,
-            bias: operands.bias,
+            weights,
+            bias,
             products: taps.saturating_mul(g.in_channels as usize),
             channels: g.out_channels as usize,
             low: params.low,
             high: params.high,
         };
         let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
-        fits.then_some(Self { params, x: operands.x, panel })
+        fits.then_some(Self { params, x, panel })
     }
 
     /// Fills the list with what `P` pixels from `place` (image, row, column) on read, at a distance of the stride.
@@ -61,13 +61,13 @@ impl<'a> Job<'a> {
 }
 
 /// Output pixels and the part of y that holds them.
-pub(super) struct Transposed<'a, 'y> {
-    pub(super) job: Job<'a>,
+pub(super) struct Transposed<'a, 'y, W> {
+    pub(super) job: Job<'a, W>,
     pub(super) pixels: Range<u32>,
     pub(super) y: &'y mut [f32],
 }
 
-impl Kernel for Transposed<'_, '_> {
+impl<W: Load> Kernel for Transposed<'_, '_, W> {
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pixels, mut y } = self;
         let (g, channels) = (&job.params.geometry, job.panel.channels);
@@ -85,7 +85,7 @@ impl Kernel for Transposed<'_, '_> {
 }
 
 /// Every pixel at a distance of the stride from `place` plus `phase` columns on, in a part of a row.
-fn one_phase<S: Simd>(simd: S, job: Job<'_>, [image, row, column]: [u32; 3], phase: u32, y: &mut [f32]) {
+fn one_phase<S: Simd, W: Load>(simd: S, job: Job<'_, W>, [image, row, column]: [u32; 3], phase: u32, y: &mut [f32]) {
     let (stride, channels) = (job.params.geometry.stride_width as usize, job.panel.channels);
     let pitch = stride.wrapping_mul(channels);
     let Some(y) = y.get_mut((phase as usize).wrapping_mul(channels)..) else { return };
@@ -104,8 +104,8 @@ fn one_phase<S: Simd>(simd: S, job: Job<'_>, [image, row, column]: [u32; 3], pha
 }
 
 /// `count` tiles of `P` pixels from `place` on at a distance of the stride, groups of `C` vectors of channels.
-struct Tiles<'a, 'y, const P: usize, const C: usize> {
-    job: Job<'a>,
+struct Tiles<'a, 'y, W, const P: usize, const C: usize> {
+    job: Job<'a, W>,
     pass: Pass,
     count: usize,
     place: [u32; 3],
@@ -113,7 +113,7 @@ struct Tiles<'a, 'y, const P: usize, const C: usize> {
     y: &'y mut [f32],
 }
 
-impl<const P: usize, const C: usize> Body for Tiles<'_, '_, P, C> {
+impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pass, count, place: [image, row, mut column], mut y } = self;

@@ -4,10 +4,12 @@
 #![allow(non_camel_case_types)] // The names of the intrinsics' types.
 
 pub(crate) use core::arch::x86_64::{
-    __m256i, __mmask16, __mmask32, __mmask64, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    __m256i, __mmask16, __mmask32, __mmask64, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_loadu_si256,
 };
 use core::array::from_fn;
 use core::mem::transmute;
+
+use crate::half::F16;
 
 /// 512 bits of integers.
 #[derive(Clone, Copy)]
@@ -149,6 +151,20 @@ pub(crate) fn _mm512_cvtepi32_ps(v: __m512i) -> __m512 {
 
 pub(crate) fn _mm512_castsi512_ps(v: __m512i) -> __m512 {
     __m512(v.0.map(|v| f32::from_bits(v as u32)))
+}
+
+/// The 16 words of a vector, as they lie.
+fn words(v: __m256i) -> [u16; 16] {
+    // SAFETY: both are 32 bytes without any that may not be read.
+    unsafe { transmute(v) }
+}
+
+pub(crate) fn _mm512_cvtepu16_epi32(v: __m256i) -> __m512i {
+    __m512i(words(v).map(i32::from))
+}
+
+pub(crate) fn _mm512_cvtph_ps(v: __m256i) -> __m512 {
+    __m512(words(v).map(|v| F16(v).to_f32()))
 }
 
 pub(crate) fn _mm512_castps_si512(v: __m512) -> __m512i {

@@ -1,12 +1,13 @@
-//! AVX2 and FMA: 8 lanes.
+//! AVX2, FMA and F16C: 8 lanes.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
 
 use super::{Body, Simd};
+use crate::half::{Bf16, F16};
 use crate::{Isa, Level};
 
-/// Proof of a CPU with AVX2 and FMA.
+/// Proof of a CPU with AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
 
@@ -17,7 +18,7 @@ impl Avx2 {
     }
 }
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 #[inline(never)] // On its own, every sum gets a register.
 fn enter<B: Body>(simd: Avx2, body: B) {
     body.run(simd);
@@ -63,6 +64,21 @@ impl Simd for Avx2 {
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m256 {
         // SAFETY: the caller's promise.
         unsafe { _mm256_maskload_ps(from, first(count)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const F16) -> __m256 {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const Bf16) -> __m256 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
     }
 
     #[inline(always)]

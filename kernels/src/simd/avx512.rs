@@ -5,6 +5,7 @@
 use crate::intrinsics::*;
 
 use super::{Body, Simd};
+use crate::half::{Bf16, F16};
 use crate::{Isa, Level};
 
 /// Proof of a CPU with AVX-512.
@@ -62,6 +63,21 @@ impl Simd for Avx512 {
     unsafe fn load_first(self, from: *const f32, count: usize) -> __m512 {
         // SAFETY: the caller's promise.
         unsafe { _mm512_maskz_loadu_ps(first(count), from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const F16) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const Bf16) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
     }
 
     #[inline(always)]

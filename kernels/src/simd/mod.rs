@@ -18,6 +18,7 @@ pub(crate) use avx512::Avx512;
 use neon::Neon;
 
 use crate::Isa;
+use crate::half::{Bf16, F16, Weight};
 
 /// An instruction set, proved: a value of it can only be made on a CPU that has it.
 ///
@@ -48,6 +49,16 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `from` points to that many readable elements.
     unsafe fn load_first(self, from: *const f32, count: usize) -> Self::F32;
+    /// Loads a vector of numbers in IEEE's 16 bits.
+    ///
+    /// # Safety
+    /// `from` points to [`Simd::LANES`] readable elements.
+    unsafe fn load_f16(self, from: *const F16) -> Self::F32;
+    /// Loads a vector of numbers in the upper 16 bits of f32.
+    ///
+    /// # Safety
+    /// `from` points to [`Simd::LANES`] readable elements.
+    unsafe fn load_bf16(self, from: *const Bf16) -> Self::F32;
     /// Stores the first `count` lanes, at most all.
     ///
     /// # Safety
@@ -73,6 +84,60 @@ pub(crate) trait Simd: Copy {
     fn power(self, n: Self::F32) -> Self::F32;
     /// `a` where the sign of `v` is set, `b` elsewhere.
     fn where_negative(self, v: Self::F32, a: Self::F32, b: Self::F32) -> Self::F32;
+}
+
+/// Numbers that are loaded as vectors of f32.
+pub(crate) trait Load: Weight {
+    /// Loads a vector.
+    ///
+    /// # Safety
+    /// `from` points to [`Simd::LANES`] readable elements.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::F32;
+
+    /// Loads the first `count` lanes, at most all, and zeros behind them.
+    ///
+    /// # Safety
+    /// `from` points to that many readable elements.
+    #[inline(always)]
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32 {
+        let mut all = [Self::default(); 16];
+        for (k, v) in all.iter_mut().enumerate().take(count.min(S::LANES)) {
+            // SAFETY: the caller's promise.
+            *v = unsafe { from.add(k).read() };
+        }
+        // SAFETY: the array holds a vector.
+        unsafe { Self::load(simd, all.as_ptr()) }
+    }
+}
+
+impl Load for f32 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load_first(from, count) }
+    }
+}
+
+impl Load for F16 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load_f16(from) }
+    }
+}
+
+impl Load for Bf16 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load_bf16(from) }
+    }
 }
 
 /// What runs within an instruction set. The implementation has to be `#[inline(always)]`.

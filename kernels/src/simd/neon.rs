@@ -2,8 +2,10 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 
 use super::{Body, Simd};
+use crate::half::{Bf16, F16};
 use crate::{Isa, Level};
 
 /// Proof of a CPU with NEON.
@@ -77,6 +79,29 @@ impl Simd for Neon {
         }
         // SAFETY: the array holds 8 elements.
         unsafe { self.load(all.as_ptr()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const F16) -> Two {
+        // SAFETY: the caller's promise.
+        let v = unsafe { vld1q_u16(from.cast()) };
+        let (low, high): (float32x4_t, float32x4_t);
+        // There is no stable intrinsic for it. SAFETY: every CPU with NEON has these instructions; they read and write
+        // registers alone.
+        unsafe {
+            asm!("fcvtl {low:v}.4s, {v:v}.4h", "fcvtl2 {high:v}.4s, {v:v}.8h", v = in(vreg) v, low = out(vreg) low,
+                high = lateout(vreg) high, options(pure, nomem, nostack, preserves_flags));
+        }
+        [low, high]
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(self, from: *const Bf16) -> Two {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (v, zero) = (vld1q_u16(from.cast()), vdupq_n_u16(0));
+            [vreinterpretq_f32_u16(vzip1q_u16(zero, v)), vreinterpretq_f32_u16(vzip2q_u16(zero, v))]
+        }
     }
 
     #[inline(always)]

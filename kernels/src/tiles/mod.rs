@@ -1,4 +1,4 @@
-//! Matrix products of f32 in tiles, as the vector variants of convolutions, transposed convolutions and recurrent layers
+//! Matrix products of f32 in tiles, with weights of 32 or 16 bits, as the vector variants of convolutions, transposed convolutions and recurrent layers
 //! share them.
 //!
 //! A tile is a few rows (output pixels) times a few vectors of output channels, all of whose sums are in registers from
@@ -122,7 +122,7 @@ pub(crate) fn group(lanes: usize, rows: usize) -> usize {
     }
 }
 
-/// Enters a body `$body<ROWS, VECTORS>` of these fields for a tile of [`sizes`].
+/// Enters a body `$body<WEIGHT, ROWS, VECTORS>` of these fields for a tile of [`sizes`].
 macro_rules! enter_tile {
     ($simd:ident, $lanes:expr, $vectors:expr, $rows:expr, $body:ident $fields:tt) => {
         if $lanes == 16 {
@@ -142,7 +142,7 @@ macro_rules! enter_tile {
         }
     };
     (@@ $simd:ident, $body:ident, $rows:literal, $vectors:literal, { $($field:tt)* }) => {
-        $simd.enter($body::<$rows, $vectors> { $($field)* })
+        $simd.enter($body::<_, $rows, $vectors> { $($field)* })
     };
 }
 pub(crate) use enter_tile;

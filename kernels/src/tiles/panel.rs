@@ -2,16 +2,16 @@
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
 use super::{Stretch, Stretches};
-use crate::simd::Simd;
+use crate::simd::{Load, Simd};
 
 /// Bytes of weights that pass over a tile before the next one comes.
 const PASS: usize = 20 << 10;
 
 /// Weights `[channels / 16][products][16]`, zero-filled, with what belongs to the channels.
 #[derive(Clone, Copy)]
-pub(crate) struct Panel<'a> {
+pub(crate) struct Panel<'a, W> {
     /// The weights.
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: &'a [W],
     /// Bias, one for every channel; zero behind its end.
     pub(crate) bias: &'a [f32],
     /// Weights of a channel.
@@ -35,7 +35,7 @@ pub(crate) struct Pass {
     pub(crate) count: usize,
 }
 
-impl Panel<'_> {
+impl<W: Load> Panel<'_, W> {
     /// Cuts the vectors of channels into passes of groups of `most` vectors; what is left over of groups above 2 makes two
     /// smaller groups rather than one of a single vector.
     pub(crate) fn passes(&self, lanes: usize, most: usize) -> impl Iterator<Item = Pass> {
@@ -45,7 +45,7 @@ impl Panel<'_> {
         if rest == 1 && whole > 0 && most > 2 {
             (whole, rest) = (whole.wrapping_sub(1), most.wrapping_add(1));
         }
-        let bytes = self.products.wrapping_mul(lanes).wrapping_mul(most).wrapping_mul(4);
+        let bytes = self.products.wrapping_mul(lanes).wrapping_mul(most).wrapping_mul(size_of::<W>());
         let together = PASS.checked_div(bytes).unwrap_or(1).max(1);
         let mut first = 0usize;
         core::iter::from_fn(move || {
@@ -94,7 +94,7 @@ impl Panel<'_> {
         sums: &mut [[S::F32; C]; P],
     ) {
         let block = self.products.wrapping_mul(16);
-        let mut weights = [core::ptr::null::<f32>(); C];
+        let mut weights = [core::ptr::null::<W>(); C];
         for (c, from) in weights.iter_mut().enumerate() {
             let channel = channel.wrapping_add(c.wrapping_mul(S::LANES));
             let start = (channel >> 4).wrapping_mul(block);
@@ -113,7 +113,7 @@ impl Panel<'_> {
                 let mut w = [simd.splat(0.0); C];
                 for (w, from) in w.iter_mut().zip(weights) {
                     // SAFETY: a block holds 16 weights for each of the products, of which a vector takes its lanes.
-                    *w = unsafe { simd.load(from.add(at)) };
+                    *w = unsafe { W::load(simd, from.add(at)) };
                 }
                 at = at.wrapping_add(16);
                 for (sums, x) in local.iter_mut().zip(x) {
@@ -179,7 +179,7 @@ mod tests {
     fn passes_hold_every_vector_once() {
         for channels in 1..200 {
             for (lanes, most) in [(8, 2), (16, 4), (8, 8)] {
-                let panel = Panel { weights: &[], bias: &[], products: 30, channels, low: 0.0, high: 0.0 };
+                let panel = Panel::<f32> { weights: &[], bias: &[], products: 30, channels, low: 0.0, high: 0.0 };
                 let passes: Vec<Pass> = panel.passes(lanes, most).collect();
                 let mut next = 0;
                 for pass in &passes {

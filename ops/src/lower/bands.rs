@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ocellus_plan::args::{ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseI8};
+use ocellus_plan::args::{ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8};
 use ocellus_plan::{Arguments, Reader};
 
 use super::program::words;
@@ -47,8 +47,10 @@ fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
     match code {
         ConvI8::CODE => reader.get::<ConvI8>().map(|a| a.geometry),
         DepthwiseI8::CODE => reader.get::<DepthwiseI8>().map(|a| a.geometry),
+        ConvF16::CODE => reader.get::<ConvF16>().map(|a| a.geometry),
         ConvF32::CODE => reader.get::<ConvF32>().map(|a| a.geometry),
         DepthwiseF32::CODE => reader.get::<DepthwiseF32>().map(|a| a.geometry),
+        DepthwiseHalf::CODE => reader.get::<DepthwiseHalf>().map(|a| a.geometry),
         _ => None,
     }
 }
@@ -58,8 +60,10 @@ fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> Option<Vec<
     Some(match code {
         ConvI8::CODE => words(ConvI8 { geometry, ..reader.get()? }),
         DepthwiseI8::CODE => words(DepthwiseI8 { geometry, ..reader.get()? }),
+        ConvF16::CODE => words(ConvF16 { geometry, ..reader.get()? }),
         ConvF32::CODE => words(ConvF32 { geometry, ..reader.get()? }),
         DepthwiseF32::CODE => words(DepthwiseF32 { geometry, ..reader.get()? }),
+        DepthwiseHalf::CODE => words(DepthwiseHalf { geometry, ..reader.get()? }),
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@
 
 mod bands;
 mod context;
+mod halves;
 pub(crate) mod moves;
 mod program;
 mod sums;
@@ -13,6 +14,7 @@ pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
+pub use halves::{computed_in_f16, halved};
 pub use program::{
     Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,

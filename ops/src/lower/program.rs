@@ -74,6 +74,8 @@ pub enum Constant {
     ConvF32(Vec<f32>, ConvGeometry),
     /// f32 weights of a transposed convolution `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvTransposeF32(Vec<f32>, ConvGeometry),
+    /// f32 weights in the order that they have; the compiler chooses what they are stored in.
+    Floats(Vec<f32>),
     /// int8 matrices of integer products, which the compiler packs.
     Product(ProductWeights),
 }
@@ -172,7 +174,8 @@ pub struct DeviceStep {
     pub code: u16,
     /// The operation's name with the node it comes from.
     pub name: String,
-    /// Its arguments. Where a read is a constant whose layout the compiler chooses, the last word is the layout.
+    /// Its arguments. Where a read is a constant whose layout the compiler chooses, the last word is the layout, but for
+    /// weights in 32 bits that need none.
     pub args: Vec<u32>,
     /// What it writes: outputs, then scratch.
     pub writes: Vec<TensorId>,

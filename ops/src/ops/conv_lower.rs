@@ -143,7 +143,10 @@ impl Linear {
         let bias = ctx.f32s(&self.bias);
         let geometry = self.geometry;
         if self.depthwise() {
-            let w = ctx.f32s(&taps(&self.weights, self.shape()));
+            let taps = taps(&self.weights, self.shape());
+            let mut w = DeviceTensor::new(element::F32, &[taps.len()], None);
+            w.constant = Some(Constant::Floats(taps));
+            let w = ctx.program.add(w);
             ctx.emit(DepthwiseF32 { geometry, low, high }, &[y], &[x, w, bias]);
             return Ok(y);
         }

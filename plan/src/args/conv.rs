@@ -72,6 +72,18 @@ impl FloatLayout {
     pub const TAPS: u32 = 2;
     /// `[O / 16][16][I][16]`, transformed for Winograd's F(2x2, 3x3).
     pub const WINOGRAD: u32 = 3;
+    /// [`Self::ROWS`] in IEEE's 16 bits.
+    pub const ROWS_F16: u32 = 4;
+    /// [`Self::O16`] in IEEE's 16 bits.
+    pub const O16_F16: u32 = 5;
+    /// [`Self::ROWS`] in the upper 16 bits of f32.
+    pub const ROWS_BF16: u32 = 6;
+    /// [`Self::O16`] in the upper 16 bits of f32.
+    pub const O16_BF16: u32 = 7;
+    /// [`Self::TAPS`] in IEEE's 16 bits.
+    pub const TAPS_F16: u32 = 8;
+    /// [`Self::TAPS`] in the upper 16 bits of f32.
+    pub const TAPS_BF16: u32 = 9;
 }
 
 arguments! {
@@ -120,7 +132,7 @@ arguments! {
 arguments! {
     /// f32 convolution: `y = clamp(bias[o] + Σ x * w)`; padded taps are zero. `groups` of any number.
     ///
-    /// Writes: y f32. Reads: x f32, weights f32 in `layout`, bias f32 `[O]`.
+    /// Writes: y f32. Reads: x f32, weights in `layout`, bias f32 `[O]`.
     ConvF32 = 3 "conv_f32" {
         /// The geometry.
         geometry: ConvGeometry,
@@ -144,6 +156,22 @@ arguments! {
         low: f32,
         /// Greatest output.
         high: f32,
+    }
+}
+
+arguments! {
+    /// f32 depthwise convolution with weights of 16 bits, which are widened.
+    ///
+    /// Writes: y f32. Reads: x f32, weights `[KH][KW][C]` in `layout`, bias f32 `[C]`.
+    DepthwiseHalf = 66 "depthwise_half" {
+        /// The geometry.
+        geometry: ConvGeometry,
+        /// Least output.
+        low: f32,
+        /// Greatest output.
+        high: f32,
+        /// [`FloatLayout::TAPS_F16`] or [`FloatLayout::TAPS_BF16`].
+        layout: u32,
     }
 }
 
@@ -172,7 +200,7 @@ arguments! {
 arguments! {
     /// f32 transposed convolution, geometry as [`ConvTransposeI8`].
     ///
-    /// Writes: y f32. Reads: x f32, weights f32 `[O][KH][KW][I / groups]` in `layout`, bias f32 `[O]`.
+    /// Writes: y f32. Reads: x f32, weights `[O][KH][KW][I / groups]` in `layout`, bias f32 `[O]`.
     ConvTransposeF32 = 6 "conv_transpose_f32" {
         /// The geometry.
         geometry: ConvGeometry,

@@ -10,6 +10,7 @@ mod cast;
 mod compare;
 mod conv;
 mod conv_add;
+mod conv_f16;
 mod conv_integer;
 mod copy;
 mod dequantize;
@@ -38,9 +39,11 @@ pub use binary::{AddI8, Binary, BinaryFunction, Broadcast, MulI8};
 pub use cast::Cast;
 pub use compare::{Compare, CompareFunction};
 pub use conv::{
-    ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, FloatLayout, Layout,
+    ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
+    FloatLayout, Layout,
 };
 pub use conv_add::{ConvAddF32, ConvAddI8};
+pub use conv_f16::ConvF16;
 pub use conv_integer::ConvInteger;
 pub use copy::{Copy, Fill};
 pub use dequantize::Dequantize;

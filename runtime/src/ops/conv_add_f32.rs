@@ -6,7 +6,8 @@ use ocellus_kernels::conv_add_f32::{self, Params};
 use ocellus_kernels::{conv_f32, view_mut};
 use ocellus_plan::args::ConvAddF32;
 
-use super::{OpEntry, geometry, units};
+use super::conv_f32::reads;
+use super::{OpEntry, geometry, storage, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_add_f32`.
@@ -34,14 +35,14 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     }
     c.write::<f32>(0, g.outputs())?;
     c.read::<f32>(0, g.inputs())?;
-    c.read::<f32>(1, p.conv.weights())?;
+    storage::check(c, 1, conv_f32::storage(p.conv.layout), p.conv.weights())?;
     c.read::<f32>(2, Some(g.out_channels))?;
     c.read::<f32>(3, g.outputs())
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let (p, other) = (params(&o.args()?), o.read(3));
-    let reads = super::conv_f32::reads(o)?;
+    let reads = reads(o, p.conv.layout)?;
     conv_add_f32::run_pixels(o.isa, &p, &reads, other, 0..p.conv.geometry.pixels()?, o.write(0)?);
     Some(())
 }
@@ -54,6 +55,6 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
 fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
     let other = units::within(o.read(3), units::of_pixels(&p.conv.geometry, &pixels))?;
-    conv_add_f32::run_pixels(o.isa, &p, &super::conv_f32::reads(o)?, other, pixels, view_mut(y)?);
+    conv_add_f32::run_pixels(o.isa, &p, &reads(o, p.conv.layout)?, other, pixels, view_mut(y)?);
     Some(())
 }

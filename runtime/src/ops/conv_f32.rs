@@ -7,7 +7,7 @@ use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvF32;
 
-use super::{OpEntry, geometry, units};
+use super::{OpEntry, geometry, storage, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_f32`.
@@ -29,18 +29,19 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     }
     c.write::<f32>(0, p.geometry.outputs())?;
     c.read::<f32>(0, p.geometry.inputs())?;
-    c.read::<f32>(1, p.weights())?;
+    storage::check(c, 1, conv_f32::storage(p.layout), p.weights())?;
     c.read::<f32>(2, Some(p.geometry.out_channels))
 }
 
-/// What a convolution reads.
-pub(super) fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
-    Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
+/// What a convolution with weights in this layout reads.
+pub(super) fn reads<'a>(o: &Operands<'a>, layout: u32) -> Option<Reads<'a>> {
+    let weights = storage::read(o, 1, conv_f32::storage(layout))?;
+    Some(Reads { x: o.read(0)?, weights, bias: o.read(2)? })
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    conv_f32::run(o.isa, &p, &reads(o)?, o.write(0)?);
+    conv_f32::run(o.isa, &p, &reads(o, p.layout)?, o.write(0)?);
     Some(())
 }
 
@@ -54,17 +55,19 @@ fn one_pixel(g: &Geometry) -> bool {
 
 /// Pixels; of a layer with one pixel blocks of output channels.
 fn parts(o: &Operands<'_>) -> Option<Units> {
-    let g = params(&o.args()?).geometry;
-    let macs = units::macs(&g);
+    let p = params(&o.args()?);
+    let (g, macs) = (p.geometry, units::macs(&p.geometry));
     if one_pixel(&g) {
-        // Bound by the weights: four bytes each.
-        return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 4, macs, 4);
+        // Bound by the weights.
+        let per_ns = 16u64.checked_div(conv_f32::storage(p.layout).bytes() as u64)?;
+        return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 4, macs, per_ns);
     }
     units::pixels(g.pixels(), g.out_channels, 4, macs, 32)
 }
 
 fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
-    let (p, all) = (params(&o.args()?), reads(o)?);
+    let p = params(&o.args()?);
+    let all = reads(o, p.layout)?;
     let y = view_mut(y)?;
     if !one_pixel(&p.geometry) {
         conv_f32::run_pixels(o.isa, &p, &all, units, y);

@@ -2,11 +2,12 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::conv_transpose_f32::{self, Operands as Reads, Params};
+use ocellus_kernels::conv_transpose_f32::{self, Params};
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvTransposeF32;
 
-use super::{OpEntry, geometry, units};
+use super::conv_f32::reads;
+use super::{OpEntry, geometry, storage, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `conv_transpose_f32`.
@@ -29,17 +30,13 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     }
     c.write::<f32>(0, p.geometry.outputs())?;
     c.read::<f32>(0, p.geometry.inputs())?;
-    c.read::<f32>(1, p.weights())?;
+    storage::check(c, 1, conv_transpose_f32::storage(p.layout), p.weights())?;
     c.read::<f32>(2, Some(p.geometry.out_channels))
-}
-
-fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
-    Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    conv_transpose_f32::run(o.isa, &p, &reads(o)?, o.write(0)?);
+    conv_transpose_f32::run(o.isa, &p, &reads(o, p.layout)?, o.write(0)?);
     Some(())
 }
 
@@ -50,6 +47,6 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
 
 fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
-    conv_transpose_f32::run_pixels(o.isa, &p, &reads(o)?, pixels, view_mut(y)?);
+    conv_transpose_f32::run_pixels(o.isa, &p, &reads(o, p.layout)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::depthwise_f32::{self, Operands as Reads, Params};
+use ocellus_kernels::depthwise_f32::{self, Operands as Reads, Params, Weights};
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseF32;
 
@@ -30,7 +30,7 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 }
 
 fn reads<'a>(o: &Operands<'a>) -> Option<Reads<'a>> {
-    Some(Reads { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)? })
+    Some(Reads { x: o.read(0)?, weights: Weights::F32(o.read(1)?), bias: o.read(2)? })
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {

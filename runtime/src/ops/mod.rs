@@ -43,6 +43,7 @@ mod cast;
 mod compare;
 mod conv_add_f32;
 mod conv_add_i8;
+mod conv_f16;
 mod conv_f32;
 mod conv_i8;
 mod conv_integer;
@@ -50,6 +51,7 @@ mod conv_transpose_f32;
 mod conv_transpose_i8;
 mod copy;
 mod depthwise_f32;
+mod depthwise_half;
 mod depthwise_i8;
 mod dequantize;
 mod fill;
@@ -75,6 +77,7 @@ mod rnn;
 mod select;
 mod softmax_f32;
 mod softmax_i8;
+mod storage;
 mod table_i8;
 mod unary;
 mod units;
@@ -88,6 +91,7 @@ pub use cast::CAST;
 pub use compare::COMPARE;
 pub use conv_add_f32::CONV_ADD_F32;
 pub use conv_add_i8::CONV_ADD_I8;
+pub use conv_f16::CONV_F16;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_integer::CONV_INTEGER;
@@ -95,6 +99,7 @@ pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use conv_transpose_i8::CONV_TRANSPOSE_I8;
 pub use copy::COPY;
 pub use depthwise_f32::DEPTHWISE_F32;
+pub use depthwise_half::DEPTHWISE_HALF;
 pub use depthwise_i8::DEPTHWISE_I8;
 pub use dequantize::DEQUANTIZE;
 pub use fill::FILL;
@@ -132,6 +137,7 @@ pub static ALL: &[OpEntry] = &[
     COMPARE,
     CONV_ADD_F32,
     CONV_ADD_I8,
+    CONV_F16,
     CONV_F32,
     CONV_I8,
     CONV_INTEGER,
@@ -139,6 +145,7 @@ pub static ALL: &[OpEntry] = &[
     CONV_TRANSPOSE_I8,
     COPY,
     DEPTHWISE_F32,
+    DEPTHWISE_HALF,
     DEPTHWISE_I8,
     DEQUANTIZE,
     FILL,

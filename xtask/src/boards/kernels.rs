@@ -1,4 +1,4 @@
-//! Executed instructions of every int8 kernel on one shape, over what the shape has to compute.
+//! Executed instructions of every int8 kernel and of float convolutions on one shape, over what the shape has to compute.
 
 use std::fmt::Write;
 
@@ -112,7 +112,13 @@ impl Kernels {
         targets.dedup();
         let head = ["kernel", "per"].into_iter().chain(targets.iter().copied()).map(str::to_owned).collect();
         let mut lines: Vec<Vec<String>> = vec![head];
-        for first in self.all.iter().filter(|k| Some(&k.target) == targets.first()) {
+        // Every kernel once, in the order in which targets have them.
+        let mut names: Vec<&str> = Vec::new();
+        for first in &self.all {
+            if names.contains(&first.name.as_str()) {
+                continue;
+            }
+            names.push(&first.name);
             let ratio = |target: &&str| {
                 let kernel = self.all.iter().find(|k| k.target == *target && k.name == first.name);
                 kernel.map_or_else(|| "-".to_owned(), |k| format!("{:.3}", k.ratio()))

@@ -9,6 +9,7 @@ mod nets;
 mod peer;
 mod pictures;
 mod row;
+mod standalone;
 mod suite;
 mod targets;
 
@@ -20,7 +21,8 @@ use row::Row;
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Ten thousand generated layers instead of one thousand, and the tests of the device crates on emulated processors.
+    /// Ten thousand generated layers instead of one thousand, and on emulated processors the tests of the device crates and
+    /// the command itself.
     pub full: bool,
     /// Nothing but the instructions of every kernel, with the functions in which they are.
     pub kernels: bool,
@@ -102,6 +104,7 @@ pub fn run(options: Options) -> Result<Found, String> {
     }
     if options.full {
         rows.extend(suite::rows()?);
+        rows.push(standalone::row()?);
     }
     Ok(Found { rows, kernels: kernels::kernels()? })
 }

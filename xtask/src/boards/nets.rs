@@ -97,7 +97,8 @@ fn net_row(
 /// Answers, memory and stack, against the workstation and what was promised.
 fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Result<Row, String> {
     let text = output(&mut emulate::board(board, program, &[ANSWERS]))?;
-    let (layers, mismatches) = compared(&expected(&compiled.plan)?, &text);
+    let want = expected(&compiled.plan)?;
+    let (layers, mismatches) = compared(&want, &text);
     let number = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<usize>().ok());
     let mut row = Row {
         target: format!("{} {net}", board.name),
@@ -107,12 +108,22 @@ fn answers(board: &Board, net: &str, compiled: &Compiled, program: &Path) -> Res
         ram_measured: number("arena "),
         ..Row::default()
     };
+    if alike(&want) {
+        row.fails("every input has the same answer, so that nothing is compared".to_owned());
+    }
     let stack = number("stack ").unwrap_or(usize::MAX);
     if stack > compiled.stack {
         row.fails(format!("{stack} bytes of stack, {} were promised", compiled.stack));
     }
     eprintln!("{}: {stack} bytes of stack, at most {} were promised", row.target, compiled.stack);
     Ok(row)
+}
+
+/// Whether all answers are one.
+fn alike(answers: &str) -> bool {
+    let mut answers = answers.lines();
+    let first = answers.next();
+    answers.all(|answer| Some(answer) == first)
 }
 
 /// How many answers there are, and how many are not the workstation's.
@@ -207,4 +218,21 @@ fn build(board: &Board, toolchain: &Toolchain, module: &Path) -> Result<PathBuf,
     command.args(["--features", board.machine]).current_dir(root().join("firmware"));
     run(command.env("OCELLUS_MODULE", module))?;
     Ok(toolchain.program("net"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_are_all_one_compare_nothing() {
+        assert!(alike("answer 1\nanswer 1\nanswer 1\n") && alike("answer 1\n") && alike(""));
+        assert!(!alike("answer 1\nanswer 1\nanswer 2\n"));
+    }
+
+    #[test]
+    fn missing_and_other_answers_are_counted() {
+        assert_eq!(compared("answer 1\nanswer 2\n", "stack 5\nanswer 1\nanswer 3\n"), (2, 1));
+        assert_eq!(compared("answer 1\nanswer 2\n", "answer 1\n"), (1, 1));
+    }
 }

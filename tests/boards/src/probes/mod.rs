@@ -1,4 +1,4 @@
-//! One shape of a real network for every int8 kernel, so that its executed instructions can be counted.
+//! One shape of a real network for every int8 kernel, and float convolutions, so that executed instructions can be counted.
 //!
 //! Under emulation, a plugin counts what is executed between two calls of one function, [`mark`]. A probe computes its
 //! shape once, calls it, computes the shape again, and calls it again, so that nothing but one execution lies between.
@@ -6,6 +6,8 @@
 mod bytes;
 mod conv;
 mod elements;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod floats;
 mod moves;
 mod recurrent;
 mod windows;
@@ -82,6 +84,21 @@ pub const PROBES: [Probe; 28] = [
     Probe { name: "gather of bytes, 16 rows of 64", run: moves::rows },
 ];
 
+/// Float convolutions, on processors with vectors of floats.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub const FLOATS: [Probe; 6] = [
+    Probe { name: "conv_f32 3x3, 8x8x16 to 16, weights in f32", run: floats::three_f32 },
+    Probe { name: "conv_f32 3x3, 8x8x16 to 16, weights in f16", run: floats::three_stored },
+    Probe { name: "conv_f16 3x3, 8x8x16 to 16", run: floats::three_f16 },
+    Probe { name: "conv_f32 1x1, 8x8x32 to 64, weights in f32", run: floats::one_f32 },
+    Probe { name: "conv_f32 1x1, 8x8x32 to 64, weights in f16", run: floats::one_stored },
+    Probe { name: "conv_f16 1x1, 8x8x32 to 64", run: floats::one_f16 },
+];
+
+/// None: the cores compute floats one by one.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub const FLOATS: [Probe; 0] = [];
+
 /// Where the counting starts and ends. It is known by its name.
 #[inline(never)]
 pub fn mark() {
@@ -89,11 +106,12 @@ pub fn mark() {
 }
 
 /// Marks nothing, which costs what marking costs, then computes every probe with the best instruction set and says what its
-/// work is.
+/// work is. What would be emulated by single numbers is left out.
 pub fn all(scratch: &mut Scratch, mut say: impl FnMut(&str, Work)) {
     let isa = Isa::best();
     twice(|| {});
-    for probe in &PROBES {
+    let here = |probe: &&Probe| isa.has_fp16() || !probe.name.starts_with("conv_f16");
+    for probe in PROBES.iter().chain(&FLOATS).filter(here) {
         say(probe.name, probe.run(isa, scratch));
     }
 }
