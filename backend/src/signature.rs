@@ -157,6 +157,7 @@ mod tests {
     use ocellus_graph::{DataType, Graph, Node};
 
     use super::*;
+    use crate::feedback_pairs;
 
     fn counter() -> Model {
         let mut g = Graph::new("counter");
