@@ -29,6 +29,9 @@ pub enum Initializer {
     Normal(f32, f32),
     /// Uniform between these two.
     Uniform(f32, f32),
+    /// Bilinear interpolation of every channel by itself, of a transposed convolution's weight `[C, M, KH, KW]` (Long et
+    /// al. 2015); a kernel of `2 * s` enlarges by a stride of `s`.
+    Bilinear,
 }
 
 impl Initializer {
@@ -54,6 +57,7 @@ impl Initializer {
             Self::GlorotUniform => symmetric(&mut random, count, 2.0 / (fan_in + fan_out)),
             Self::LeCunUniform => symmetric(&mut random, count, 1.0 / fan_in),
             Self::Uniform(low, high) => uniform(&mut random, count, low.into(), high.into()),
+            Self::Bilinear => bilinear(shape),
         };
         Tensor::of(shape, values)
     }
@@ -66,6 +70,23 @@ fn symmetric(random: &mut Random, count: usize, variance: f64) -> Vec<f32> {
 
 fn uniform(random: &mut Random, count: usize, low: f64, high: f64) -> Vec<f32> {
     (0..count).map(|_| (low + (high - low) * f64::from(random.uniform())) as f32).collect()
+}
+
+/// The weights with which a place takes part in its surroundings, where input and output channel are the same.
+fn bilinear(shape: &[usize]) -> Vec<f32> {
+    let &[inputs, outputs, height, width] = shape else { return vec![0.0; shape.iter().product()] };
+    let share = |at: usize, size: usize| {
+        let stride = size.div_ceil(2) as f32;
+        1.0 - (at as f32 - (size as f32 - 1.0) / 2.0).abs() / stride
+    };
+    let mut values = vec![0.0; inputs * outputs * height * width];
+    for channel in 0..inputs.min(outputs) {
+        let first = (channel * outputs + channel) * height * width;
+        for (place, value) in values[first..][..height * width].iter_mut().enumerate() {
+            *value = share(place / width, height) * share(place % width, width);
+        }
+    }
+    values
 }
 
 /// Fan-in and fan-out of a convolution's weight `[out, in / groups, kernel…]`.
@@ -106,6 +127,16 @@ mod tests {
             assert!(mean.abs() < 3.0 * libm::sqrt(expected / values.len() as f64) + 1e-4, "{initializer:?}: {mean}");
         }
         assert_eq!(Initializer::Ones.make(1, "w", &[2], (1, 1)), Tensor::vector(&[1.0f32, 1.0]));
+    }
+
+    #[test]
+    fn bilinear_weights_are_those_of_interpolation() {
+        let values = Initializer::Bilinear.make(1, "w", &[2, 2, 4, 4], (1, 1)).to_f64();
+        let row = [0.25, 0.75, 0.75, 0.25];
+        for (place, value) in values.iter().enumerate() {
+            let (same, y, x) = (place / 16 % 3 == 0, place / 4 % 4, place % 4);
+            assert_eq!(*value, if same { row[y] * row[x] } else { 0.0 }, "{place}");
+        }
     }
 
     #[test]

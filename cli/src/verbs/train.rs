@@ -29,7 +29,7 @@ use crate::verbs::train_scenes::{self, SceneRecipe};
 #[derive(Args)]
 pub struct Train {
     /// The network with its recipe: lenet5, resnet_small, mobilenet_v2; transfer on a --backbone; of scenes detector_micro, detector_board,
-    /// ssd_board, segmenter, captioner, captioner_attention.
+    /// ssd_board, segmenter, segmenter_fcn, captioner, captioner_attention.
     #[arg(value_parser = zoo_model)]
     recipe: Recipe,
     #[arg(long, value_parser = dataset::parse, help = dataset::HELP, default_value = "samples")]

@@ -37,7 +37,7 @@ pub enum SceneRecipe {
     /// Boxes.
     Detector(&'static Detector),
     /// Masks.
-    Segmenter,
+    Segmenter(&'static Segmenter),
     /// Sentences.
     Captioner(&'static Captioner),
 }
@@ -56,14 +56,15 @@ impl SceneRecipe {
     /// Every recipe.
     pub fn all() -> impl Iterator<Item = Self> {
         let detectors = ocellus_models::detector::ALL.iter().map(Self::Detector);
-        detectors.chain([Self::Segmenter]).chain(captioner::ALL.iter().map(Self::Captioner))
+        let segmenters = segmenter::ALL.iter().map(Self::Segmenter);
+        detectors.chain(segmenters).chain(captioner::ALL.iter().map(Self::Captioner))
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Detector(detector) => detector.name,
-            Self::Segmenter => segmenter::NAME,
+            Self::Segmenter(segmenter) => segmenter.name,
             Self::Captioner(captioner) => captioner.name,
         }
     }
@@ -72,7 +73,7 @@ impl SceneRecipe {
     pub fn recipe(self) -> TrainerConfig {
         match self {
             Self::Detector(detector) => detector.recipe(),
-            Self::Segmenter => segmenter::recipe(),
+            Self::Segmenter(segmenter) => segmenter.recipe(),
             Self::Captioner(captioner) => captioner.recipe(),
         }
     }
@@ -81,7 +82,7 @@ impl SceneRecipe {
     fn sizes(self) -> (usize, Option<usize>) {
         match self {
             Self::Detector(detector) => (detector.side, Some(detector.most)),
-            Self::Segmenter => (segmenter::SIDE, Some(segmenter::MOST)),
+            Self::Segmenter(_) => (segmenter::SIDE, Some(segmenter::MOST)),
             Self::Captioner(_) => (captioner::SIDE, Some(captioner::MOST)),
         }
     }
@@ -95,7 +96,7 @@ impl SceneRecipe {
         let changes = changes.chain(colors.iter().cloned().map(SceneChange::Picture)).collect();
         match self {
             Self::Detector(detector) => Ok(boxes(detector, scenes.classes().to_vec(), changes, config.seed, trunk)),
-            Self::Segmenter => Ok(masks(scenes.classes(), changes, config.seed, trunk)),
+            Self::Segmenter(segmenter) => Ok(masks(segmenter, scenes.classes(), changes, config.seed, trunk)),
             Self::Captioner(captioner) => Ok(sentences(captioner, lexicon(scenes)?, colors, config.seed, trunk)),
         }
     }
@@ -122,18 +123,24 @@ fn boxes(
 }
 
 /// A segmenter knows the ground too.
-fn masks(classes: &[String], changes: Vec<SceneChange>, seed: u64, trunk: Trunk) -> Task {
+fn masks(
+    segmenter: &'static Segmenter,
+    classes: &[String],
+    changes: Vec<SceneChange>,
+    seed: u64,
+    trunk: Trunk,
+) -> Task {
     let classes: Vec<String> = ["ground".to_owned()].into_iter().chain(classes.to_vec()).collect();
     let (objective, preprocess) = (segmenter::objective(classes.len()), segmenter::preprocess(&trunk));
     Task {
-        network: Box::new(Segmenter { classes: classes.len(), trunk: trunk.clone() }),
+        network: Box::new(segmenter.network(classes.len(), &trunk)),
         objective: Box::new(objective),
         preprocess: preprocess.clone(),
         batches: Box::new(move |scenes| {
             let (preprocess, changes) = (preprocess.clone(), changes.clone());
             Box::new(SegmentationBatches { scenes, preprocess, objective, changes, seed })
         }),
-        export: Box::new(move |store| Ok(vec![("model.onnx", segmenter::export(store, classes.clone(), &trunk)?)])),
+        export: Box::new(move |store| Ok(vec![("model.onnx", segmenter.export(store, classes.clone(), &trunk)?)])),
     }
 }
 

@@ -38,6 +38,16 @@ impl ConvLayer {
         self.initializer = initializer;
         self
     }
+
+    /// Refuses channels that the groups do not divide.
+    pub(super) fn check_groups(&self, name: &str, inputs: usize, graph: &str) -> Result<(), OpError> {
+        let (groups, channels) = (usize::try_from(self.window.group).unwrap_or(0), self.channels);
+        if groups == 0 || !inputs.is_multiple_of(groups) || !channels.is_multiple_of(groups) {
+            let problem = format!("layer {name:?}: {inputs} input and {channels} output channels in {groups} groups");
+            return Err(OpError::graph(graph, problem));
+        }
+        Ok(())
+    }
 }
 
 impl NetworkBuilder<'_> {
@@ -48,13 +58,9 @@ impl NetworkBuilder<'_> {
     /// Channels that the groups do not divide, or a window that does not fit.
     pub fn conv_layer(&mut self, name: &str, x: ValueId, layer: &ConvLayer) -> Result<ValueId, OpError> {
         let shape = self.shape(x)?;
-        let groups = usize::try_from(layer.window.group).unwrap_or(0);
         let inputs = shape.get(1).copied().unwrap_or(0);
-        if groups == 0 || !inputs.is_multiple_of(groups) || !layer.channels.is_multiple_of(groups) {
-            let problem =
-                format!("layer {name:?}: {inputs} input and {} output channels in {groups} groups", layer.channels);
-            return Err(OpError::graph(&self.graph().name, problem));
-        }
+        layer.check_groups(name, inputs, &self.graph().name)?;
+        let groups = usize::try_from(layer.window.group).unwrap_or(1);
         let mut sizes = vec![layer.channels, inputs / groups];
         sizes.extend(layer.window.kernel.iter().map(|&k| k.max(0) as usize));
         let weight = self.parameter(&format!("{name}.weight"), &sizes, layer.initializer, conv_fans(&sizes), true)?;

@@ -2,6 +2,7 @@
 
 mod batch_norm;
 mod conv;
+mod conv_transpose;
 mod dense;
 mod dropout;
 mod fake_quantization;
