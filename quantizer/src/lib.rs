@@ -51,6 +51,7 @@ mod report;
 mod samples;
 mod scales;
 mod select;
+mod sensitivity;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -68,6 +69,7 @@ pub use params::{Activations, Params};
 pub use recipe::{Recipe, requantize};
 pub use report::{Accuracy, FloatNode, Layer, Output, Report, accuracy};
 use select::Treatment;
+pub use sensitivity::{Sensitivity, sensitivities};
 pub use weights::{IntegerWeights, Surroundings, quantize_weights};
 
 /// The switches of [`quantize`].

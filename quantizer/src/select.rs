@@ -134,7 +134,7 @@ fn bias(graph: &Graph, node: &Node, operands: &[Operand], v: ValueId, i: usize) 
 }
 
 /// Whether the node only moves or clamps: in integers that is worth nothing by itself.
-fn is_light(graph: &Graph, node: &Node, treatment: &Treatment) -> bool {
+pub fn is_light(graph: &Graph, node: &Node, treatment: &Treatment) -> bool {
     matches!(treatment, Treatment::Integer(_, OutputScale::SameAsInput)) || clamps(graph, node)
 }
 

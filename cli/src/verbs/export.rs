@@ -80,7 +80,7 @@ impl Export {
                 None
             }
             Some(calibration) => {
-                let made = self.quantization.apply(calibration, &prepared.model)?;
+                let made = self.quantization.apply(calibration, &prepared.model, output)?;
                 Some((made.integer, made.report))
             }
             None => None,

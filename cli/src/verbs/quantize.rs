@@ -10,7 +10,9 @@ use clap::Args;
 use ocellus_compiler::{compile, prepare};
 use ocellus_graph::Model;
 use ocellus_models::half::{halved, widened};
-use ocellus_quantizer::{Accuracy, Activations, BatchError, Method, OnBackend, Options, Report, quantize};
+use ocellus_quantizer::{
+    Accuracy, Activations, BatchError, Method, OnBackend, Options, Report, quantize, sensitivities,
+};
 use ocellus_runtime::{Isa, Pool, with_session};
 use ocellus_trainer::data::{Dataset, IdxPart, Normalization};
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 use crate::arguments::{named_shape, usage};
 use crate::calibration::{self, Batches};
 use crate::dataset::{self, Source};
+use crate::mixed::{Attempt, fewest};
 use crate::model_file::load_prepared;
 use crate::output::{Ending, Output};
 use crate::preprocess;
@@ -27,6 +30,8 @@ use crate::verbs::eval::model_accuracy;
 use crate::verbs::eval_scenes::figure;
 use crate::verbs::train::{Engine, head};
 
+/// Inputs of the calibration that say how much noise a layer brings.
+const SAMPLES: usize = 4;
 /// Scenes that a model is judged by without `--test-limit`.
 const JUDGED: usize = 100;
 
@@ -113,7 +118,7 @@ impl Quantize {
         if self.keep.is_some() {
             float = widened(halved(float));
         }
-        let Quantized { integer, report, plain } = self.quantization.apply(&self.calibration, &float)?;
+        let Quantized { integer, report, plain } = self.quantization.apply(&self.calibration, &float, output)?;
         integer.save(&self.output)?;
         if let Some(plain) = plain {
             output.note(price(&plain, &integer)?);
@@ -147,13 +152,13 @@ impl Quantization {
     }
 
     /// Quantizes a prepared model, and measures the accuracy of both where there is a set to do so. Where it drops by more
-    /// than is allowed, the layers with the most noise are left in floats, one more, then two, four, … until it does not.
+    /// than is allowed, the layers that bring the most noise by themselves are left in floats, as few as will do.
     ///
     /// # Errors
     /// Data that cannot be used, or an accuracy that drops too far whatever is left in floats.
-    pub fn apply(&self, calibration: &str, float: &Model) -> Result<Quantized> {
+    pub fn apply(&self, calibration: &str, float: &Model, output: &Output) -> Result<Quantized> {
         let backend = self.engine.open()?;
-        let mut options = Options {
+        let options = Options {
             method: self.method,
             activations: if self.symmetric { Activations::Symmetric } else { Activations::Asymmetric },
             exclude: self.exclude.clone(),
@@ -161,40 +166,48 @@ impl Quantization {
             equalize: self.equalize,
             ..Options::default()
         };
-        let mut quantized = quantize_over(float, &options, backend.as_ref(), self.batches(calibration, float)?)?;
+        let quantized =
+            |options: &Options| quantize_over(float, options, backend.as_ref(), self.batches(calibration, float)?);
+        let (integer, mut report) = quantized(&options)?;
         let Some(judge) = self.judge(calibration, float)? else {
-            let (integer, report) = quantized;
             return Ok(Quantized { integer, report, plain: None });
         };
         let before = judge.figure(backend.as_ref(), float)?;
-        let (mut plain, mut more) = (None, 1);
-        loop {
-            let (integer, mut report) = quantized;
-            let found = Accuracy { float: before, int8: judge.figure(backend.as_ref(), &integer)? };
-            report.accuracy = Some(found);
-            if self.allows(found) {
-                return Ok(Quantized { integer, report, plain });
-            }
-            let worst: Vec<String> = report.layers.iter().take(more).map(|layer| layer.node.clone()).collect();
-            ensure!(worst.len() < report.layers.len(), "{}", self.too_much(found));
-            options.exclude.extend(worst);
-            plain = plain.or(Some(integer));
-            more *= 2;
-            quantized = quantize_over(float, &options, backend.as_ref(), self.batches(calibration, float)?)?;
+        let judged = |integer: &Model| {
+            let found = Accuracy { float: before, int8: judge.figure(backend.as_ref(), integer)? };
+            anyhow::Ok((self.allows(found), found))
+        };
+        let (holds, found) = judged(&integer)?;
+        report.accuracy = Some(found);
+        if holds {
+            return Ok(Quantized { integer, report, plain: None });
         }
+        output.note(format!("{}; looking for layers to leave in floats", fall(found)));
+        let samples = self.batches(calibration, float)?.take(SAMPLES).collect::<Result<Vec<_>>>()?;
+        let order = sensitivities(float, &options, &OnBackend(backend.as_ref()), &samples, &mut |_, _| {})?;
+        let best = fewest(order.len().saturating_sub(1), |count| {
+            let mut options = options.clone();
+            options.exclude.extend(order.iter().take(count).map(|layer| layer.node.clone()));
+            let (integer, mut report) = quantized(&options)?;
+            let (holds, found) = judged(&integer)?;
+            output.note(format!("{count} of {} layers in floats: {}", order.len(), fall(found)));
+            report.accuracy = Some(found);
+            Ok(Attempt { holds, value: (integer, report) })
+        })?;
+        let (mixed, report) = best.value;
+        ensure!(best.holds, "{}", self.too_much(report.accuracy));
+        Ok(Quantized { integer: mixed, report, plain: Some(integer) })
     }
 
     fn allows(&self, found: Accuracy) -> bool {
         self.max_drop.is_none_or(|limit| 100.0 * (found.float - found.int8) <= limit)
     }
 
-    fn too_much(&self, found: Accuracy) -> String {
+    fn too_much(&self, found: Option<Accuracy>) -> String {
         format!(
-            "accuracy drops by {:.2} points, from {:.2} % to {:.2} %, however many layers are left in floats; --max-drop \
-             allows {}. Nothing was written. Another --method or more calibration data may help",
-            100.0 * (found.float - found.int8),
-            100.0 * found.float,
-            100.0 * found.int8,
+            "{} with all layers but one in floats; --max-drop allows {} points. Nothing was written. Another --method or \
+             more calibration data may help",
+            found.map_or_else(String::new, fall),
             self.max_drop.unwrap_or_default()
         )
     }
@@ -263,6 +276,11 @@ pub struct Quantized {
     pub report: Report,
     /// The one without a layer that was left in floats for the accuracy, where any was.
     pub plain: Option<Model>,
+}
+
+fn fall(found: Accuracy) -> String {
+    let [float, int8] = [found.float, found.int8].map(|v| 100.0 * v);
+    format!("accuracy drops by {:.2} points, from {float:.2} % to {int8:.2} %", float - int8)
 }
 
 /// What layers in floats cost on the device.
