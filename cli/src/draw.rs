@@ -57,23 +57,44 @@ fn outline(image: &mut RgbImage, sides: [f32; 4], color: Rgb<u8>) {
     }
 }
 
-/// Words on a coloured ground whose lower left corner is at a point; moved so that they stay inside the picture.
+/// Words on a coloured ground whose lower left corner is at a point; moved so that they stay inside the picture, and in
+/// several lines where it is too narrow for one.
 pub fn words(image: &mut RgbImage, text: &str, x: f32, y: f32, ground: Rgb<u8>) {
     let dot = i64::from(scale(image));
     let (letter, line) = ((i64::from(COLUMNS) + 1) * dot, (i64::from(ROWS) + 4) * dot);
-    let width = text.chars().count() as i64 * letter + 3 * dot;
+    let lines = lines(text, ((i64::from(image.width()) - 3 * dot) / letter).max(1) as usize);
+    let width = lines.iter().map(|l| l.chars().count()).max().unwrap_or(0) as i64 * letter + 3 * dot;
+    let height = lines.len() as i64 * line;
     let left = (x.round() as i64).min(i64::from(image.width()) - width).max(0);
-    let top = (y.round() as i64 - line).min(i64::from(image.height()) - line).max(0);
-    fill(image, [left, top, left + width, top + line], ground);
+    let top = (y.round() as i64 - height).min(i64::from(image.height()) - height).max(0);
+    fill(image, [left, top, left + width, top + height], ground);
     let bright = ground.0.iter().map(|&v| u32::from(v)).sum::<u32>() > 380;
     let ink = if bright { Rgb([0; 3]) } else { Rgb([255; 3]) };
-    for (index, letter_of) in text.chars().enumerate() {
-        let start = left + 2 * dot + index as i64 * letter;
-        for (row, column) in letter_dots(letter_of) {
-            let (x, y) = (start + i64::from(column) * dot, top + 2 * dot + i64::from(row) * dot);
-            fill(image, [x, y, x + dot, y + dot], ink);
+    for (number, text) in lines.iter().enumerate() {
+        let (left, top) = (left + 2 * dot, top + 2 * dot + number as i64 * line);
+        for (index, letter_of) in text.chars().enumerate() {
+            for (row, column) in letter_dots(letter_of) {
+                let x = left + index as i64 * letter + i64::from(column) * dot;
+                let y = top + i64::from(row) * dot;
+                fill(image, [x, y, x + dot, y + dot], ink);
+            }
         }
     }
+}
+
+/// The words of a text in lines of at most `most` letters; a word that is longer has a line of its own.
+fn lines(text: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= most => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Colours the pixels of every class but the first half; labels stand row by row.
@@ -113,12 +134,22 @@ mod tests {
     #[test]
     fn drawings_stay_inside_the_picture() {
         let mut image = canvas(&Picture::black(40, 60, 1));
-        outline(&mut image, [-5.0, -5.0, 100.0, 30.0], color(0));
         words(&mut image, "a long text that is wider than the picture", 50.0, 0.0, color(1));
+        outline(&mut image, [-5.0, -5.0, 100.0, 30.0], color(0));
         mask(&mut image, &[0, 1, 255]);
         assert_eq!((image.width(), image.height()), (60, 40));
         assert_eq!(image.get_pixel(30, 29), &color(0));
         let first: Vec<Rgb<u8>> = (0..14).map(color).collect();
         assert!(first.iter().enumerate().all(|(i, a)| first[..i].iter().all(|b| a != b)));
+    }
+
+    #[test]
+    fn long_texts_have_several_lines() {
+        assert_eq!(lines("a pear next to an ostrich", 9), ["a pear", "next to", "an", "ostrich"]);
+        assert_eq!(lines("unbelievable", 4), ["unbelievable"]);
+        let mut image = canvas(&Picture::black(60, 60, 3));
+        words(&mut image, "one two three", 0.0, 60.0, color(1));
+        let rows = (0..60).filter(|&y| image.get_pixel(0, y) == &color(1)).count();
+        assert_eq!(rows, 2 * (ROWS as usize + 4));
     }
 }

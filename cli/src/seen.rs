@@ -40,15 +40,18 @@ pub fn sheet(output: &Output) -> Result<RgbImage> {
         draw::words(&mut left, &sentence, 0.0, bottom, PAPER);
         tiles.push((left, masks(&picture, &compile, output)?));
     }
-    let side = tiles.iter().map(|(left, _)| left.width().max(left.height())).max().unwrap_or(0);
-    let rows = (tiles.len() as u32).div_ceil(ACROSS);
-    let (width, height) = (2 * side + GAP, side + GAP);
-    let mut sheet = RgbImage::from_pixel(ACROSS * width + GAP, rows * height + GAP, PAPER);
-    for (index, (left, right)) in tiles.iter().enumerate() {
-        let x = GAP + index as u32 % ACROSS * width;
-        let y = GAP + index as u32 / ACROSS * height;
-        sheet.copy_from(left, x, y)?;
-        sheet.copy_from(right, x + side, y)?;
+    let side = tiles.iter().map(|(left, _)| left.width()).max().unwrap_or(0);
+    let rows: Vec<_> = tiles.chunks(ACROSS as usize).collect();
+    let height = |row: &[(RgbImage, RgbImage)]| row.iter().map(|(left, _)| left.height() + GAP).max().unwrap_or(0);
+    let (width, all) = (2 * side + GAP, rows.iter().map(|row| height(row)).sum::<u32>());
+    let mut sheet = RgbImage::from_pixel(ACROSS * width + GAP, all + GAP, PAPER);
+    let mut y = GAP;
+    for row in rows {
+        for (x, (left, right)) in (GAP..).step_by(width as usize).zip(row) {
+            sheet.copy_from(left, x, y)?;
+            sheet.copy_from(right, x + side, y)?;
+        }
+        y += height(row);
     }
     Ok(sheet)
 }
