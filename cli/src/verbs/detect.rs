@@ -58,7 +58,7 @@ impl Detect {
             })
             .collect();
         if found.is_empty() {
-            text += "nothing is found";
+            text += "nothing is found\n";
         }
         if overflow > 0 {
             text += &format!("{overflow} more did not fit; the surest are shown\n");

@@ -1,9 +1,9 @@
 //! Pictures in memory and from files.
 
-use std::io::{BufRead, Cursor, Seek};
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use ocellus_vision::{Color, Frame, IDENTITY, Pixels, Placement, PrepareError, Target, prepare};
 
 use crate::error::DataError;
@@ -35,8 +35,7 @@ impl Picture {
     /// # Errors
     /// A file that is no picture, is damaged, or has more than 100 million pixels.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let reader = ImageReader::open(path).map_err(|e| DataError::read(path, e))?;
-        Self::read(reader.with_guessed_format().map_err(|e| DataError::read(path, e))?, path)
+        Self::read(&std::fs::read(path).map_err(|e| DataError::read(path, e))?, path)
     }
 
     /// As [`Picture::open`], of a file's bytes; `name` is for messages.
@@ -44,13 +43,16 @@ impl Picture {
     /// # Errors
     /// As there.
     pub fn of_bytes(bytes: &[u8], name: &str) -> Result<Self, DataError> {
-        let name = Path::new(name);
-        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-        Self::read(reader.map_err(|e| DataError::read(name, e))?, name)
+        Self::read(bytes, Path::new(name))
     }
 
-    fn read(mut reader: ImageReader<impl BufRead + Seek>, path: &Path) -> Result<Self, DataError> {
+    fn read(bytes: &[u8], path: &Path) -> Result<Self, DataError> {
         let failed = |e: &dyn std::fmt::Display| DataError::read(path, format!("no picture that can be read: {e}"));
+        let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        let mut reader = reader.map_err(|e| DataError::read(path, e))?;
+        if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(bytes) {
+            return Err(failed(&"the JPEG file ends before the picture does"));
+        }
         let mut limits = Limits::default();
         limits.max_alloc = Some(MAX_PIXELS * 8);
         reader.limits(limits);
@@ -121,6 +123,12 @@ impl Picture {
     }
 }
 
+/// Whether the last scan of a JPEG file has an end: the decoder would fill what is missing with grey.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    matches!((last([0xFF, 0xDA]), last([0xFF, 0xD9])), (Some(scan), Some(end)) if scan < end)
+}
+
 fn on_white(picture: &DynamicImage) -> Vec<u8> {
     let lay = |p: &image::Rgba<u8>| {
         let [r, g, b, a] = p.0.map(u32::from);
@@ -153,6 +161,19 @@ mod tests {
         bytes.splice(2..2, exif.iter().copied());
         std::fs::write(path("turned.jpg"), bytes).unwrap();
         assert_eq!(Picture::open(&path("turned.jpg")).unwrap().shape(), [16, 8, 3]);
+    }
+
+    #[test]
+    fn half_a_jpeg_file_is_refused() {
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        let noise = RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 37 % 251) as u8, (y * 91 % 241) as u8, 7]));
+        noise.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+        let bytes = jpeg.into_inner();
+        assert_eq!(Picture::of_bytes(&bytes, "whole").unwrap().shape(), [64, 64, 3]);
+        for length in [bytes.len() / 2, bytes.len() - 2] {
+            let refused = Picture::of_bytes(&bytes[..length], "half.jpg").unwrap_err().to_string();
+            assert!(refused.contains("half.jpg") && refused.contains("ends before"), "{refused}");
+        }
     }
 
     #[test]
