@@ -33,6 +33,7 @@ pub(crate) struct Window {
     /// Input element of the first tap, as if the padding were there.
     pub(crate) start: isize,
     /// Whether every tap lies inside the input.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "dsp")), allow(dead_code))]
     pub(crate) inner: bool,
 }
 
@@ -137,6 +138,7 @@ impl Windows {
 
     /// The next `P` windows.
     #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
     pub(crate) fn take<const P: usize>(&mut self) -> [Window; P] {
         let mut all = [Window::default(); P];
         for window in &mut all {

@@ -3,6 +3,10 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -60,8 +64,18 @@ fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &m
     neon::run(isa, params, a, b, y)
 }
 
+/// Multiplies with a variant for Cortex-M; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    #[cfg(feature = "helium")]
+    if helium::run(isa, params, a, b, y) {
+        return true;
+    }
+    dsp::run(isa, params, a, b, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: Option<&[i8]>, _: Option<&[i8]>, _: &mut [i8]) -> bool {
     false
 }

@@ -4,7 +4,6 @@
 //! x and y i8, exponentials u32 `[256]` (the last one for the maximum). A sum of zero gives -128. Integers only: every
 //! variant gives the same bits.
 
-#[cfg(not(target_arch = "arm"))]
 mod dense;
 mod portable;
 
@@ -37,16 +36,9 @@ pub fn run(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &m
     }
 }
 
-/// Computes dense columns without divisions; false for others.
-#[cfg(not(target_arch = "arm"))]
+/// Computes dense columns with quotients of 32 bits; false for others.
 fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) -> bool {
     isa.level() != crate::Level::Portable && dense::run(params, x, exponentials, y)
-}
-
-/// Not on boards, where few classes are not worth 2 kB of code.
-#[cfg(target_arch = "arm")]
-fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[u32; 256], _: &mut [i8]) -> bool {
-    false
 }
 
 #[cfg(test)]
