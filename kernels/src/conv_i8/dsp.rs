@@ -7,7 +7,7 @@
 
 use core::ops::Range;
 
-use super::dots_dsp::{Rows, four_channels, four_pixels, one, widen};
+use super::dots_dsp::{add, widen, widened};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round_dsp::{Target, pixels};
@@ -18,6 +18,9 @@ use crate::{Isa, Level};
 const ROOM: usize = 1280;
 /// Sums of a block of channels, which wait for the next stretch where a window is longer than one.
 const SUMS: usize = 128;
+
+/// Channels of a group, at most, that are widened tap by tap.
+const NARROW: usize = 16;
 
 /// A stretch of `P` windows: for every four values the pair 0, 2 of each window, then the pair 1, 3 of each.
 struct Wide([u32; ROOM / 2]);
@@ -104,32 +107,10 @@ impl Job<'_> {
     /// Adds the products of a stretch to the sums.
     #[inline(always)]
     fn multiply<const P: usize>(&mut self, block: Range<usize>, stretch: Range<usize>) {
-        let (all, row) = (self.o.weights, self.row);
-        let mut at = block.start.wrapping_mul(row).wrapping_add(stretch.start);
-        // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none. So only
-        // channels after which there are enough are read in whole steps.
-        let room = length(&stretch).wrapping_add(3) & !3;
-        let spare = all.len().checked_sub(at.wrapping_add(room));
-        let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(length(&block));
-        let count = if P == 4 { whole } else { whole >> 2 };
-        let (weights, wide) = (all.as_ptr().wrapping_add(at), self.wide.0.as_ptr());
-        let rows = Rows { weights, wide, steps: room >> 2, count, row };
-        let sums = self.sums.as_mut_ptr();
-        match (count, P) {
-            (0, _) => {}
-            // SAFETY: the rows of `count` channels have `room` weights from here on, and as many values are widened.
-            (_, 4) => unsafe { four_pixels(&rows, sums) },
-            // SAFETY: as above, for four times as many channels.
-            _ => unsafe { four_channels(&rows, sums) },
-        }
-        let done = if P == 4 { count } else { count.wrapping_mul(4) };
-        at = at.wrapping_add(done.wrapping_mul(row));
-        let sums = self.sums.get_mut(done.wrapping_mul(P)..).unwrap_or_default();
-        for sums in crate::rows::rows_mut(sums, P).take(length(&block).wrapping_sub(done)) {
-            let row_of_weights = all.get(at..at.wrapping_add(length(&stretch))).unwrap_or_default();
-            one::<P>(row_of_weights, &self.wide.0, sums);
-            at = at.wrapping_add(row);
-        }
+        let at = block.start.wrapping_mul(self.row).wrapping_add(stretch.start);
+        let weights = self.o.weights.get(at..).unwrap_or_default();
+        let sums = self.sums.get_mut(..length(&block).wrapping_mul(P)).unwrap_or_default();
+        add::<P>(weights, self.row, length(&stretch), &self.wide.0, sums);
     }
 
     /// Turns the sums of a block into outputs of the tile.
@@ -159,11 +140,32 @@ impl Job<'_> {
         }
     }
 
+    /// Widens whole windows of a group that has few channels, in fours, the first of which is `channel`.
+    fn widen_narrow<const P: usize>(&mut self, windows: &[Window; P], channel: usize) {
+        let g = &self.params.geometry;
+        let (inputs, zeros) = (g.group_inputs() as usize, [self.params.input_zero_point as i8; NARROW]);
+        for (p, window) in windows.iter().enumerate() {
+            let mut to = crate::rows::every_mut(self.wide.0.get_mut(p..).unwrap_or_default(), P);
+            for (kh, kw) in (0..g.kernel_height).flat_map(|kh| (0..g.kernel_width).map(move |kw| (kh, kw))) {
+                let place = self.windows.tap(window, kh, kw).map(|place| place.wrapping_add(channel));
+                let values = place.and_then(|p| self.o.x.get(p..p.wrapping_add(inputs)));
+                for four in values.or(zeros.get(..inputs)).unwrap_or_default().as_chunks::<4>().0 {
+                    let (even, odd) = widened(u32::from_le_bytes(four.map(i8::cast_unsigned)));
+                    let (Some(first), Some(second)) = (to.next(), to.next()) else { return };
+                    (*first, *second) = (even, odd);
+                }
+            }
+        }
+    }
+
     /// Widens a stretch of the windows' values for a group; what is missing to a multiple of four is zero.
     fn widen<const P: usize>(&mut self, windows: &[Window; P], group: usize, stretch: Range<usize>) {
         let g = &self.params.geometry;
         let inputs = g.group_inputs() as usize;
         let channel = group.wrapping_mul(inputs);
+        if g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && length(&stretch) == self.row {
+            return self.widen_narrow(windows, channel);
+        }
         for (p, window) in windows.iter().enumerate() {
             let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0, waiting: [0; 4], count: 0 };
             // Inside the input the taps of a row lie side by side.

@@ -103,6 +103,8 @@ impl Job<'_> {
                     let Some(to) = taps.next() else { break };
                     let start = self.windows.tap(window, kh, kw).map(|s| s.wrapping_add(group.wrapping_mul(inputs)));
                     match start.and_then(|s| self.o.x.get(s..s.wrapping_add(run))) {
+                        // The four channels of a group are a word.
+                        Some(&[a, b, c, d]) => to.iter_mut().zip([a, b, c, d]).for_each(|(to, from)| *to = from),
                         // SAFETY: both have as many bytes.
                         Some(from) if !to.is_empty() && to.len() == from.len() => unsafe {
                             copy(from.as_ptr(), to.as_mut_ptr(), to.len());

@@ -48,10 +48,23 @@ fn gather(params: &Params, x: &[i8], windows: &Windows, (window, group): (Window
             let Some(tap) = taps.next() else { return };
             let start = windows.tap(&window, kh, kw).map(|start| start.wrapping_add(group.wrapping_mul(inputs)));
             match start.and_then(|start| x.get(start..start.wrapping_add(inputs))) {
-                Some(pixel) => tap.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from),
+                Some(pixel) => copy(pixel, tap),
                 None => tap.fill(params.input_zero_point as i8),
             }
         }
+    }
+}
+
+/// Copies the channels of a tap, which in groups are few: the sizes of one or two words without a call.
+#[inline(always)]
+fn copy(from: &[i8], to: &mut [i8]) {
+    match (from.len(), from.first_chunk::<4>(), from.last_chunk::<4>(), to) {
+        (4, Some(four), _, [a, b, c, d]) => [*a, *b, *c, *d] = *four,
+        (8, Some(first), Some(last), [a, b, c, d, e, f, g, h]) => {
+            [*a, *b, *c, *d] = *first;
+            [*e, *f, *g, *h] = *last;
+        }
+        (.., to) => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
     }
 }
 
