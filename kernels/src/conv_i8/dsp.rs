@@ -9,9 +9,10 @@ use core::ops::Range;
 
 use super::dots_dsp::{add, widen, widened};
 use super::{Operands, Params, layout};
+use crate::geometry::Geometry;
 use crate::pixels::Pixels;
 use crate::round_dsp::{Target, pixels};
-use crate::windows::{Window, Windows};
+use crate::windows::{Window, Windows, inputs as tap_inputs};
 use crate::{Isa, Level};
 
 /// Values that are widened at a time: a stretch of one window, or of four.
@@ -19,8 +20,9 @@ const ROOM: usize = 1280;
 /// Sums of a block of channels, which wait for the next stretch where a window is longer than one.
 const SUMS: usize = 128;
 
-/// Channels of a group, at most, that are widened tap by tap.
+/// Channels of a group and taps, at most, of windows that are widened tap by tap.
 const NARROW: usize = 16;
+const TAPS: usize = 25;
 
 /// A stretch of `P` windows: for every four values the pair 0, 2 of each window, then the pair 1, 3 of each.
 struct Wide([u32; ROOM / 2]);
@@ -34,7 +36,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
     let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
-    let mut job = Job { params, o: operands, row, windows, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
+    let starts = is_narrow(g, row).then_some([[0; TAPS]; 4]);
+    let mut job = Job { params, o: operands, row, windows, starts, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
     let channels = g.out_channels as usize;
     let mut rest = y;
     loop {
@@ -46,6 +49,13 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
             n => job.tile::<4>(rest, n.min(four)),
         };
     }
+}
+
+/// Whether windows are widened tap by tap: those of groups of few channels, in fours.
+fn is_narrow(g: &Geometry, row: usize) -> bool {
+    let inputs = g.group_inputs() as usize;
+    let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
+    g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && taps <= TAPS && row <= ROOM / 4
 }
 
 /// The length of a range; that of the standard library has a panic path.
@@ -60,6 +70,8 @@ struct Job<'a> {
     /// Length of a row of weights.
     row: usize,
     windows: Windows,
+    /// Where the taps of these windows start, where they are widened tap by tap.
+    starts: Option<[[usize; TAPS]; 4]>,
     wide: Wide,
     /// `[channels][P]`
     sums: [i32; SUMS],
@@ -70,6 +82,9 @@ impl Job<'_> {
     fn tile<'y, const P: usize>(&mut self, y: &'y mut [i8], len: usize) -> &'y mut [i8] {
         let Some((here, rest)) = y.split_at_mut_checked(len) else { return &mut [] };
         let windows = self.windows.take::<P>();
+        for (window, starts) in windows.iter().zip(self.starts.iter_mut().flatten()) {
+            self.windows.starts(window, starts);
+        }
         let outputs = self.params.geometry.group_outputs() as usize;
         for group in 0..self.params.geometry.groups as usize {
             let first = group.wrapping_mul(outputs);
@@ -140,19 +155,23 @@ impl Job<'_> {
         }
     }
 
-    /// Widens whole windows of a group that has few channels, in fours, the first of which is `channel`.
-    fn widen_narrow<const P: usize>(&mut self, windows: &[Window; P], channel: usize) {
+    /// Widens whole windows of a group, from `channel` on.
+    fn widen_narrow<const P: usize>(&mut self, channel: usize) {
         let g = &self.params.geometry;
+        let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
         let (inputs, zeros) = (g.group_inputs() as usize, [self.params.input_zero_point as i8; NARROW]);
-        for (p, window) in windows.iter().enumerate() {
-            let mut to = crate::rows::every_mut(self.wide.0.get_mut(p..).unwrap_or_default(), P);
-            for (kh, kw) in (0..g.kernel_height).flat_map(|kh| (0..g.kernel_width).map(move |kw| (kh, kw))) {
-                let place = self.windows.tap(window, kh, kw).map(|place| place.wrapping_add(channel));
-                let values = place.and_then(|p| self.o.x.get(p..p.wrapping_add(inputs)));
-                for four in values.or(zeros.get(..inputs)).unwrap_or_default().as_chunks::<4>().0 {
+        let Some(zeros) = zeros.get(..inputs) else { return };
+        for (p, starts) in self.starts.iter().flatten().take(P).enumerate() {
+            let mut to = self.wide.0.as_mut_ptr().wrapping_add(p);
+            for &start in starts.get(..taps).unwrap_or_default() {
+                let values = tap_inputs(self.o.x, start, channel, inputs).unwrap_or(zeros);
+                for four in values.as_chunks::<4>().0 {
                     let (even, odd) = widened(u32::from_le_bytes(four.map(i8::cast_unsigned)));
-                    let (Some(first), Some(second)) = (to.next(), to.next()) else { return };
-                    (*first, *second) = (even, odd);
+                    // SAFETY: there is room for the windows' words, which narrow windows fill at most.
+                    unsafe { to.write(even) };
+                    // SAFETY: as above.
+                    unsafe { to.wrapping_add(P).write(odd) };
+                    to = to.wrapping_add(2 * P);
                 }
             }
         }
@@ -163,8 +182,8 @@ impl Job<'_> {
         let g = &self.params.geometry;
         let inputs = g.group_inputs() as usize;
         let channel = group.wrapping_mul(inputs);
-        if g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && length(&stretch) == self.row {
-            return self.widen_narrow(windows, channel);
+        if self.starts.is_some() {
+            return self.widen_narrow::<P>(channel);
         }
         for (p, window) in windows.iter().enumerate() {
             let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0, waiting: [0; 4], count: 0 };
