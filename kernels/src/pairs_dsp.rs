@@ -78,6 +78,7 @@ fn blocks(
 }
 
 /// What a loop over pairs of elements is told.
+#[cfg(not(feature = "helium"))]
 #[repr(C)]
 pub(crate) struct Pairs {
     pub(crate) scales: [f32; 2],
@@ -91,6 +92,7 @@ pub(crate) struct Pairs {
 
 /// The loop, of the C calling convention with a, b, y and [`Pairs`]: `$function` makes numbers in s0 and s1 of the
 /// differences to the zero points, those of a in r8 and r9 and those of b in r10 and r11, with the scales in s4 and s5.
+#[cfg(not(feature = "helium"))]
 macro_rules! pairs_loop {
     ($($function:literal),+) => {
         core::arch::naked_asm!(
@@ -134,4 +136,5 @@ macro_rules! pairs_loop {
     };
 }
 
+#[cfg(not(feature = "helium"))]
 pub(crate) use pairs_loop;

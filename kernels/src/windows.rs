@@ -93,6 +93,7 @@ impl Windows {
 
     /// Where every tap starts, in order; [`OUTSIDE`] in the padding. For kernels that visit the taps once for every group.
     #[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
+    #[inline(never)]
     pub(crate) fn starts(&self, window: &Window, starts: &mut [usize]) {
         let mut starts = starts.iter_mut();
         for rows in 0..self.rows.kernel {

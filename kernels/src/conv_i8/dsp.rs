@@ -51,11 +51,11 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     }
 }
 
-/// Whether windows are widened tap by tap: those of groups of few channels, in fours.
+/// Whether windows are widened tap by tap: those of groups of few channels, in fours. Helium has its own way for them.
 fn is_narrow(g: &Geometry, row: usize) -> bool {
     let inputs = g.group_inputs() as usize;
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-    g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && taps <= TAPS && row <= ROOM / 4
+    !cfg!(feature = "helium") && g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && taps <= TAPS && row <= ROOM / 4
 }
 
 /// The length of a range; that of the standard library has a panic path.

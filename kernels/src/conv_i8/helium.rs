@@ -128,6 +128,7 @@ impl Job<'_> {
     }
 
     /// Gathers two windows of groups of four channels, which are a word.
+    #[inline(never)]
     fn narrow(&mut self, group: usize) -> [*const i8; 2] {
         let zeros = [self.params.input_zero_point as i8; 4];
         for (patch, starts) in self.patches.iter_mut().zip(self.starts.iter().flatten()) {

@@ -8,7 +8,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(all(target_arch = "arm", feature = "dsp"))]
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
 mod dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
 mod helium;
@@ -109,13 +109,15 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     avx2::run(isa, params, operands, pixels, y)
 }
 
-/// Convolves with a variant for Cortex-M; false where there is none.
-#[cfg(all(target_arch = "arm", feature = "dsp"))]
+/// Convolves with Helium; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "helium"))]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    #[cfg(feature = "helium")]
-    if helium::run(isa, params, operands, pixels, y) {
-        return true;
-    }
+    helium::run(isa, params, operands, pixels, y)
+}
+
+/// Convolves with the DSP variant; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     dsp::run(isa, params, operands, pixels, y)
 }
 

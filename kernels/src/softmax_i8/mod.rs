@@ -4,7 +4,10 @@
 //! x and y i8, exponentials u32 `[256]` (the last one for the maximum). A sum of zero gives -128. Integers only: every
 //! variant gives the same bits.
 
+#[cfg(not(target_arch = "arm"))]
 mod dense;
+#[cfg(target_arch = "arm")]
+mod divider;
 mod portable;
 
 use crate::Isa;
@@ -32,13 +35,20 @@ impl Params {
 pub fn run(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
     let fits = x.len() == y.len() && params.elements().is_some_and(|n| n as usize == y.len());
     if fits && !run_fast(isa, params, x, exponentials, y) {
-        portable::run(params, x, exponentials, y);
+        portable::run(params, x, exponentials, y, portable::share);
     }
 }
 
-/// Computes dense columns with quotients of 32 bits; false for others.
+/// Computes dense columns without divisions; false for others.
+#[cfg(not(target_arch = "arm"))]
 fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) -> bool {
     isa.level() != crate::Level::Portable && dense::run(params, x, exponentials, y)
+}
+
+/// Computes columns with the divider of the core.
+#[cfg(target_arch = "arm")]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) -> bool {
+    isa.level() != crate::Level::Portable && divider::run(params, x, exponentials, y)
 }
 
 #[cfg(test)]
