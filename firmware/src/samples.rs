@@ -10,7 +10,7 @@ use semihosting::println;
 use crate::path;
 
 /// Runs every picture of the file that the command line names at this place, if it names one, and prints the checksum of
-/// the answer and the place of its greatest number, which is the class of a classifier; whether the file held whole pictures.
+/// the answer and its class, the place of the greatest number; whether the file held whole pictures.
 #[inline(never)]
 pub fn all(place: usize, session: &mut Session<'_>) -> bool {
     let Some(name) = path(place) else { return true };

@@ -1,6 +1,6 @@
 //! Pictures for a network on a board: writes the bytes of the plan's input, one picture after the other, and prints for each
-//! the checksum of this machine's answer (portable kernels), the place of its greatest number, which is the class of a
-//! classifier, and the class that it should be, or `-`.
+//! the checksum of this machine's answer (portable kernels), its class, and the class that it should be: `-` where the
+//! answer is no class.
 //!
 //! `board-samples NET MODEL.onnx PLAN COUNT OUT`
 
