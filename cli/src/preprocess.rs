@@ -17,11 +17,7 @@ use serde_json::Value;
 /// Metadata that contradict themselves.
 pub fn input_of(preprocess: &Preprocess, picture: &Picture) -> Result<(Tensor, Placement)> {
     let (prepared, placement) = picture.prepared(&preprocess.target()?)?;
-    let tables = preprocess.normalization.tables();
-    let [height, width, channels] = prepared.shape();
-    let plane = |c: usize| prepared.pixels.iter().skip(c).step_by(channels).map(move |&p| (c, p));
-    let values: Vec<f32> = (0..channels).flat_map(plane).map(|(c, p)| tables[c][usize::from(p)]).collect();
-    Ok((Tensor::of(&[1, channels, height, width], values), placement))
+    Ok((prepared.tensor(&preprocess.normalization.tables()), placement))
 }
 
 /// Reads a PNG or JPEG file and makes the network's input of it, `[1, C, H, W]`.

@@ -10,7 +10,7 @@ use semihosting::println;
 use crate::path;
 
 /// Runs every picture of the file that the command line names at this place, if it names one, and prints the checksum of
-/// the answer and its class; whether the file held whole pictures.
+/// the answer and its class, the place of the greatest number; whether the file held whole pictures.
 #[inline(never)]
 pub fn all(place: usize, session: &mut Session<'_>) -> bool {
     let Some(name) = path(place) else { return true };
@@ -39,9 +39,10 @@ fn next(file: &mut File, session: &mut Session<'_>) -> Option<bool> {
 
 fn answer(session: &mut Session<'_>) {
     session.run();
+    let checksum = checksum(session);
     let Some((port, bytes)) = session.plan().outputs().next().zip(session.output_bytes(0).ok()) else { return };
     let best = Values::of(&port, bytes).and_then(|values| classify::top::<1>(values).first().copied());
     if let Some(best) = best {
-        println!("sample {:08x} {}", checksum(bytes), best.class);
+        println!("sample {checksum:08x} {}", best.class);
     }
 }

@@ -48,7 +48,7 @@ impl Broadcast {
     }
 
     /// The box without its innermost rows: along a row both operands are dense or repeat one element.
-    #[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64"))]
+    #[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Rows { outer: *self, len: 1, a_step: 1, b_step: 1 };
         for k in (0..6).rev() {
@@ -72,7 +72,7 @@ impl Broadcast {
 }
 
 /// A box cut into rows of equal length.
-#[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows {
     /// The starts of the rows.

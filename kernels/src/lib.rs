@@ -56,10 +56,14 @@ pub mod matmul_integer;
 pub mod max_pool_f32;
 pub mod max_pool_i8;
 pub mod mul_i8;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod pairs_dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod pairs_helium;
 #[cfg(target_arch = "aarch64")]
 mod pairs_neon;
 mod pixels;
@@ -81,7 +85,7 @@ mod round_helium;
 #[cfg(target_arch = "aarch64")]
 mod round_neon;
 mod rows;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "helium")))]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod runs;
 #[cfg(test)]
 mod samples;
@@ -96,7 +100,6 @@ mod tiles;
 pub mod unary;
 mod view;
 mod walk;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod windows;
 mod winograd;
 

@@ -13,7 +13,8 @@ pub(crate) struct Run {
     pub(crate) x: usize,
     /// The first channel of the first pixel in y.
     pub(crate) y: usize,
-    /// Kernel row and column of the first tap.
+    /// Kernel row and column of the first tap; for weights, of which pools have none.
+    #[cfg_attr(all(target_arch = "arm", not(feature = "helium")), allow(dead_code))]
     pub(crate) first: [usize; 2],
     /// Tap rows and columns; either may be none.
     pub(crate) taps: [usize; 2],
@@ -24,7 +25,6 @@ pub(crate) struct Run {
     /// From pixel to pixel in x.
     pub(crate) pixel_step: usize,
     /// Output row and column of the first pixel.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) place: [u32; 2],
 }
 
@@ -68,7 +68,6 @@ pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, 
                 ],
                 pixels: together as usize,
                 pixel_step: (columns.stride as usize).wrapping_mul(channels),
-                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
                 place: [row, column],
             });
             y = y.wrapping_add(channels.wrapping_mul(together as usize));

@@ -24,6 +24,18 @@ pub(crate) struct Windows {
     inner_row: bool,
 }
 
+/// The start of a tap in the padding.
+#[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
+pub(crate) const OUTSIDE: usize = usize::MAX;
+
+/// `count` input elements from the `channel`-th of a tap on; `None` in the padding.
+#[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
+#[inline(always)]
+pub(crate) fn inputs(x: &[i8], start: usize, channel: usize, count: usize) -> Option<&[i8]> {
+    let first = start.wrapping_add(channel);
+    if start == OUTSIDE { None } else { x.get(first..first.wrapping_add(count)) }
+}
+
 /// The window of one output pixel.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Window {
@@ -33,6 +45,7 @@ pub(crate) struct Window {
     /// Input element of the first tap, as if the padding were there.
     pub(crate) start: isize,
     /// Whether every tap lies inside the input.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64", feature = "dsp")), allow(dead_code))]
     pub(crate) inner: bool,
 }
 
@@ -76,6 +89,19 @@ impl Windows {
         // A negative position is a large one without its sign.
         let inside = row.cast_unsigned() < self.rows.input && column.cast_unsigned() < self.columns.input;
         inside.then(|| window.start.wrapping_add(self.distance(rows, columns)).cast_unsigned())
+    }
+
+    /// Where every tap starts, in order; [`OUTSIDE`] in the padding. For kernels that visit the taps once for every group.
+    #[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
+    #[inline(never)]
+    pub(crate) fn starts(&self, window: &Window, starts: &mut [usize]) {
+        let mut starts = starts.iter_mut();
+        for rows in 0..self.rows.kernel {
+            for columns in 0..self.columns.kernel {
+                let Some(start) = starts.next() else { return };
+                *start = self.tap(window, rows, columns).unwrap_or(OUTSIDE);
+            }
+        }
     }
 
     /// The taps from column `columns` on in this row of taps that lie side by side inside the input, or side by side
@@ -137,6 +163,7 @@ impl Windows {
 
     /// The next `P` windows.
     #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
     pub(crate) fn take<const P: usize>(&mut self) -> [Window; P] {
         let mut all = [Window::default(); P];
         for window in &mut all {
@@ -184,6 +211,9 @@ mod tests {
                     let width = g.kernel_width as usize;
                     assert_eq!(runs, want[kh as usize * width..][..width], "{place:?} {g:?}");
                 }
+                let mut starts = std::vec![7; want.len()];
+                windows.starts(&window, &mut starts);
+                assert!(starts.iter().zip(&want).all(|(&start, want)| start == want.unwrap_or(OUTSIDE)));
                 for (k, &want) in want.iter().enumerate() {
                     let (kh, kw) = (k as u32 / g.kernel_width, k as u32 % g.kernel_width);
                     assert_eq!(windows.tap(&window, kh, kw), want, "{place:?} {k} {g:?}");
@@ -193,5 +223,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn inputs_are_inside_or_none() {
+        let x = [1, 2, 3, 4];
+        assert_eq!(inputs(&x, 1, 1, 2), Some(&[3, 4][..]));
+        assert_eq!(inputs(&x, 1, 2, 2), None);
+        assert_eq!(inputs(&x, OUTSIDE, 2, 1), None);
     }
 }

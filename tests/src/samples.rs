@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ocellus_graph::{Model, Tensor};
 use ocellus_models::samples::fashion_mnist;
-use ocellus_trainer::data::{Dataset, IdxPart};
-use ocellus_vision::metadata::Normalization;
+use ocellus_trainer::data::{Dataset, IdxPart, Picture};
+use ocellus_vision::metadata::{Normalization, Preprocess};
 use ocellus_vision::{Color, Fit, Frame, IDENTITY, Pixels, Target, prepare};
 
 use crate::fetch::cache;
@@ -15,12 +15,12 @@ use crate::fetch::cache;
 pub struct Sample {
     /// The numbers of the input.
     pub input: Vec<f32>,
-    /// The right class, or that of the reference engine.
-    pub class: usize,
+    /// The right class, or that of the reference engine; `None` where the answer is no class.
+    pub class: Option<usize>,
 }
 
 /// The networks that have pictures.
-pub const NETS: [&str; 3] = ["lenet5", "image_classification", "visual_wake_words"];
+pub const NETS: [&str; 4] = ["lenet5", "image_classification", "visual_wake_words", "detector_micro"];
 
 /// The first `count` pictures of a network of [`NETS`], whose float or int8 ONNX is `model`.
 ///
@@ -31,6 +31,7 @@ pub fn samples(net: &str, model: &Model, count: usize) -> Result<Vec<Sample>, St
         "lenet5" => clothes(count),
         "image_classification" => cifar10(count),
         "visual_wake_words" => photographs(model, count),
+        "detector_micro" => scenes(model, count),
         _ => Err(format!("{net} has no pictures; {} have", NETS.join(", "))),
     }
 }
@@ -43,7 +44,7 @@ fn clothes(count: usize) -> Result<Vec<Sample>, String> {
     let sample = |index: usize| {
         let found = set.get(index).map_err(|e| e.to_string())?;
         let input = found.picture.pixels.iter().map(|&p| table[0][usize::from(p)]).collect();
-        Ok(Sample { input, class: found.label })
+        Ok(Sample { input, class: Some(found.label) })
     };
     (0..set.len()).step_by(stride).take(count).map(sample).collect()
 }
@@ -55,7 +56,7 @@ fn cifar10(count: usize) -> Result<Vec<Sample>, String> {
         let label = name.rsplit('_').next().and_then(|n| n.parse().ok());
         let class = label.ok_or_else(|| format!("{} has no label in its name", path.display()))?;
         let input = bytes(&path, 32)?.into_iter().map(|p| f32::from(p) - 128.0).collect();
-        Ok(Sample { input, class })
+        Ok(Sample { input, class: Some(class) })
     };
     files("cifar10_")?.into_iter().take(count).map(sample).collect()
 }
@@ -73,9 +74,24 @@ fn photographs(model: &Model, count: usize) -> Result<Vec<Sample>, String> {
         let tensor = Tensor::of(&[1, 96, 96, 3], input.clone());
         let outputs = session.run(&[(&name, &tensor)]).map_err(|e| e.to_string())?;
         let scores = outputs.first().map(Tensor::to_f32).ok_or("the model has no output")?;
-        Ok(Sample { input, class: greatest(&scores) })
+        Ok(Sample { input, class: Some(greatest(&scores)) })
     };
     files("imagenet_")?.into_iter().take(count).map(&mut sample).collect()
+}
+
+/// The photographs that ship, brought to the input as the model's metadata say, which is what `ocellus detect` does.
+fn scenes(model: &Model, count: usize) -> Result<Vec<Sample>, String> {
+    let preprocess = Preprocess::of(&model.metadata).map_err(|e| e.to_string())?;
+    let preprocess = preprocess.ok_or("the model does not say how its pictures are prepared")?;
+    let (target, tables) = (preprocess.target().map_err(|e| e.to_string())?, preprocess.normalization.tables());
+    let sample = |path: PathBuf| {
+        let prepared = Picture::open(&path).and_then(|picture| picture.prepared(&target));
+        let (prepared, _) = prepared.map_err(|e| e.to_string())?;
+        Ok(Sample { input: prepared.tensor(&tables).to_f32(), class: None })
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/samples/scenes");
+    let all = named(&folder, |name| name.ends_with(".jpg")).map_err(|e| format!("{}: {e}", folder.display()))?;
+    all.into_iter().take(count).map(sample).collect()
 }
 
 /// The first of the greatest scores.
@@ -86,11 +102,14 @@ pub fn greatest(scores: &[f32]) -> usize {
 /// The pictures of the package foolbox whose names begin so, in order.
 fn files(prefix: &str) -> Result<Vec<PathBuf>, String> {
     let folder = cache()?.join("foolbox");
-    let entries = std::fs::read_dir(&folder);
-    let entries =
-        entries.map_err(|_| format!("{} is not there; `ocellus fetch foolbox` brings it", folder.display()))?;
-    let named = |path: &PathBuf| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(prefix));
-    let mut all: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(named).collect();
+    named(&folder, |name| name.starts_with(prefix))
+        .map_err(|_| format!("{} is not there; `ocellus fetch foolbox` brings it", folder.display()))
+}
+
+/// The files of a folder with such names, in order.
+fn named(folder: &Path, is: impl Fn(&str) -> bool) -> std::io::Result<Vec<PathBuf>> {
+    let is = |path: &PathBuf| path.file_name().is_some_and(|n| is(&n.to_string_lossy()));
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).filter(is).collect();
     all.sort();
     Ok(all)
 }
@@ -114,8 +133,16 @@ mod tests {
     fn clothes_are_of_all_classes() {
         let all = clothes(50).unwrap();
         assert_eq!((all.len(), all[0].input.len()), (50, 784));
-        let classes: std::collections::BTreeSet<usize> = all.iter().map(|s| s.class).collect();
+        let classes: std::collections::BTreeSet<usize> = all.iter().filter_map(|s| s.class).collect();
         assert_eq!(classes.len(), 10);
+    }
+
+    #[test]
+    fn scenes_are_prepared_as_the_model_says() {
+        let model = ocellus_models::shipped::find("detector_board").unwrap().unwrap();
+        let all = scenes(&model, 3).unwrap();
+        assert_eq!((all.len(), all[0].input.len(), all[0].class), (3, 3 * 256 * 256, None));
+        assert!(scenes(&Model::default(), 3).unwrap_err().contains("prepared"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-#[cfg(all(target_arch = "arm", feature = "dsp"))]
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
 mod dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
 mod helium;
@@ -60,13 +60,15 @@ fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &m
     avx2::run(isa, params, a, b, y)
 }
 
-/// Adds with a variant for Cortex-M; false where there is none.
-#[cfg(all(target_arch = "arm", feature = "dsp"))]
+/// Adds with Helium; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "helium"))]
 fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
-    #[cfg(feature = "helium")]
-    if helium::run(isa, params, a, b, y) {
-        return true;
-    }
+    helium::run(isa, params, a, b, y)
+}
+
+/// Adds with the DSP variant; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
     dsp::run(isa, params, a, b, y)
 }
 

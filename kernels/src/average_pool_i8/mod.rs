@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+mod dsp;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -82,8 +84,14 @@ fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &P
     neon::run(isa, params, x, multipliers, pixels, y)
 }
 
+/// Pools with a variant for Cortex-M; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, x, multipliers, pixels, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

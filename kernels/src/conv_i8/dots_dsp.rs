@@ -7,7 +7,7 @@ use crate::assembly::core_instructions;
 
 /// The pairs 0, 2 and 1, 3 of four bytes, as int16.
 #[inline(always)]
-fn widened(word: u32) -> (u32, u32) {
+pub(super) fn widened(word: u32) -> (u32, u32) {
     let (even, odd): (u32, u32);
     // SAFETY: reads and writes registers only.
     unsafe {
@@ -29,8 +29,36 @@ fn smlad(a: u32, b: u32, sum: i32) -> i32 {
     total
 }
 
+/// Adds the products of rows of weights with `P` windows (four or one) of `len` values to `sums` `[channels][P]`. The weights
+/// of a row are the first `len` of its `row` bytes; the last row may end with them. `wide` holds for every four values the
+/// pair 0, 2 of each window, then the pair 1, 3 of each, zeros for what is missing to four.
+#[inline(always)]
+pub(crate) fn add<const P: usize>(weights: &[i8], row: usize, len: usize, wide: &[u32], sums: &mut [i32]) {
+    let room = len.wrapping_add(3) & !3;
+    let channels = sums.len() >> P.trailing_zeros();
+    // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none. So only
+    // channels after which there are enough are read in whole steps.
+    let spare = weights.len().checked_sub(room).filter(|_| wide.len() >= (room >> 1).wrapping_mul(P));
+    let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(channels);
+    let count = if P == 4 { whole } else { whole >> 2 };
+    let rows = Rows { weights: weights.as_ptr(), wide: wide.as_ptr(), steps: room >> 2, count, row };
+    match (if room == 0 { 0 } else { count }, P) {
+        (0, _) => {}
+        // SAFETY: the rows of `count` channels have `room` weights from here on, and as many values are widened.
+        (_, 4) => unsafe { four_pixels(&rows, sums.as_mut_ptr()) },
+        // SAFETY: as above, for four times as many channels.
+        _ => unsafe { four_channels(&rows, sums.as_mut_ptr()) },
+    }
+    let done = if P == 4 { count } else { count.wrapping_mul(4) };
+    let mut at = done.wrapping_mul(row);
+    for sums in crate::rows::rows_mut(sums.get_mut(done.wrapping_mul(P)..).unwrap_or_default(), P) {
+        one::<P>(weights.get(at..at.wrapping_add(len)).unwrap_or_default(), wide, sums);
+        at = at.wrapping_add(row);
+    }
+}
+
 /// One channel times `P` windows, without a read beyond the row.
-pub(super) fn one<const P: usize>(row: &[i8], wide: &[u32], sums: &mut [i32]) {
+fn one<const P: usize>(row: &[i8], wide: &[u32], sums: &mut [i32]) {
     let mut wide = wide;
     let (fours, rest) = row.as_chunks::<4>();
     let mut last = [0; 4];
@@ -54,7 +82,7 @@ pub(super) fn one<const P: usize>(row: &[i8], wide: &[u32], sums: &mut [i32]) {
 /// # Safety
 /// There are so many bytes, and words for them.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen(from: *const i8, fours: usize, to: *mut u32, step: usize) {
+pub(crate) unsafe extern "C" fn widen(from: *const i8, fours: usize, to: *mut u32, step: usize) {
     naked_asm!(
         core_instructions!(),
         "push {{r4, lr}}",
@@ -88,17 +116,17 @@ pub(super) unsafe extern "C" fn widen(from: *const i8, fours: usize, to: *mut u3
 
 /// What several channels are multiplied with.
 #[repr(C)]
-pub(super) struct Rows {
+struct Rows {
     /// The first weight of the first channel.
-    pub(super) weights: *const i8,
+    weights: *const i8,
     /// Widened values.
-    pub(super) wide: *const u32,
+    wide: *const u32,
     /// Groups of four weights, at least one.
-    pub(super) steps: usize,
+    steps: usize,
     /// Channels, at least one; for [`four_channels`] groups of four.
-    pub(super) count: usize,
+    count: usize,
     /// Bytes from a row of weights to the next.
-    pub(super) row: usize,
+    row: usize,
 }
 
 /// A step of [`four_pixels`].
@@ -125,7 +153,7 @@ macro_rules! step {
 /// # Safety
 /// There are `4 * steps` weights at the start of every row and `8 * steps` widened words.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn four_pixels(rows: &Rows, sums: *mut i32) {
+unsafe extern "C" fn four_pixels(rows: &Rows, sums: *mut i32) {
     // On the stack: the widened values, the steps, the channels left, the bytes from the end of a row to the next one.
     naked_asm!(
         core_instructions!(),
@@ -201,7 +229,7 @@ macro_rules! channels {
 /// # Safety
 /// There are `4 * steps` weights at the start of every row and `2 * steps` widened words.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn four_channels(rows: &Rows, sums: *mut i32) {
+unsafe extern "C" fn four_channels(rows: &Rows, sums: *mut i32) {
     // On the stack: the widened values, the steps, the channels left, the bytes from the end of a row to the fourth next.
     naked_asm!(
         core_instructions!(),

@@ -7,17 +7,22 @@
 
 use core::ops::Range;
 
-use super::dots_dsp::{Rows, four_channels, four_pixels, one, widen};
+use super::dots_dsp::{add, widen, widened};
 use super::{Operands, Params, layout};
+use crate::geometry::Geometry;
 use crate::pixels::Pixels;
 use crate::round_dsp::{Target, pixels};
-use crate::windows::{Window, Windows};
+use crate::windows::{Window, Windows, inputs as tap_inputs};
 use crate::{Isa, Level};
 
 /// Values that are widened at a time: a stretch of one window, or of four.
 const ROOM: usize = 1280;
 /// Sums of a block of channels, which wait for the next stretch where a window is longer than one.
 const SUMS: usize = 128;
+
+/// Channels of a group and taps, at most, of windows that are widened tap by tap.
+const NARROW: usize = 16;
+const TAPS: usize = 25;
 
 /// A stretch of `P` windows: for every four values the pair 0, 2 of each window, then the pair 1, 3 of each.
 struct Wide([u32; ROOM / 2]);
@@ -31,7 +36,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
     let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
-    let mut job = Job { params, o: operands, row, windows, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
+    let starts = is_narrow(g, row).then_some([[0; TAPS]; 4]);
+    let mut job = Job { params, o: operands, row, windows, starts, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
     let channels = g.out_channels as usize;
     let mut rest = y;
     loop {
@@ -43,6 +49,13 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
             n => job.tile::<4>(rest, n.min(four)),
         };
     }
+}
+
+/// Whether windows are widened tap by tap: those of groups of few channels, in fours. Helium has its own way for them.
+fn is_narrow(g: &Geometry, row: usize) -> bool {
+    let inputs = g.group_inputs() as usize;
+    let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
+    !cfg!(feature = "helium") && g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && taps <= TAPS && row <= ROOM / 4
 }
 
 /// The length of a range; that of the standard library has a panic path.
@@ -57,6 +70,8 @@ struct Job<'a> {
     /// Length of a row of weights.
     row: usize,
     windows: Windows,
+    /// Where the taps of these windows start, where they are widened tap by tap.
+    starts: Option<[[usize; TAPS]; 4]>,
     wide: Wide,
     /// `[channels][P]`
     sums: [i32; SUMS],
@@ -67,6 +82,9 @@ impl Job<'_> {
     fn tile<'y, const P: usize>(&mut self, y: &'y mut [i8], len: usize) -> &'y mut [i8] {
         let Some((here, rest)) = y.split_at_mut_checked(len) else { return &mut [] };
         let windows = self.windows.take::<P>();
+        for (window, starts) in windows.iter().zip(self.starts.iter_mut().flatten()) {
+            self.windows.starts(window, starts);
+        }
         let outputs = self.params.geometry.group_outputs() as usize;
         for group in 0..self.params.geometry.groups as usize {
             let first = group.wrapping_mul(outputs);
@@ -104,32 +122,10 @@ impl Job<'_> {
     /// Adds the products of a stretch to the sums.
     #[inline(always)]
     fn multiply<const P: usize>(&mut self, block: Range<usize>, stretch: Range<usize>) {
-        let (all, row) = (self.o.weights, self.row);
-        let mut at = block.start.wrapping_mul(row).wrapping_add(stretch.start);
-        // A step reads four weights: past the end of a row they meet zeros, and past the last row there are none. So only
-        // channels after which there are enough are read in whole steps.
-        let room = length(&stretch).wrapping_add(3) & !3;
-        let spare = all.len().checked_sub(at.wrapping_add(room));
-        let whole = spare.map_or(0, |n| n.checked_div(row).unwrap_or(0).wrapping_add(1)).min(length(&block));
-        let count = if P == 4 { whole } else { whole >> 2 };
-        let (weights, wide) = (all.as_ptr().wrapping_add(at), self.wide.0.as_ptr());
-        let rows = Rows { weights, wide, steps: room >> 2, count, row };
-        let sums = self.sums.as_mut_ptr();
-        match (count, P) {
-            (0, _) => {}
-            // SAFETY: the rows of `count` channels have `room` weights from here on, and as many values are widened.
-            (_, 4) => unsafe { four_pixels(&rows, sums) },
-            // SAFETY: as above, for four times as many channels.
-            _ => unsafe { four_channels(&rows, sums) },
-        }
-        let done = if P == 4 { count } else { count.wrapping_mul(4) };
-        at = at.wrapping_add(done.wrapping_mul(row));
-        let sums = self.sums.get_mut(done.wrapping_mul(P)..).unwrap_or_default();
-        for sums in crate::rows::rows_mut(sums, P).take(length(&block).wrapping_sub(done)) {
-            let row_of_weights = all.get(at..at.wrapping_add(length(&stretch))).unwrap_or_default();
-            one::<P>(row_of_weights, &self.wide.0, sums);
-            at = at.wrapping_add(row);
-        }
+        let at = block.start.wrapping_mul(self.row).wrapping_add(stretch.start);
+        let weights = self.o.weights.get(at..).unwrap_or_default();
+        let sums = self.sums.get_mut(..length(&block).wrapping_mul(P)).unwrap_or_default();
+        add::<P>(weights, self.row, length(&stretch), &self.wide.0, sums);
     }
 
     /// Turns the sums of a block into outputs of the tile.
@@ -159,11 +155,36 @@ impl Job<'_> {
         }
     }
 
+    /// Widens whole windows of a group, from `channel` on.
+    fn widen_narrow<const P: usize>(&mut self, channel: usize) {
+        let g = &self.params.geometry;
+        let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
+        let (inputs, zeros) = (g.group_inputs() as usize, [self.params.input_zero_point as i8; NARROW]);
+        let Some(zeros) = zeros.get(..inputs) else { return };
+        for (p, starts) in self.starts.iter().flatten().take(P).enumerate() {
+            let mut to = self.wide.0.as_mut_ptr().wrapping_add(p);
+            for &start in starts.get(..taps).unwrap_or_default() {
+                let values = tap_inputs(self.o.x, start, channel, inputs).unwrap_or(zeros);
+                for four in values.as_chunks::<4>().0 {
+                    let (even, odd) = widened(u32::from_le_bytes(four.map(i8::cast_unsigned)));
+                    // SAFETY: there is room for the windows' words, which narrow windows fill at most.
+                    unsafe { to.write(even) };
+                    // SAFETY: as above.
+                    unsafe { to.wrapping_add(P).write(odd) };
+                    to = to.wrapping_add(2 * P);
+                }
+            }
+        }
+    }
+
     /// Widens a stretch of the windows' values for a group; what is missing to a multiple of four is zero.
     fn widen<const P: usize>(&mut self, windows: &[Window; P], group: usize, stretch: Range<usize>) {
         let g = &self.params.geometry;
         let inputs = g.group_inputs() as usize;
         let channel = group.wrapping_mul(inputs);
+        if self.starts.is_some() {
+            return self.widen_narrow::<P>(channel);
+        }
         for (p, window) in windows.iter().enumerate() {
             let mut to = Widener::<P> { wide: &mut self.wide, window: p, at: 0, waiting: [0; 4], count: 0 };
             // Inside the input the taps of a row lie side by side.

@@ -8,13 +8,15 @@ use super::{Operands, Params, layout};
 use crate::assembly::core_instructions;
 use crate::pixels::Pixels;
 use crate::round_helium::outputs;
-use crate::windows::{Window, Windows};
+use crate::windows::{Window, Windows, inputs as tap_inputs};
 use crate::{Isa, Level};
 
 /// The longest window that is gathered; longer ones, unless they lie side by side in the input, are left to DSP.
 const LONGEST: usize = 1024;
 /// Channels at a time.
 const BLOCK: usize = 64;
+/// The most taps of windows whose starts are found once for all groups.
+const TAPS: usize = 25;
 
 /// Convolves with weights in rows; false where the core or the layout is another one, a window is too long, or a
 /// multiplier is no number.
@@ -30,8 +32,9 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     }
     let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
     let zero = params.input_zero_point as i8;
-    let mut job =
-        Job { params, o: operands, row, direct, windows, patches: [[zero; LONGEST]; 2], sums: [[0; BLOCK]; 2] };
+    let narrow = g.groups > 1 && g.group_inputs() == 4 && row <= 4 * TAPS;
+    let (starts, patches) = (narrow.then_some([[0; TAPS]; 2]), [[zero; LONGEST]; 2]);
+    let mut job = Job { params, o: operands, row, direct, windows, starts, patches, sums: [[0; BLOCK]; 2] };
     let channels = g.out_channels as usize;
     let mut rest = y;
     while !rest.is_empty() {
@@ -53,6 +56,8 @@ struct Job<'a> {
     /// Whether windows are read where they lie.
     direct: bool,
     windows: Windows,
+    /// Where the taps of these windows start, where groups have four channels and there are few taps.
+    starts: Option<[[usize; TAPS]; 2]>,
     patches: [[i8; LONGEST]; 2],
     sums: [[i32; BLOCK]; 2],
 }
@@ -63,6 +68,9 @@ impl Job<'_> {
         let g = self.params.geometry;
         let channels = g.out_channels as usize;
         let windows = self.windows.take::<2>();
+        for (window, starts) in windows.iter().zip(self.starts.iter_mut().flatten()) {
+            self.windows.starts(window, starts);
+        }
         for group in 0..g.groups as usize {
             let x = self.pixels(&windows, group);
             let first = group.wrapping_mul(g.group_outputs() as usize);
@@ -93,6 +101,9 @@ impl Job<'_> {
         }
         let g = &self.params.geometry;
         let inputs = g.group_inputs() as usize;
+        if self.starts.is_some() {
+            return self.narrow(group);
+        }
         for (patch, window) in self.patches.iter_mut().zip(windows) {
             let whole = window.inner && g.groups == 1 && g.dilation_width == 1;
             let (run, columns) =
@@ -111,6 +122,20 @@ impl Job<'_> {
                         None => to.fill(self.params.input_zero_point as i8),
                     }
                 }
+            }
+        }
+        self.patches.each_ref().map(|p| p.as_ptr())
+    }
+
+    /// Gathers two windows of groups of four channels, which are a word.
+    #[inline(never)]
+    fn narrow(&mut self, group: usize) -> [*const i8; 2] {
+        let zeros = [self.params.input_zero_point as i8; 4];
+        for (patch, starts) in self.patches.iter_mut().zip(self.starts.iter().flatten()) {
+            let patch = patch.get_mut(..self.row).unwrap_or_default();
+            for (to, &start) in patch.as_chunks_mut::<4>().0.iter_mut().zip(starts) {
+                let values = tap_inputs(self.o.x, start, group.wrapping_mul(4), 4);
+                *to = values.and_then(|values| values.first_chunk()).copied().unwrap_or(zeros);
             }
         }
         self.patches.each_ref().map(|p| p.as_ptr())

@@ -17,7 +17,7 @@ mod avx512vnni;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
-mod dots_dsp;
+pub(crate) mod dots_dsp;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
 #[cfg(target_arch = "x86_64")]
@@ -37,6 +37,10 @@ pub(crate) mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 mod winograd;
+
+/// What the transposed convolution shares.
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon_rows::dots as dots_neon;
 
 /// What the transposed convolution shares.
 #[cfg(target_arch = "x86_64")]

@@ -30,7 +30,7 @@ fn all(params: &Params, o: &Operands<'_>, row: usize, pixels: &Pixels, y: &mut [
 /// `Σ x * w` with each of `R` rows, int32 and wrapping; rows of other lengths than `x` give 0.
 #[inline]
 #[target_feature(enable = "neon")]
-fn dots<const R: usize>(x: &[i8], rows: [&[i8]; R]) -> [i32; R] {
+pub(crate) fn dots<const R: usize>(x: &[i8], rows: [&[i8]; R]) -> [i32; R] {
     if rows.iter().any(|row| row.len() != x.len()) {
         return [0; R];
     }
@@ -47,12 +47,24 @@ fn dots<const R: usize>(x: &[i8], rows: [&[i8]; R]) -> [i32; R] {
         let load = |row: &[i8]| unsafe { vld1_s8(row.as_ptr().wrapping_add(k)) };
         add(load(x), rows.map(load));
     }
-    if whole != x.len() {
-        // Filled up with weights of zero.
-        add(last(x, whole), rows.map(|row| last(row, whole)));
+    match x.len() & 7 {
+        0 => {}
+        rest if x.len() >= 8 => {
+            // The last 8, of which those that were added already count as zero.
+            let start = x.len().wrapping_sub(8);
+            // SAFETY: as above.
+            let load = |row: &[i8]| unsafe { vld1_s8(row.as_ptr().wrapping_add(start)) };
+            // SAFETY: 8 of 16 bytes, from a place of at most 7 on.
+            let keep = unsafe { vld1_s8(KEEP.as_ptr().wrapping_add(rest)) };
+            add(vand_s8(load(x), keep), rows.map(load));
+        }
+        _ => add(last(x, whole), rows.map(|row| last(row, whole))),
     }
     sums.map(|sum| vaddvq_s32(sum))
 }
+
+/// From place `n` on: a mask of 8 bytes that keeps the last `n`.
+static KEEP: [i8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1];
 
 /// The elements from `start` on, less than 8, and zeros after them.
 #[inline]

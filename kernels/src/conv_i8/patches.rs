@@ -5,10 +5,13 @@ use super::{Operands, Params};
 use crate::geometry::Geometry;
 use crate::pixels::Pixels;
 use crate::rows::rows_mut;
-use crate::windows::{Window, Windows};
+use crate::windows::{OUTSIDE, Window, Windows, inputs};
 
 /// The longest row of weights; longer ones are left to the portable variant.
 pub(super) const LONGEST: usize = 8192;
+
+/// The most taps of windows whose starts are found once for all groups.
+const TAPS: usize = 64;
 
 /// The length of a row of weights.
 pub(super) fn row(g: &Geometry) -> usize {
@@ -28,10 +31,19 @@ pub(super) fn all(
 ) {
     let g = &params.geometry;
     let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
+    let mut starts = [OUTSIDE; TAPS];
     for y in rows_mut(y, g.out_channels as usize) {
         let window = windows.next();
+        let starts = starts.get_mut(..(g.kernel_height as usize).wrapping_mul(g.kernel_width as usize));
+        let starts = starts.filter(|_| g.groups > 1).map(|starts| {
+            windows.starts(&window, starts);
+            &*starts
+        });
         for (group, y) in rows_mut(y, g.group_outputs() as usize).enumerate() {
-            gather(params, o.x, &windows, (window, group), patch);
+            match starts {
+                Some(starts) => gather_at(params, o.x, starts, group, patch),
+                None => gather(params, o.x, &windows, (window, group), patch),
+            }
             channels(params, o, group, patch, y, (&four, &one));
         }
     }
@@ -52,6 +64,31 @@ fn gather(params: &Params, x: &[i8], windows: &Windows, (window, group): (Window
                 None => tap.fill(params.input_zero_point as i8),
             }
         }
+    }
+}
+
+/// Gathers the input channels of a group at taps that start here.
+#[inline(always)]
+fn gather_at(params: &Params, x: &[i8], starts: &[usize], group: usize, patch: &mut [i8]) {
+    let count = params.geometry.group_inputs() as usize;
+    for (tap, &start) in rows_mut(patch, count).zip(starts) {
+        match inputs(x, start, group.wrapping_mul(count), count) {
+            Some(pixel) => copy(pixel, tap),
+            None => tap.fill(params.input_zero_point as i8),
+        }
+    }
+}
+
+/// Copies the channels of a tap, which in groups are few: the sizes of one or two words without a call.
+#[inline(always)]
+fn copy(from: &[i8], to: &mut [i8]) {
+    match (from.len(), from.first_chunk::<4>(), from.last_chunk::<4>(), to) {
+        (4, Some(four), _, [a, b, c, d]) => [*a, *b, *c, *d] = *four,
+        (8, Some(first), Some(last), [a, b, c, d, e, f, g, h]) => {
+            [*a, *b, *c, *d] = *first;
+            [*e, *f, *g, *h] = *last;
+        }
+        (.., to) => to.iter_mut().zip(from).for_each(|(to, from)| *to = *from),
     }
 }
 

@@ -3,10 +3,11 @@
 //! x `[N, H, W, C]`, uint8 or int8 with one zero point of its type; weights int8 in rows `[O][KH][KW][I / groups]` with a
 //! zero point for every output channel. Padding is the zero point of x. Sums wrap; every variant gives the same bits.
 
+mod gathered;
 mod portable;
 
-use crate::Isa;
 use crate::geometry::Geometry;
+use crate::{Isa, Level};
 
 /// What a convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,14 @@ pub struct Params {
     pub geometry: Geometry,
     /// Whether x is int8.
     pub signed: bool,
+}
+
+impl Params {
+    /// A byte of x.
+    #[inline(always)]
+    fn number(&self, byte: u8) -> i32 {
+        if self.signed { byte.cast_signed().into() } else { byte.into() }
+    }
 }
 
 /// What a convolution reads.
@@ -31,7 +40,7 @@ pub struct Operands<'a> {
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i32]) {
+pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i32]) {
     let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
     let g = &params.geometry;
     let fits = g.check()
@@ -39,7 +48,7 @@ pub fn run(_isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i32]) {
         && is(operands.weights.len(), g.weights())
         && operands.zero_points.len() == g.out_channels as usize
         && is(y.len(), g.outputs());
-    if fits {
+    if fits && (isa.level() == Level::Portable || !gathered::run(params, operands, y)) {
         portable::run(params, operands, y);
     }
 }
@@ -110,6 +119,9 @@ mod tests {
         for signed in [false, true] {
             battery(small, signed, 1);
             battery(Geometry { groups: 2, ..small }, signed, 2);
+            // More than one part of a window is gathered, and a tap that is too long.
+            battery(Geometry { in_channels: 400, ..small }, signed, 3);
+            battery(Geometry { in_channels: 1025, ..small }, signed, 4);
         }
         let p = Params { geometry: small, signed: false };
         let mut y = [7; 80];

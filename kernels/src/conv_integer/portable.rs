@@ -39,15 +39,10 @@ fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], z
             let first = pixel.wrapping_mul(g.in_channels as usize).wrapping_add(group.wrapping_mul(inputs));
             let x = o.x.get(first..first.wrapping_add(inputs)).unwrap_or(&[]);
             for (&x, &w) in x.iter().zip(weights) {
-                let x = number(params, x).wrapping_sub(number(params, o.x_zero));
+                let x = params.number(x).wrapping_sub(params.number(o.x_zero));
                 sum = sum.wrapping_add(x.wrapping_mul(i32::from(w).wrapping_sub(zero)));
             }
         }
     }
     sum
-}
-
-/// A byte of x.
-fn number(params: &Params, byte: u8) -> i32 {
-    if params.signed { byte.cast_signed().into() } else { byte.into() }
 }

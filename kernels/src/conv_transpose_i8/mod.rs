@@ -8,6 +8,14 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(any(target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
+mod phases;
 mod portable;
 
 use core::ops::Range;
@@ -101,8 +109,26 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     avx2::run(isa, params, operands, pixels, y)
 }
 
+/// Convolves with Helium; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    helium::run(isa, params, operands, pixels, y)
+}
+
+/// Convolves with the DSP variant; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, operands, pixels, y)
+}
+
+/// Convolves with NEON; false where there is none.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, params, operands, pixels, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }

@@ -3,6 +3,10 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+mod dsp;
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -60,8 +64,20 @@ fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &m
     neon::run(isa, params, a, b, y)
 }
 
+/// Multiplies with Helium; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "helium"))]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    helium::run(isa, params, a, b, y)
+}
+
+/// Multiplies with the DSP variant; false where there is none.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
+fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
+    dsp::run(isa, params, a, b, y)
+}
+
 /// No vector variant for this architecture.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
 fn run_fast(_: Isa, _: &Params, _: Option<&[i8]>, _: Option<&[i8]>, _: &mut [i8]) -> bool {
     false
 }

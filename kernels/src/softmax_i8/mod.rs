@@ -6,6 +6,8 @@
 
 #[cfg(not(target_arch = "arm"))]
 mod dense;
+#[cfg(target_arch = "arm")]
+mod divider;
 mod portable;
 
 use crate::Isa;
@@ -33,7 +35,7 @@ impl Params {
 pub fn run(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
     let fits = x.len() == y.len() && params.elements().is_some_and(|n| n as usize == y.len());
     if fits && !run_fast(isa, params, x, exponentials, y) {
-        portable::run(params, x, exponentials, y);
+        portable::run(params, x, exponentials, y, portable::share);
     }
 }
 
@@ -43,10 +45,10 @@ fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &
     isa.level() != crate::Level::Portable && dense::run(params, x, exponentials, y)
 }
 
-/// Not on boards, where few classes are not worth 2 kB of code.
+/// Computes columns with the divider of the core.
 #[cfg(target_arch = "arm")]
-fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[u32; 256], _: &mut [i8]) -> bool {
-    false
+fn run_fast(isa: Isa, params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) -> bool {
+    isa.level() != crate::Level::Portable && divider::run(params, x, exponentials, y)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::Params;
 use crate::rows::{every, every_mut, rows, rows_mut};
 
-pub(super) fn run(params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8]) {
+pub(super) fn run(params: &Params, x: &[i8], exponentials: &[u32; 256], y: &mut [i8], share: impl Fn(u64, u64) -> i8) {
     let (axis, inner) = (params.axis as usize, params.inner as usize);
     let block = axis.wrapping_mul(inner);
     for (x, y) in rows(x, block).zip(rows_mut(y, block)) {

@@ -5,9 +5,14 @@ use ocellus_runtime::Session;
 
 use crate::Draw;
 
-/// The checksum of an output's bytes.
-pub fn checksum(bytes: &[u8]) -> u32 {
-    crc32(0, bytes)
+/// The checksum of all outputs, as they lie on the device.
+pub fn checksum(session: &mut Session<'_>) -> u32 {
+    let (mut crc, mut index) = (0, 0);
+    while let Ok(output) = session.output_bytes(index) {
+        crc = crc32(crc, output);
+        index += 1;
+    }
+    crc
 }
 
 /// Fills every input with drawn bytes, runs, and returns the checksum of all outputs, as they lie on the device.
@@ -29,10 +34,5 @@ pub fn answer(session: &mut Session<'_>, draw: &mut Draw) -> u32 {
         index += 1;
     }
     session.run();
-    let (mut crc, mut index) = (0, 0);
-    while let Ok(output) = session.output_bytes(index) {
-        crc = crc32(crc, output);
-        index += 1;
-    }
-    crc
+    checksum(session)
 }

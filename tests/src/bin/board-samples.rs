@@ -1,5 +1,6 @@
 //! Pictures for a network on a board: writes the bytes of the plan's input, one picture after the other, and prints for each
-//! the checksum of this machine's answer (portable kernels), its class, and the class that it should be.
+//! the checksum of this machine's answer (portable kernels), its class, and the class that it should be: `-` where the
+//! answer is no class.
 //!
 //! `board-samples NET MODEL.onnx PLAN COUNT OUT`
 
@@ -22,7 +23,8 @@ fn main() -> Result<(), String> {
     let mut bytes = Vec::new();
     for (answer, sample) in answers.map_err(|e| e.to_string())??.iter().zip(&all) {
         bytes.extend(&answer.input);
-        println!("sample {:08x} {} {}", answer.checksum, answer.class, sample.class);
+        let right = sample.class.map_or("-".to_owned(), |class| class.to_string());
+        println!("sample {:08x} {} {right}", answer.checksum, answer.class);
     }
     std::fs::write(out, bytes).map_err(|e| format!("{out}: {e}"))
 }
@@ -41,7 +43,9 @@ fn answer(session: &mut Session<'_>, sample: &Sample) -> Result<Answer, String> 
     session.set_input(0, values).map_err(|e| e.to_string())?;
     let input = session.input_bytes(0).map_err(|e| e.to_string())?.to_vec();
     session.run();
-    let checksum = crc32(0, session.output_bytes(0).map_err(|e| e.to_string())?);
+    let all =
+        (0..session.plan().outputs().count()).try_fold(0, |crc, k| session.output_bytes(k).map(|o| crc32(crc, o)));
+    let checksum = all.map_err(|e| e.to_string())?;
     let (mut whole, mut scores) = (vec![0; output.elements()], vec![0.0; output.elements()]);
     let values = if output.host == HostType::I8 { HostMut::I8(&mut whole) } else { HostMut::F32(&mut scores) };
     session.output(0, values).map_err(|e| e.to_string())?;

@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use ocellus_graph::Tensor;
 use ocellus_vision::{Color, Frame, IDENTITY, Pixels, Placement, PrepareError, Target, prepare};
 
 use crate::error::DataError;
@@ -109,6 +110,16 @@ impl Picture {
         let tables = vec![IDENTITY; channels];
         let placement = prepare(&self.frame()?, target, &tables, &mut out.pixels).map_err(failed)?;
         Ok((out, placement))
+    }
+
+    /// The picture as numbers `[1, channels, height, width]`, each looked up in the table of its channel.
+    pub fn tensor(&self, tables: &[[f32; 256]]) -> Tensor {
+        let plane = |(c, table): (usize, &[f32; 256])| -> Vec<f32> {
+            let pixels = self.pixels.iter().skip(c).step_by(self.channels);
+            pixels.map(|&p| table[usize::from(p)]).collect()
+        };
+        let values = tables.iter().take(self.channels).enumerate().flat_map(plane).collect();
+        Tensor::of(&[1, self.channels, self.height, self.width], values)
     }
 
     /// The picture stretched to `[height, width, channels]`.

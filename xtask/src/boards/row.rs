@@ -36,13 +36,16 @@ impl Row {
     /// Takes the answers to pictures; too few right ones are a mismatch.
     pub fn pictures(&mut self, answers: Answers) {
         let Answers { all, right, mismatches, wanted } = answers;
-        eprintln!("{}: {right} of {all} pictures right, {mismatches} answers unlike the workstation's", self.target);
-        if right < wanted {
-            self.fails(format!("{right} pictures are right, {wanted} have to be"));
+        if let Some(right) = right {
+            eprintln!("{}: {right} of {all} pictures right", self.target);
+            if right < wanted {
+                self.fails(format!("{right} pictures are right, {wanted} have to be"));
+            }
         }
+        eprintln!("{}: {mismatches} of {all} answers to pictures unlike the workstation's", self.target);
         self.layers += all;
         self.mismatches += mismatches;
-        self.right = Some((right, all));
+        self.right = right.map(|right| (right, all));
     }
 
     /// Takes what is not as promised, which is a mismatch too.
