@@ -8,7 +8,7 @@
 use core::arch::x86_64::*;
 use core::ops::Range;
 
-use super::gathered::{GROUP, TILE, gathered};
+use super::gathered::{GROUP, TILE, TILES, gathered, plain};
 use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
@@ -33,6 +33,7 @@ const TOGETHER: usize = 2;
 const HEAD: usize = 0;
 
 gathered!("avx2");
+plain!("avx2");
 
 /// What the sums start at.
 ///
