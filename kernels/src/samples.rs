@@ -216,7 +216,15 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
         let [n, h, w, kh, kw, sh, sw, dh, dw, t, l, b, r, _] = *s;
         [n, h, w, c, c, kh, kw, sh, sw, dh, dw, t, l, b, r, c]
     };
-    channels.iter().flat_map(|&c| shapes.iter().map(move |s| geometry(row(c, s)))).collect()
+    // Wide rows, tall kernels, and windows that step over columns of the padding.
+    let more: [[u32; 14]; 4] = [
+        [1, 3, 140, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 0],
+        [2, 2, 67, 3, 5, 1, 1, 2, 1, 2, 2, 2, 2, 0],
+        [1, 11, 9, 5, 5, 2, 2, 1, 1, 2, 2, 1, 2, 0],
+        [1, 9, 8, 7, 3, 1, 1, 1, 1, 3, 4, 3, 1, 0],
+    ];
+    let more = [16, 37].into_iter().flat_map(|c| more.map(|s| geometry(row(c, &s))));
+    channels.iter().flat_map(|&c| shapes.iter().map(move |s| geometry(row(c, s)))).chain(more).collect()
 }
 
 /// Pools: channel counts around the vector sizes, windows that overlap, touch, leave gaps or lie partly in the padding.

@@ -8,7 +8,7 @@
 use core::arch::x86_64::*;
 use core::ops::Range;
 
-use super::gathered::{GROUP, TILE, gathered};
+use super::gathered::{GROUP, TILE, TILES, gathered, plain};
 use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
@@ -33,6 +33,7 @@ const TOGETHER: usize = 2;
 const HEAD: usize = 0;
 
 gathered!("avx2");
+plain!("avx2");
 
 /// What the sums start at.
 ///
@@ -106,6 +107,8 @@ pub(crate) struct Finish {
     zero_point: __m256i,
     least: __m256i,
     greatest: __m256i,
+    /// Packing works in halves of a vector: this puts the fours of channels back into order.
+    order: __m256i,
     /// Whether no product can leave int32, so that packing is all the clamp that int8 needs.
     small: bool,
 }
@@ -113,7 +116,19 @@ pub(crate) struct Finish {
 impl Finish {
     #[target_feature(enable = "avx2")]
     pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
+        Self::ordered(output, multipliers, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+    }
+
+    /// For sums (and multipliers) of the channels 0 to 3, 8 to 11, then 4 to 7 and 12 to 15.
+    #[target_feature(enable = "avx2")]
+    pub(crate) fn spread(output: &Output, multipliers: &[f32]) -> Self {
+        Self::ordered(output, multipliers, _mm256_setr_epi32(0, 1, 4, 5, 2, 3, 6, 7))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn ordered(output: &Output, multipliers: &[f32], order: __m256i) -> Self {
         Self {
+            order,
             low: _mm256_set1_ps(output.low.wrapping_sub(output.zero_point) as f32),
             high: _mm256_set1_ps(output.high.wrapping_sub(output.zero_point) as f32),
             zero_point: _mm256_set1_epi16(output.zero_point as i16),
@@ -135,39 +150,61 @@ impl Finish {
         channel: usize,
         y: &mut [i8],
     ) {
+        match self.small {
+            true => self.store_tile::<P, true>(sums, multipliers, (pitch, channels), channel, y),
+            false => self.store_tile::<P, false>(sums, multipliers, (pitch, channels), channel, y),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn store_tile<const P: usize, const SMALL: bool>(
+        &self,
+        sums: &[[__m256i; 2]; P],
+        multipliers: &[f32; 16],
+        (pitch, channels): (usize, usize),
+        channel: usize,
+        y: &mut [i8],
+    ) {
         let m = multipliers.as_ptr();
         // SAFETY: the array holds 16 elements.
         let multipliers = unsafe { [_mm256_loadu_ps(m), _mm256_loadu_ps(m.wrapping_add(8))] };
-        let (pairs, last) = sums.as_chunks::<2>();
-        let mut first = 0usize;
+        let last = P.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(channel).wrapping_add(16);
+        let whole = channel.wrapping_add(16) <= channels && last <= y.len();
+        let mut first = channel;
         let mut put = |bytes: __m128i| {
-            let place = first.wrapping_add(channel)..first.wrapping_add(channels);
-            first = first.wrapping_add(pitch);
-            let Some(y) = y.get_mut(place) else { return };
-            match y.first_chunk_mut::<16>() {
-                // SAFETY: the array holds 16 bytes.
-                Some(y) => unsafe { _mm_storeu_si128(y.as_mut_ptr().cast(), bytes) },
-                None => store_part(bytes, y),
+            let place = first..first.wrapping_sub(channel).wrapping_add(channels);
+            if whole {
+                // SAFETY: the last pixel's 16 channels end within `y`, those before it earlier.
+                unsafe { _mm_storeu_si128(y.as_mut_ptr().wrapping_add(first).cast(), bytes) };
+            } else if let Some(y) = y.get_mut(place) {
+                match y.first_chunk_mut::<16>() {
+                    // SAFETY: the array holds 16 bytes.
+                    Some(y) => unsafe { _mm_storeu_si128(y.as_mut_ptr().cast(), bytes) },
+                    None => store_part(bytes, y),
+                }
             }
+            first = first.wrapping_add(pitch);
         };
+        let (pairs, last) = sums.as_chunks::<2>();
         for &[a, b] in pairs {
-            let both = self.bytes(a, b, multipliers);
+            let both = self.bytes::<SMALL>(a, b, multipliers);
             put(_mm256_castsi256_si128(both));
             put(_mm256_extracti128_si256::<1>(both));
         }
         for &a in last {
-            put(_mm256_castsi256_si128(self.bytes(a, a, multipliers)));
+            put(_mm256_castsi256_si128(self.bytes::<SMALL>(a, a, multipliers)));
         }
     }
 
     /// 16 channels of two pixels, one after the other.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn bytes(&self, a: [__m256i; 2], b: [__m256i; 2], multipliers: [__m256; 2]) -> __m256i {
+    fn bytes<const SMALL: bool>(&self, a: [__m256i; 2], b: [__m256i; 2], multipliers: [__m256; 2]) -> __m256i {
         let one = |sum: __m256i, multipliers: __m256| {
             let v = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), multipliers);
             // The second operand wins against a NaN, as in the contract.
-            let v = if self.small { v } else { _mm256_min_ps(_mm256_max_ps(v, self.low), self.high) };
+            let v = if SMALL { v } else { _mm256_min_ps(_mm256_max_ps(v, self.low), self.high) };
             _mm256_cvtps_epi32(v)
         };
         let [m, n] = multipliers;
@@ -177,8 +214,7 @@ impl Finish {
         };
         let bytes = _mm256_packs_epi16(words(a), words(b));
         let bytes = _mm256_min_epi8(_mm256_max_epi8(bytes, self.least), self.greatest);
-        // Packing works in halves of a vector: this puts the fours of channels back into order.
-        _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+        _mm256_permutevar8x32_epi32(bytes, self.order)
     }
 }
 

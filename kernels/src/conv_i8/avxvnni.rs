@@ -8,7 +8,7 @@ use core::arch::x86_64::*;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
-use super::gathered::{GROUP, TILE, gathered};
+use super::gathered::{GROUP, TILE, TILES, gathered, plain};
 use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
 #[cfg(feature = "emulated")]
@@ -36,8 +36,12 @@ const HEAD: usize = 64;
 
 #[cfg(not(feature = "emulated"))]
 gathered!("avx2,avxvnni");
+#[cfg(not(feature = "emulated"))]
+plain!("avx2,avxvnni");
 #[cfg(feature = "emulated")]
 gathered!("avx2");
+#[cfg(feature = "emulated")]
+plain!("avx2");
 
 /// Flips `n` inputs, 32 at a time, which may be 31 more.
 #[inline]

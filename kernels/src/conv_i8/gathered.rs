@@ -1,10 +1,13 @@
 //! The walk of the AVX2 and AVX-VNNI variants: a panel of gathered inputs, over which every block of weights passes.
 //!
 //! A file that has it says what differs: `Element` of the panel, `TOGETHER`, the inputs of a step, `HEAD`, the bytes before
-//! a block's weights, and the functions `copy`, `start` and `add`.
+//! a block's weights, the functions `copy`, `start` and `add`, and `Beside`, what else is known of the gathered inputs:
+//! nothing, by `plain!`, where every product is exact.
 
 /// Most pixels of a tile: times 16 channels, 12 sums in registers.
 pub(super) const TILE: usize = 6;
+/// Most tiles of a panel.
+pub(super) const TILES: usize = 16;
 /// Bytes of gathered inputs over which a block of weights passes before the next one comes.
 pub(super) const GROUP: usize = 24 << 10;
 
@@ -15,19 +18,21 @@ macro_rules! gathered {
         #[target_feature(enable = $features)]
         fn all(job: &Job<'_>, y: &mut [i8]) {
             let mut memory = Memory::new();
-            let panel = Panel::<Element>::new(&mut memory, job.depth, job.flat);
+            let panel = Panel::<Element>::new(&mut memory, job.depth, job.flat && Beside::FLAT);
             let finish = Finish::new(&job.params.output, job.operands.multipliers);
-            let mut group = Group { job, panel: &panel, finish: &finish, windows: job.windows.clone(), done: 0 };
+            let beside = Beside::new(job);
+            let windows = job.windows.clone();
+            let mut group = Group { job, panel: &panel, finish: &finish, windows, done: 0, beside };
             let whole = panel.length >= job.depth;
             let tiles =
-                GROUP.checked_div(panel.pitch.wrapping_mul(size_of::<Element>() * TILE)).unwrap_or(1).clamp(1, 8);
+                GROUP.checked_div(panel.pitch.wrapping_mul(size_of::<Element>() * TILE)).unwrap_or(1).clamp(1, TILES);
             let most = if whole { tiles.wrapping_mul(TILE).min(panel.capacity) } else { 1 };
             let mut y = y;
             while group.done < job.pixels {
                 let count = job.pixels.wrapping_sub(group.done).min(most);
                 let Some((rows, rest)) = y.split_at_mut_checked(count.wrapping_mul(job.channels)) else { return };
                 if whole {
-                    group.gather(count);
+                    group.fill(count);
                     group.products(count, rows);
                 } else {
                     group.long_pixel(rows);
@@ -45,6 +50,16 @@ macro_rules! gathered {
             windows: Windows,
             /// Pixels before them.
             done: usize,
+            beside: Beside,
+        }
+
+        /// 16 output channels.
+        struct Block<'a> {
+            /// What their sums start at.
+            start: [__m256i; 2],
+            multipliers: &'a [f32; 16],
+            channel: usize,
+            weights: *const i8,
         }
 
         impl Group<'_> {
@@ -52,7 +67,8 @@ macro_rules! gathered {
             #[inline]
             #[target_feature(enable = $features)]
             fn gather(&mut self, count: usize) {
-                if let Some(x) = self.job.stretch(self.done, count) {
+                let dense = self.panel.pitch == self.job.depth;
+                if let Some(x) = self.job.stretch(self.done, count).filter(|_| dense) {
                     copy(x.as_ptr(), self.panel.rows, x.len());
                     return;
                 }
@@ -82,13 +98,19 @@ macro_rules! gathered {
                 let mut weights = self.job.operands.weights.as_ptr();
                 let mut channel = 0;
                 while channel < self.job.channels {
+                    let (bias, multipliers) = self.job.requantization(channel);
+                    // SAFETY: the weights are those of a block.
+                    let start = unsafe { self.beside.start(start(bias, weights), weights) };
+                    let here = Block { start, multipliers, channel, weights: weights.wrapping_add(HEAD) };
                     let mut first = 0usize;
                     while first < count {
                         first = match count.wrapping_sub(first) {
-                            TILE.. => self.tile::<TILE>(first, channel, weights, y),
-                            4 | 5 => self.tile::<4>(first, channel, weights, y),
-                            2 | 3 => self.tile::<2>(first, channel, weights, y),
-                            _ => self.tile::<1>(first, channel, weights, y),
+                            5 => self.tile::<5>(first, &here, y),
+                            left if left >= TILE => self.tile::<TILE>(first, &here, y),
+                            4.. => self.tile::<4>(first, &here, y),
+                            3 => self.tile::<3>(first, &here, y),
+                            2 => self.tile::<2>(first, &here, y),
+                            _ => self.tile::<1>(first, &here, y),
                         };
                     }
                     (channel, weights) = (channel.wrapping_add(16), weights.wrapping_add(block));
@@ -98,23 +120,21 @@ macro_rules! gathered {
             /// 16 channels of `P` gathered pixels from `first` on; returns the pixel after them.
             #[inline]
             #[target_feature(enable = $features)]
-            fn tile<const P: usize>(&self, first: usize, channel: usize, weights: *const i8, y: &mut [i8]) -> usize {
+            fn tile<const P: usize>(&self, first: usize, block: &Block<'_>, y: &mut [i8]) -> usize {
                 let (job, pitch) = (self.job, self.panel.pitch);
                 let rows = (self.panel.rows.wrapping_add(first.wrapping_mul(pitch)).cast_const(), pitch);
-                let (bias, multipliers) = job.requantization(channel);
-                // SAFETY: the weights are those of a block.
-                let (sums, steps) = ([unsafe { start(bias, weights) }; P], job.depth.div_ceil(TOGETHER));
-                let weights = weights.wrapping_add(HEAD);
-                let wide = job.channels.wrapping_sub(channel) > 8;
+                let steps = job.depth.div_ceil(TOGETHER);
+                let sums = self.beside.sums::<P>(block.start, first);
+                let wide = job.channels.wrapping_sub(block.channel) > 8;
                 // SAFETY: the panel holds these rows of as many steps, a block the weights for each of them.
                 let sums = unsafe {
                     match wide {
-                        true => add::<P, 2>(sums, rows, weights, steps),
-                        false => add::<P, 1>(sums, rows, weights, steps),
+                        true => self.beside.add::<P, 2>(sums, rows, block.weights, steps, first),
+                        false => self.beside.add::<P, 1>(sums, rows, block.weights, steps, first),
                     }
                 };
                 let y = y.get_mut(first.wrapping_mul(job.channels)..).unwrap_or_default();
-                self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
+                self.finish.store(&sums, block.multipliers, (job.channels, job.channels), block.channel, y);
                 first.wrapping_add(P)
             }
 
@@ -148,3 +168,59 @@ macro_rules! gathered {
     };
 }
 pub(super) use gathered;
+
+/// Inputs of which nothing else need be known.
+macro_rules! plain {
+    ($features:literal) => {
+        struct Beside;
+
+        impl Beside {
+            /// Whether rows of a panel may follow each other without a gap.
+            const FLAT: bool = true;
+
+            fn new(_: &Job<'_>) -> Self {
+                Self
+            }
+
+            /// What the sums of a block start at.
+            #[inline(always)]
+            unsafe fn start(&self, start: [__m256i; 2], _: *const i8) -> [__m256i; 2] {
+                start
+            }
+
+            /// What those of the pixels from `first` on start at.
+            #[inline(always)]
+            fn sums<const P: usize>(&self, start: [__m256i; 2], _: usize) -> [[__m256i; 2]; P] {
+                [start; P]
+            }
+
+            /// The sums with all products added.
+            ///
+            /// # Safety
+            /// As for `add`.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn add<const P: usize, const H: usize>(
+                &self,
+                sums: [[__m256i; 2]; P],
+                rows: (*const Element, usize),
+                weights: *const i8,
+                steps: usize,
+                _: usize,
+            ) -> [[__m256i; 2]; P] {
+                // SAFETY: the caller's promise.
+                unsafe { add::<P, H>(sums, rows, weights, steps) }
+            }
+        }
+
+        impl Group<'_> {
+            /// Fills the panel with the next windows.
+            #[inline]
+            #[target_feature(enable = $features)]
+            fn fill(&mut self, count: usize) {
+                self.gather(count);
+            }
+        }
+    };
+}
+pub(super) use plain;

@@ -9,6 +9,10 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_bytes;
+#[cfg(target_arch = "x86_64")]
+mod avx2_rest;
+#[cfg(target_arch = "x86_64")]
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
 mod avx2_winograd;
@@ -169,6 +173,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     avx512vnni::run(isa, params, operands, pixels, y)
         || avxvnni::run(isa, params, operands, pixels, y)
+        || avx2_bytes::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
         || avx2_winograd::run(isa, params, operands, pixels, y)
         || avx2_rows::run(isa, params, operands, pixels, y)
@@ -291,6 +296,27 @@ mod tests {
                 let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
                 let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
                 battery(&Params { input_zero_point: 127, ..params(*g) }, &o);
+            }
+        }
+    }
+
+    /// Variants that look at the inputs take other ways for small, for some large and for large ones only.
+    #[test]
+    fn large_inputs_among_small_ones_are_exact() {
+        let pixels = Geometry { in_channels: 76, out_channels: 40, ..convolutions()[5] };
+        for g in
+            [pixels, Geometry { in_channels: 76, in_height: 9, in_width: 8, out_height: 9, out_width: 8, ..pixels }]
+        {
+            for zero_point in [-128, -65, -64, -3, 63, 64, 127] {
+                for one_in in [1, 2, 20, 200] {
+                    let mut samples = Samples::new(one_in);
+                    let (mut x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
+                    let small = |x: i8| (zero_point + i32::from(x) / 16).clamp(-128, 127) as i8;
+                    x.iter_mut().filter(|_| samples.below(one_in as u32) != 0).for_each(|x| *x = small(*x));
+                    let (bias, multipliers) = (std::vec![-3; 40], std::vec![3e-3; 40]);
+                    let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                    battery(&Params { input_zero_point: zero_point, ..params(g) }, &o);
+                }
             }
         }
     }

@@ -107,7 +107,7 @@ unsafe fn part<const P: usize>(job: &Job<'_>, places: &Places<P>, channel: usize
 /// 16 numbers can be read.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn spread(from: *const i32) -> [__m256i; 2] {
+pub(super) unsafe fn spread(from: *const i32) -> [__m256i; 2] {
     // SAFETY: the caller's promise.
     let a = unsafe { _mm256_loadu_si256(from.cast()) };
     // SAFETY: the caller's promise.

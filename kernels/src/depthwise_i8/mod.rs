@@ -9,6 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_runs;
+#[cfg(target_arch = "x86_64")]
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
@@ -80,7 +82,9 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx512vnni::run(isa, params, operands, pixels, y) || avx2::run(isa, params, operands, pixels, y)
+    avx512vnni::run(isa, params, operands, pixels, y)
+        || avx2_runs::run(isa, params, operands, pixels, y)
+        || avx2::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with a NEON variant; false where there is none.
