@@ -35,16 +35,33 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     }
     let g = &params.geometry;
     let row = g.weights().and_then(|n| n.checked_div(g.out_channels)).unwrap_or(0) as usize;
+    if is_narrow(g, row) {
+        narrow_groups(params, operands, row, pixels, y);
+    } else {
+        all(params, operands, row, pixels, y, None);
+    }
+    true
+}
+
+/// All pixels, with room for starts, which only groups of few channels pay for.
+#[inline(never)]
+fn narrow_groups(params: &Params, o: &Operands<'_>, row: usize, pixels: &Pixels, y: &mut [i8]) {
+    all(params, o, row, pixels, y, Some(&mut [[0; TAPS]; 4]));
+}
+
+/// All pixels.
+#[inline(never)]
+fn all(params: &Params, o: &Operands<'_>, row: usize, pixels: &Pixels, y: &mut [i8], starts: Option<&mut Starts>) {
+    let g = &params.geometry;
     let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
-    let starts = is_narrow(g, row).then_some([[0; TAPS]; 4]);
-    let mut job = Job { params, o: operands, row, windows, starts, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
+    let mut job = Job { params, o, row, windows, starts, wide: Wide([0; ROOM / 2]), sums: [0; SUMS] };
     let channels = g.out_channels as usize;
     let mut rest = y;
     loop {
         let four = channels.wrapping_mul(4);
         // A single pixel, as in a fully connected layer, has a kernel of its own.
         rest = match rest.len() {
-            0 => return true,
+            0 => return,
             n if n <= channels => job.tile::<1>(rest, channels),
             n => job.tile::<4>(rest, n.min(four)),
         };
@@ -57,6 +74,9 @@ fn is_narrow(g: &Geometry, row: usize) -> bool {
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     !cfg!(feature = "helium") && g.groups > 1 && inputs & 3 == 0 && inputs <= NARROW && taps <= TAPS && row <= ROOM / 4
 }
+
+/// Where the taps of these windows start.
+type Starts = [[usize; TAPS]; 4];
 
 /// The length of a range; that of the standard library has a panic path.
 fn length(range: &Range<usize>) -> usize {
@@ -71,7 +91,7 @@ struct Job<'a> {
     row: usize,
     windows: Windows,
     /// Where the taps of these windows start, where they are widened tap by tap.
-    starts: Option<[[usize; TAPS]; 4]>,
+    starts: Option<&'a mut Starts>,
     wide: Wide,
     /// `[channels][P]`
     sums: [i32; SUMS],
@@ -82,8 +102,10 @@ impl Job<'_> {
     fn tile<'y, const P: usize>(&mut self, y: &'y mut [i8], len: usize) -> &'y mut [i8] {
         let Some((here, rest)) = y.split_at_mut_checked(len) else { return &mut [] };
         let windows = self.windows.take::<P>();
-        for (window, starts) in windows.iter().zip(self.starts.iter_mut().flatten()) {
-            self.windows.starts(window, starts);
+        if let Some(all) = &mut self.starts {
+            for (window, starts) in windows.iter().zip(all.iter_mut()) {
+                self.windows.starts(window, starts);
+            }
         }
         let outputs = self.params.geometry.group_outputs() as usize;
         for group in 0..self.params.geometry.groups as usize {
@@ -161,7 +183,7 @@ impl Job<'_> {
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
         let (inputs, zeros) = (g.group_inputs() as usize, [self.params.input_zero_point as i8; NARROW]);
         let Some(zeros) = zeros.get(..inputs) else { return };
-        for (p, starts) in self.starts.iter().flatten().take(P).enumerate() {
+        for (p, starts) in self.starts.iter().flat_map(|all| all.iter()).take(P).enumerate() {
             let mut to = self.wide.0.as_mut_ptr().wrapping_add(p);
             for &start in starts.get(..taps).unwrap_or_default() {
                 let values = tap_inputs(self.o.x, start, channel, inputs).unwrap_or(zeros);

@@ -30,22 +30,46 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     if isa.level() < Level::Helium || params.layout != layout::ROWS || !numbers || (row > LONGEST && !direct) {
         return false;
     }
-    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
-    let zero = params.input_zero_point as i8;
-    let narrow = g.groups > 1 && g.group_inputs() == 4 && row <= 4 * TAPS;
-    let (starts, patches) = (narrow.then_some([[0; TAPS]; 2]), [[zero; LONGEST]; 2]);
-    let mut job = Job { params, o: operands, row, direct, windows, starts, patches, sums: [[0; BLOCK]; 2] };
-    let channels = g.out_channels as usize;
-    let mut rest = y;
-    while !rest.is_empty() {
-        let Some((here, tail)) = rest.split_at_mut_checked(rest.len().min(channels.wrapping_mul(2))) else {
-            return true;
-        };
-        job.tile(here);
-        rest = tail;
+    if g.groups > 1 && g.group_inputs() == 4 && row <= 4 * TAPS {
+        narrow_groups(params, operands, row, pixels, y);
+    } else {
+        all(params, operands, row, direct, pixels, y, None);
     }
     true
 }
+
+/// All pixels, with room for starts, which only groups of few channels pay for.
+#[inline(never)]
+fn narrow_groups(params: &Params, o: &Operands<'_>, row: usize, pixels: &Pixels, y: &mut [i8]) {
+    all(params, o, row, false, pixels, y, Some(&mut [[0; TAPS]; 2]));
+}
+
+/// All pixels.
+#[inline(never)]
+fn all(
+    params: &Params,
+    o: &Operands<'_>,
+    row: usize,
+    direct: bool,
+    pixels: &Pixels,
+    y: &mut [i8],
+    starts: Option<&mut Starts>,
+) {
+    let g = &params.geometry;
+    let windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
+    let (patches, sums) = ([[params.input_zero_point as i8; LONGEST]; 2], [[0; BLOCK]; 2]);
+    let mut job = Job { params, o, row, direct, windows, starts, patches, sums };
+    let most = (g.out_channels as usize).wrapping_mul(2);
+    let mut rest = y;
+    while !rest.is_empty() {
+        let Some((here, tail)) = rest.split_at_mut_checked(rest.len().min(most)) else { return };
+        job.tile(here);
+        rest = tail;
+    }
+}
+
+/// Where the taps of two windows start.
+type Starts = [[usize; TAPS]; 2];
 
 /// A convolution whose operands fit, with its working memory.
 struct Job<'a> {
@@ -57,7 +81,7 @@ struct Job<'a> {
     direct: bool,
     windows: Windows,
     /// Where the taps of these windows start, where groups have four channels and there are few taps.
-    starts: Option<[[usize; TAPS]; 2]>,
+    starts: Option<&'a mut Starts>,
     patches: [[i8; LONGEST]; 2],
     sums: [[i32; BLOCK]; 2],
 }
@@ -68,8 +92,10 @@ impl Job<'_> {
         let g = self.params.geometry;
         let channels = g.out_channels as usize;
         let windows = self.windows.take::<2>();
-        for (window, starts) in windows.iter().zip(self.starts.iter_mut().flatten()) {
-            self.windows.starts(window, starts);
+        if let Some(all) = &mut self.starts {
+            for (window, starts) in windows.iter().zip(all.iter_mut()) {
+                self.windows.starts(window, starts);
+            }
         }
         for group in 0..g.groups as usize {
             let x = self.pixels(&windows, group);
@@ -131,7 +157,7 @@ impl Job<'_> {
     #[inline(never)]
     fn narrow(&mut self, group: usize) -> [*const i8; 2] {
         let zeros = [self.params.input_zero_point as i8; 4];
-        for (patch, starts) in self.patches.iter_mut().zip(self.starts.iter().flatten()) {
+        for (patch, starts) in self.patches.iter_mut().zip(self.starts.iter().flat_map(|all| all.iter())) {
             let patch = patch.get_mut(..self.row).unwrap_or_default();
             for (to, &start) in patch.as_chunks_mut::<4>().0.iter_mut().zip(starts) {
                 let values = tap_inputs(self.o.x, start, group.wrapping_mul(4), 4);
