@@ -117,7 +117,9 @@ trait DivCeilChecked {
 impl DivCeilChecked for u32 {
     #[inline(always)]
     fn div_ceil_checked(self, by: u32) -> u32 {
-        self.wrapping_add(by.wrapping_sub(1)).checked_div(by).unwrap_or(0)
+        // Not `(self + by - 1) / by`, whose sum may not fit.
+        let whole = self.checked_sub(1).and_then(|n| n.checked_div(by));
+        whole.map_or(0, |n| n.wrapping_add(1))
     }
 }
 
@@ -350,6 +352,14 @@ mod tests {
     use super::*;
 
     const AXIS: Axis = Axis { input: 7, output: 4, kernel: 3, stride: 2, dilation: 1, pad: 1 };
+
+    #[test]
+    fn one_tap_is_where_it_is_whatever_its_dilation() {
+        let axis = Axis { kernel: 1, dilation: u32::MAX, ..AXIS };
+        assert!(axis.check());
+        assert_eq!((0..4).map(|o| axis.taps(o).len()).collect::<std::vec::Vec<_>>(), [0, 1, 1, 1]);
+        assert_eq!((0.div_ceil_checked(3), 4.div_ceil_checked(0), u32::MAX.div_ceil_checked(2)), (0, 0, 1 << 31));
+    }
 
     #[test]
     fn taps_are_those_inside_the_input() {
