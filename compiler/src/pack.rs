@@ -74,7 +74,7 @@ fn integers(constant: &Constant, level: Level) -> Option<Packed> {
         Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
-            let layout = conv_i8::best_layout(level, &g)?;
+            let layout = conv_i8::best_layout(level, &g, rows)?;
             let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
             conv_i8::pack(&g, layout, rows, &mut packed)
                 .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })

@@ -47,16 +47,21 @@ impl Session<'_> {
     /// Fills the inputs from a seed, runs, and returns the checksum of the outputs, as a
     /// [`SelfTest`](ocellus_plan::SelfTest) has them.
     pub fn answer(&mut self, seed: u32) -> u32 {
-        for (index, port) in self.plan().inputs().enumerate() {
-            if let Ok(bytes) = self.input_bytes(index) {
-                fill(&port, Values::new(seed, index as u32), bytes);
-            }
-        }
+        self.draw_inputs(seed);
         self.run();
         self.plan()
             .outputs()
             .enumerate()
             .fold(0, |crc, (index, port)| self.output_bytes(index).map_or(crc, |bytes| checksum(crc, &port, bytes)))
+    }
+
+    /// Fills the inputs from a seed: floats from -1 to 1, any bytes, integers of 0.
+    pub fn draw_inputs(&mut self, seed: u32) {
+        for (index, port) in self.plan().inputs().enumerate() {
+            if let Ok(bytes) = self.input_bytes(index) {
+                fill(&port, Values::new(seed, index as u32), bytes);
+            }
+        }
     }
 }
 

@@ -41,11 +41,13 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub struct Times(Vec<f64>);
 
 impl Times {
-    /// Measures single runs for about this long, after one run that is not counted.
+    /// Measures single runs on drawn inputs for about this long, after one run that is not counted.
     pub fn of(session: &mut Session<'_>, pool: &Pool, long: Duration) -> Self {
+        let inputs = Inputs::draw(session);
         session.run_on(pool);
         let (start, mut times) = (Instant::now(), Vec::new());
         while times.is_empty() || start.elapsed() < long && times.len() < 1_000_000 {
+            inputs.put(session);
             let one = Instant::now();
             session.run_on(pool);
             times.push(one.elapsed().as_secs_f64() * 1e3);
@@ -62,6 +64,28 @@ impl Times {
     /// The one that this part of all runs does not exceed.
     pub fn quantile(&self, part: f64) -> f64 {
         self.0[((self.0.len() as f64 * part) as usize).min(self.0.len() - 1)]
+    }
+}
+
+/// Drawn inputs: a run may overwrite them, and times can depend on them.
+struct Inputs(Vec<Vec<u8>>);
+
+impl Inputs {
+    fn draw(session: &mut Session<'_>) -> Self {
+        session.draw_inputs(1);
+        Self(
+            (0..session.plan().inputs().count())
+                .map(|k| session.input_bytes(k).map_or(vec![], |b| b.to_vec()))
+                .collect(),
+        )
+    }
+
+    fn put(&self, session: &mut Session<'_>) {
+        for (index, input) in self.0.iter().enumerate() {
+            if let Ok(bytes) = session.input_bytes(index) {
+                bytes.copy_from_slice(input);
+            }
+        }
     }
 }
 
@@ -112,8 +136,9 @@ impl Bench {
 
 /// The shortest time of every step over some runs, in milliseconds.
 fn profile(session: &mut Session<'_>, pool: &Pool) -> Vec<f64> {
-    let mut best: Vec<f64> = Vec::new();
+    let (inputs, mut best) = (Inputs::draw(session), Vec::<f64>::new());
     for _ in 0..20 {
+        inputs.put(session);
         let mut last = Instant::now();
         session.run_each_on(pool, |index, _| {
             let ms = last.elapsed().as_secs_f64() * 1e3;

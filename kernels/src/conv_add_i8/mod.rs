@@ -102,7 +102,10 @@ mod tests {
                 let p = params(*g, layout);
                 let Some(len) = p.conv.weights() else { continue };
                 let mut weights = std::vec![0; len as usize];
-                assert!(pack(g, layout, &rows, &mut weights));
+                if !pack(g, layout, &rows, &mut weights) {
+                    assert_eq!(layout, crate::conv_i8::layout::WINOGRAD_4X4);
+                    continue;
+                }
                 let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
                 let pixels = 0..g.pixels().unwrap();
                 let mut want = std::vec![0; other.len()];

@@ -35,9 +35,9 @@ impl Kernel for Convolution<'_, '_> {
         let inputs = params.geometry.in_channels as usize;
         let pitch = inputs.next_multiple_of(16).wrapping_add(16);
         let work = Work { params, operands, weights, inputs, pitch };
-        let mut tiles = Tiles::new(&params.geometry, pixels);
+        let mut tiles = Tiles::<2>::new(&params.geometry, pixels);
         loop {
-            let mut group = [Tile::default(); TILES];
+            let mut group = [Tile::<2>::default(); TILES];
             let mut count = 0;
             for (to, tile) in group.iter_mut().zip(&mut tiles) {
                 (*to, count) = (tile, count + 1);
@@ -78,7 +78,7 @@ struct Work<'a> {
 /// Transforms the inputs of a group, a tile into a row of every position's panel.
 struct Transform<'a> {
     work: Work<'a>,
-    group: &'a [Tile],
+    group: &'a [Tile<2>],
     memory: &'a mut Memory,
 }
 
@@ -152,14 +152,14 @@ fn differences<S: Simd>(simd: S, [a, b, c, d]: [S::F32; 4]) -> [S::F32; 4] {
 /// Where outputs go: the channels from `channel` on.
 struct Place<'a, 'y> {
     channel: usize,
-    tiles: &'a Tiles<'a>,
+    tiles: &'a Tiles<'a, 2>,
     y: &'y mut [f32],
 }
 
 /// `C` vectors of channels of the tiles of a group, the panel of which has `P` rows at least.
 struct Outputs<'a, 'y, const P: usize, const C: usize> {
     work: Work<'a>,
-    group: &'a [Tile],
+    group: &'a [Tile<2>],
     memory: &'a Memory,
     to: Place<'a, 'y>,
 }

@@ -1,8 +1,8 @@
-//! AVX2, Winograd's F(2x2, 3x3): tiles of four outputs, six tiles times 16 channels in registers.
+//! AVX2, Winograd's F(2x2, 3x3) and F(4x4, 3x3): six tiles of `N` times `N` outputs times 16 channels in registers.
 //!
-//! The 4x4 inputs of a tile are transformed into int16, one panel for each of the 16 positions; vpmaddwd multiplies them
-//! with the transformed weights in pairs of channels, and the sums of the 16 positions give the four outputs. All of it is
-//! whole numbers, so that the outputs are those of the definition to the bit.
+//! The `S` times `S` inputs of a tile are transformed into int16, one panel for each of their `Q` positions; vpmaddwd
+//! multiplies them with the transformed weights in pairs of channels, and the sums of the positions give the outputs. All of
+//! it is whole numbers modulo 2^32, so that the outputs are those of the definition to the bit.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
@@ -13,38 +13,48 @@ use super::panel::Job;
 use super::winograd::INPUTS;
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
-use crate::winograd::{POSITIONS, TILES, Tile, Tiles};
+use crate::winograd::{TILES, Tile, Tiles};
 use crate::{Isa, Level};
 
 /// Convolves with transformed weights; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Avx2 || params.layout != layout::WINOGRAD {
+    if isa.level() < Level::Avx2 {
         return false;
     }
-    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(params, operands, pixels, y) };
+    match params.layout {
+        // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+        layout::WINOGRAD => unsafe { all::<2, 4, 16>(params, operands, pixels, y) },
+        // SAFETY: as above.
+        layout::WINOGRAD_4X4 => unsafe { all::<4, 6, 36>(params, operands, pixels, y) },
+        _ => return false,
+    }
     true
 }
 
 /// Most elements of a panel's row: the channels, and no power of two, so that rows do not fall into one set of the cache.
 const PITCH: usize = INPUTS as usize + 16;
 
-/// The transformed inputs `[16 positions][TILES][pitch]`, and the inputs of a tile at a border `[16][pitch]`.
-struct Memory {
-    panel: [MaybeUninit<i16>; POSITIONS * TILES * PITCH],
-    border: [i8; POSITIONS * PITCH],
+/// The transformed inputs `[positions][TILES][pitch]`, and the inputs of a tile at a border `[positions][pitch]`.
+struct Memory<const Q: usize> {
+    panel: [[[MaybeUninit<i16>; PITCH]; TILES]; Q],
+    border: [[i8; PITCH]; Q],
 }
 
 /// All pixels.
 #[target_feature(enable = "avx2")]
-fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
-    let mut memory =
-        Memory { panel: [MaybeUninit::uninit(); POSITIONS * TILES * PITCH], border: [0; POSITIONS * PITCH] };
+fn all<const N: u32, const S: usize, const Q: usize>(
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    y: &mut [i8],
+) {
+    let mut memory = Memory::<Q> { panel: [[[MaybeUninit::uninit(); PITCH]; TILES]; Q], border: [[0; PITCH]; Q] };
     let job = Job::new(params, operands, pixels);
     let finish = Finish::new(&params.output, operands.multipliers);
     let inputs = params.geometry.in_channels as usize;
-    let work = Work { job: &job, finish: &finish, inputs, pitch: inputs.next_multiple_of(16).wrapping_add(16) };
-    let mut tiles = Tiles::new(&params.geometry, pixels.clone());
+    let pitch = inputs.next_multiple_of(16).wrapping_add(16);
+    let work = Work::<N, S, Q> { job: &job, finish: &finish, inputs, pitch };
+    let mut tiles = Tiles::<N>::new(&params.geometry, pixels.clone());
     loop {
         let mut group = [Tile::default(); TILES];
         let mut count = 0;
@@ -65,7 +75,8 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
     }
 }
 
-struct Work<'a> {
+/// Tiles of `N` times `N` outputs and `S` times `S` inputs, `Q` in all.
+struct Work<'a, const N: u32, const S: usize, const Q: usize> {
     job: &'a Job<'a>,
     finish: &'a Finish,
     inputs: usize,
@@ -73,34 +84,35 @@ struct Work<'a> {
     pitch: usize,
 }
 
-impl Work<'_> {
+impl<const N: u32, const S: usize, const Q: usize> Work<'_, N, S, Q> {
     /// Transforms the inputs of a tile into row `index` of every position's panel.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn transform(&self, tile: &Tile, index: usize, memory: &mut Memory) {
+    fn transform(&self, tile: &Tile<N>, index: usize, memory: &mut Memory<Q>) {
         let (g, x) = (&self.job.params.geometry, self.job.operands.x);
         let to = memory.panel.as_mut_ptr().cast::<i16>().wrapping_add(index.wrapping_mul(self.pitch));
         let position = self.pitch.wrapping_mul(TILES);
         if let Some(x) = tile.inside(g, x, 15) {
             let line = (g.in_width as usize).wrapping_mul(self.inputs);
             // SAFETY: the slice reaches as far as the last vector of the last input, the panel holds the row.
-            unsafe { transform(x.as_ptr(), line, self.inputs, self.inputs, to, position) };
+            unsafe { transform::<S>(x.as_ptr(), line, self.inputs, self.inputs, to, position) };
             return;
         }
-        tile.gather(g, x, self.job.params.input_zero_point as i8, self.pitch, &mut memory.border);
-        let line = self.pitch.wrapping_mul(4);
-        // SAFETY: the border holds 16 rows of `pitch` inputs, the panel holds the row.
-        unsafe { transform(memory.border.as_ptr(), line, self.pitch, self.inputs, to, position) };
+        let border = memory.border.as_flattened_mut();
+        tile.gather(g, x, self.job.params.input_zero_point as i8, self.pitch, border);
+        let line = self.pitch.wrapping_mul(S);
+        // SAFETY: the border holds a row of `pitch` inputs for every position, the panel holds the row.
+        unsafe { transform::<S>(border.as_ptr(), line, self.pitch, self.inputs, to, position) };
     }
 
     /// All channels of the tiles of a group, the panel of which has `P` rows at least.
     #[target_feature(enable = "avx2")]
-    fn outputs<const P: usize>(&self, memory: &Memory, group: &[Tile], tiles: &Tiles<'_>, y: &mut [i8]) {
+    fn outputs<const P: usize>(&self, memory: &Memory<Q>, group: &[Tile<N>], tiles: &Tiles<'_, N>, y: &mut [i8]) {
         let mut weights = self.job.operands.weights.as_ptr().cast::<i16>();
         let (steps, position) = (self.inputs / 2, self.pitch.wrapping_mul(TILES));
         let mut channel = 0;
         while channel < self.job.channels {
-            let mut sums = [[[_mm256_setzero_si256(); 2]; P]; POSITIONS];
+            let mut sums = [[[_mm256_setzero_si256(); 2]; P]; Q];
             let mut x = memory.panel.as_ptr().cast::<i16>();
             for sums in &mut sums {
                 // SAFETY: the panel holds TILES rows of `steps` pairs, a block of weights 64 bytes for each of them.
@@ -110,9 +122,9 @@ impl Work<'_> {
             let (bias, multipliers) = self.job.requantization(channel);
             let bias = load(bias);
             for (k, tile) in group.iter().enumerate() {
-                let rows = rows(&sums, k, bias);
-                for (sums, row) in rows.iter().zip(0..) {
-                    self.store(sums, multipliers, tiles, (tile, row), channel, y);
+                let all = outputs::<P, N, S, Q>(&sums, k, bias);
+                for (line, row) in all.iter().zip(0..N) {
+                    self.store(line, multipliers, tiles, (tile, row), channel, y);
                 }
             }
             channel = channel.wrapping_add(16);
@@ -124,48 +136,58 @@ impl Work<'_> {
     #[target_feature(enable = "avx2")]
     fn store(
         &self,
-        sums: &[[__m256i; 2]; 2],
+        line: &[[__m256i; 2]; S],
         multipliers: &[f32; 16],
-        tiles: &Tiles<'_>,
-        (tile, row): (&Tile, u32),
+        tiles: &Tiles<'_, N>,
+        (tile, row): (&Tile<N>, u32),
         channel: usize,
         y: &mut [i8],
     ) {
         let (first, column, count) = tiles.outputs(tile, row);
         let y = y.get_mut(first.wrapping_mul(self.job.channels)..).unwrap_or_default();
         let sizes = (self.job.channels, self.job.channels);
-        match (count, column, sums) {
-            (2, _, sums) => self.finish.store(sums, multipliers, sizes, channel, y),
-            (1, 0, [one, _]) | (1, _, [_, one]) => self.finish.store(&[*one], multipliers, sizes, channel, y),
+        let column = column as usize;
+        match line.get(column..column.wrapping_add(count as usize)) {
+            Some(&[a, b, c, d]) => self.finish.store(&[a, b, c, d], multipliers, sizes, channel, y),
+            Some(&[a, b, c]) => self.finish.store(&[a, b, c], multipliers, sizes, channel, y),
+            Some(&[a, b]) => self.finish.store(&[a, b], multipliers, sizes, channel, y),
+            Some(&[a]) => self.finish.store(&[a], multipliers, sizes, channel, y),
             _ => {}
         }
     }
 }
 
-/// Transforms 4x4 pixels of `inputs` channels, `line` and `pixel` apart, into 16 rows that are `position` apart.
+/// Transforms `S` times `S` pixels of `inputs` channels, `line` and `pixel` apart, into rows that are `position` apart.
 ///
 /// # Safety
 /// Every pixel can be read, and every row written, up to the next multiple of 16 channels.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn transform(x: *const i8, line: usize, pixel: usize, inputs: usize, to: *mut i16, position: usize) {
+unsafe fn transform<const S: usize>(
+    x: *const i8,
+    line: usize,
+    pixel: usize,
+    inputs: usize,
+    to: *mut i16,
+    position: usize,
+) {
     let mut channel = 0;
     while channel < inputs {
         let (x, to) = (x.wrapping_add(channel), to.wrapping_add(channel));
-        let mut columns = [[_mm256_setzero_si256(); 4]; 4];
+        let mut columns = [[_mm256_setzero_si256(); S]; S];
         for (c, column) in columns.iter_mut().enumerate() {
-            let mut d = [_mm256_setzero_si256(); 4];
-            for (r, d) in d.iter_mut().enumerate() {
+            for (r, d) in column.iter_mut().enumerate() {
                 let x = x.wrapping_add(r.wrapping_mul(line)).wrapping_add(c.wrapping_mul(pixel));
                 // SAFETY: the caller's promise.
                 *d = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(x.cast()) });
             }
-            *column = differences(d);
+            forward(column);
         }
-        let [a, b, c, d] = columns;
         let mut place = to;
-        for (((a, b), c), d) in a.into_iter().zip(b).zip(c).zip(d) {
-            for value in differences([a, b, c, d]) {
+        for r in 0..S {
+            let mut row = columns.map(|column| column.get(r).copied().unwrap_or(_mm256_setzero_si256()));
+            forward(&mut row);
+            for value in row {
                 // SAFETY: the caller's promise.
                 unsafe { _mm256_storeu_si256(place.cast(), value) };
                 place = place.wrapping_add(position);
@@ -175,11 +197,25 @@ unsafe fn transform(x: *const i8, line: usize, pixel: usize, inputs: usize, to: 
     }
 }
 
-/// The transform of four inputs.
+/// The transform of four or six inputs.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn differences([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
-    [_mm256_sub_epi16(a, c), _mm256_add_epi16(b, c), _mm256_sub_epi16(c, b), _mm256_sub_epi16(b, d)]
+fn forward(inputs: &mut [__m256i]) {
+    let (add, sub) = (|a, b| _mm256_add_epi16(a, b), |a, b| _mm256_sub_epi16(a, b));
+    let (twice, four_times) = (|a| _mm256_slli_epi16::<1>(a), |a| _mm256_slli_epi16::<2>(a));
+    match *inputs {
+        [a, b, c, d] => inputs.copy_from_slice(&[sub(a, c), add(b, c), sub(c, b), sub(b, d)]),
+        [a, b, c, d, e, f] => {
+            let (even, odd) = (sub(e, four_times(c)), sub(d, four_times(b)));
+            let (outer, inner) = (sub(e, c), twice(sub(d, b)));
+            let first = add(four_times(sub(a, c)), outer);
+            let last = sub(sub(f, d), twice(inner));
+            let middle = [add(even, odd), sub(even, odd), add(outer, inner), sub(outer, inner)];
+            let [g, h, i, j] = middle;
+            inputs.copy_from_slice(&[first, g, h, i, j, last]);
+        }
+        _ => {}
+    }
 }
 
 /// The sums of `steps` pairs of inputs times weights, of `P` rows and 16 channels.
@@ -211,28 +247,33 @@ unsafe fn add<const P: usize>(
     sums
 }
 
-/// The sums of the four outputs of tile `k`, `[row][column][half]`, with the bias.
+/// The sums of the outputs of tile `k`, `[row][column][half]`, with the bias; there are less outputs than inputs.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn rows<const P: usize>(sums: &[[[__m256i; 2]; P]; POSITIONS], k: usize, bias: [__m256i; 2]) -> [[[__m256i; 2]; 2]; 2] {
-    let mut all = [[[_mm256_setzero_si256(); 2]; 2]; 2];
+fn outputs<const P: usize, const N: u32, const S: usize, const Q: usize>(
+    sums: &[[[__m256i; 2]; P]; Q],
+    k: usize,
+    bias: [__m256i; 2],
+) -> [[[__m256i; 2]; S]; S] {
+    let mut all = [[[_mm256_setzero_si256(); 2]; S]; S];
     for (half, bias) in bias.into_iter().enumerate() {
         let at = |position: usize| {
             let sums = sums.get(position).and_then(|tiles| tiles.get(k)).and_then(|halves| halves.get(half));
             sums.copied().unwrap_or(bias)
         };
-        let mut lines = [[_mm256_setzero_si256(); 4]; 2];
-        for c in 0..4usize {
-            let [a, b] = pair([at(c), at(c.wrapping_add(4)), at(c.wrapping_add(8)), at(c.wrapping_add(12))]);
-            let [one, other] = &mut lines;
-            if let (Some(one), Some(other)) = (one.get_mut(c), other.get_mut(c)) {
-                (*one, *other) = (a, b);
+        let mut columns = [[_mm256_setzero_si256(); S]; S];
+        for (c, column) in columns.iter_mut().enumerate() {
+            for (r, sum) in column.iter_mut().enumerate() {
+                *sum = at(r.wrapping_mul(S).wrapping_add(c));
             }
+            backward(column);
         }
-        for (line, row) in lines.into_iter().zip(&mut all) {
-            for (sum, output) in pair(line).into_iter().zip(row) {
+        for (r, line) in (0..N).zip(&mut all) {
+            let mut row = columns.map(|column| column.get(r as usize).copied().unwrap_or(bias));
+            backward(&mut row);
+            for ((c, sum), output) in (0..N).zip(row).zip(line) {
                 if let Some(output) = output.get_mut(half) {
-                    *output = _mm256_add_epi32(_mm256_srai_epi32::<2>(sum), bias);
+                    *output = _mm256_add_epi32(scaled::<N>(sum, r, c), bias);
                 }
             }
         }
@@ -240,10 +281,34 @@ fn rows<const P: usize>(sums: &[[[__m256i; 2]; P]; POSITIONS], k: usize, bias: [
     all
 }
 
-/// Two outputs from four sums.
+/// The outputs of four or six sums, two or four, which come first: in tiles of four, 24, 12, 6 and 6 times too large.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn pair([a, b, c, d]: [__m256i; 4]) -> [__m256i; 2] {
-    let (sum, difference) = (_mm256_add_epi32(b, c), _mm256_sub_epi32(b, c));
-    [_mm256_add_epi32(a, sum), _mm256_sub_epi32(difference, d)]
+fn backward(sums: &mut [__m256i]) {
+    let (add, sub) = (|a, b| _mm256_add_epi32(a, b), |a, b| _mm256_sub_epi32(a, b));
+    let twice = |a| _mm256_slli_epi32::<1>(a);
+    match sums {
+        [a, b, c, d] => (*a, *b) = (add(*a, add(*b, *c)), sub(sub(*b, *c), *d)),
+        [a, b, c, d, e, f] => {
+            let (near, nearer) = (add(*b, *c), sub(*b, *c));
+            let (far, farther) = (add(*d, *e), sub(*d, *e));
+            (*a, *b) = (sub(add(*a, far), twice(twice(near))), sub(farther, twice(nearer)));
+            (*c, *d) = (sub(far, near), add(sub(twice(farther), nearer), *f));
+        }
+        _ => {}
+    }
+}
+
+/// What an output of a row and a column of a tile is, whose sum is too large.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scaled<const N: u32>(sum: __m256i, row: u32, column: u32) -> __m256i {
+    if N == 2 {
+        return _mm256_srai_epi32::<2>(sum);
+    }
+    // 9 * NINTH is 1 modulo 2^32; the rest are powers of two: 8, 4, 2 and 2 times.
+    const NINTH: i32 = 0x38E3_8E39;
+    let power = |place: u32| 3u32.wrapping_sub(place).max(1);
+    let power = power(row).wrapping_add(power(column)).cast_signed();
+    _mm256_sra_epi32(_mm256_mullo_epi32(sum, _mm256_set1_epi32(NINTH)), _mm_cvtsi32_si128(power))
 }

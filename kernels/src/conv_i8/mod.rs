@@ -76,6 +76,9 @@ pub mod layout {
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
     /// 512 channels, a multiple of 4.
     pub const WINOGRAD: u32 = 5;
+    /// `[O / 16][36][I / 2][16][2]` int16, transformed for Winograd's F(4x4, 3x3); for the geometries of [`WINOGRAD`] and
+    /// weights whose sums stay below 2^25.
+    pub const WINOGRAD_4X4: u32 = 6;
 }
 
 /// What a convolution is told.
@@ -130,29 +133,34 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
-/// the instruction set has no variant for a layout. Without an operating system nobody reads [`layout::WINOGRAD`]: no board
-/// packs it, and a board's flash is small.
+/// the instruction set has no variant for a layout. Without an operating system nobody reads the layouts of Winograd: no board
+/// packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD],
-        Level::Avx2 => &[layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
-        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, layout::WINOGRAD],
-        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD],
+        Level::Portable => {
+            &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD, layout::WINOGRAD_4X4]
+        }
+        Level::Avx2 => &[layout::WINOGRAD_4X4, layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, layout::WINOGRAD, layout::WINOGRAD_4X4],
+        Level::Avx512Vnni => {
+            &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD, layout::WINOGRAD_4X4]
+        }
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD, layout::WINOGRAD_4X4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
-    match all.split_last() {
-        Some((&layout::WINOGRAD, others)) if !cfg!(feature = "std") => others,
+    match all.split_last_chunk() {
+        Some((others, [layout::WINOGRAD, layout::WINOGRAD_4X4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
 
-/// The layout for a geometry on an instruction set: the best of its layouts that holds it and pays.
-pub fn best_layout(level: Level, geometry: &Geometry) -> Option<u32> {
-    let pays = |layout: u32| layout != layout::WINOGRAD || winograd::pays(geometry);
-    layouts(level).iter().copied().find(|&layout| pays(layout) && packed_len(geometry, layout).is_some())
+/// The layout for weights (`[O][KH][KW][I / groups]`) of a geometry on an instruction set: the best of its layouts that
+/// holds them and pays.
+pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32> {
+    let suits = |layout: u32| winograd::pays(geometry, layout) && pack::holds(geometry, layout, rows);
+    layouts(level).iter().copied().find(|&layout| suits(layout))
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
@@ -239,7 +247,10 @@ mod tests {
                 let p = Params { layout, ..*p };
                 let Some(len) = p.weights() else { continue };
                 let mut packed = std::vec![77; len as usize];
-                assert!(pack(&p.geometry, layout, o.weights, &mut packed));
+                if !pack(&p.geometry, layout, o.weights, &mut packed) {
+                    assert_eq!(layout, layout::WINOGRAD_4X4);
+                    continue;
+                }
                 let mut y = std::vec![99; p.geometry.outputs().unwrap() as usize];
                 let o = Operands { weights: &packed, ..*o };
                 run(isa, &p, &o, &mut y);

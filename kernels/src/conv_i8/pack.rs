@@ -38,19 +38,31 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
             g.out_channels.div_ceil(16).checked_mul(block).filter(|&n| n <= i32::MAX as u32)
         }
         None if layout == layout::ROWS => g.weights(),
-        None if layout == layout::WINOGRAD => winograd::packed_len(g),
+        None => winograd::form(layout)?.packed_len(g),
         _ => None,
     }
 }
 
-/// Packs `rows` (`[O][KH][KW][I / groups]`) into `layout`. Returns whether the lengths fitted, and the layout the geometry.
+/// Whether a layout holds these weights (`[O][KH][KW][I / groups]`) of a geometry.
+pub(super) fn holds(geometry: &Geometry, layout: u32, rows: &[i8]) -> bool {
+    let exact =
+        winograd::form(layout).is_none_or(|form| form.exact(rows, (geometry.in_channels as usize).wrapping_mul(9)));
+    exact && packed_len(geometry, layout).is_some()
+}
+
+/// Packs `rows` (`[O][KH][KW][I / groups]`) into `layout`. Returns whether the lengths fitted, and the layout the geometry
+/// and the weights.
 pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) -> bool {
     let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-    if !is(rows.len(), geometry.weights()) || !is(packed.len(), packed_len(geometry, layout)) {
+    let lengths = is(rows.len(), geometry.weights()) && is(packed.len(), packed_len(geometry, layout));
+    if !lengths || !holds(geometry, layout, rows) {
         return false;
     }
+    if let Some(form) = winograd::form(layout) {
+        form.pack(geometry, rows, packed);
+        return true;
+    }
     match (together(layout), depth(geometry, layout)) {
-        _ if layout == layout::WINOGRAD => winograd::pack(geometry, rows, packed),
         (Some(shift), Some(depth)) => {
             let inputs = geometry.group_inputs();
             let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride(layout, inputs) as usize };

@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{Operands, Params, layout, winograd};
+use super::{Operands, Params, winograd};
 use crate::pixels::{Pixels, places};
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -46,8 +46,8 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     let inputs = g.group_inputs() as usize;
     let x = |k: usize| i32::from(x.get(k.wrapping_mul(step)).copied().unwrap_or(0));
-    if cfg!(feature = "std") && params.layout == layout::WINOGRAD {
-        let weight = |input| winograd::weight(weights, inputs, channel, tap, input);
+    if let Some(form) = winograd::form(params.layout) {
+        let weight = |input| form.weight(weights, inputs, channel, tap, input);
         return (0..inputs).fold(0i32, |sum, k| sum.wrapping_add(x(k).wrapping_mul(weight(k))));
     }
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;

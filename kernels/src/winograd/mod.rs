@@ -1,4 +1,4 @@
-//! What convolutions by Winograd's F(2x2, 3x3) share.
+//! What convolutions by Winograd's F(2x2, 3x3) and F(4x4, 3x3) share.
 //!
 //! (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016.)
 
@@ -10,7 +10,7 @@ pub(crate) use tiles::{TILES, Tile, Tiles};
 
 use crate::geometry::Geometry;
 
-/// Products of a tile for every input channel.
+/// Products of a tile of F(2x2, 3x3) for every input channel.
 pub(crate) const POSITIONS: usize = 16;
 
 /// Whether a convolution can be computed so.

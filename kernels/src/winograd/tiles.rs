@@ -1,4 +1,4 @@
-//! Tiles of four outputs, and the 4x4 inputs that they see.
+//! Tiles of `N` times `N` outputs, and the inputs that they see, two rows and columns more.
 
 use core::ops::Range;
 
@@ -9,15 +9,18 @@ use crate::rows::rows_mut;
 /// Tiles that are computed together.
 pub(crate) const TILES: usize = 6;
 
-/// Two rows and two columns of outputs.
+/// `N` rows and columns of outputs.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Tile {
+pub(crate) struct Tile<const N: u32> {
     pub(crate) image: u32,
     pub(crate) row: u32,
     pub(crate) column: u32,
 }
 
-impl Tile {
+impl<const N: u32> Tile<N> {
+    /// Rows and columns of inputs.
+    const SIDE: u32 = N + 2;
+
     /// Row and column of the first input that it sees, which may lie in the padding.
     fn start(&self, g: &Geometry) -> [i32; 2] {
         [self.row.wrapping_sub(g.pad_top), self.column.wrapping_sub(g.pad_left)].map(u32::cast_signed)
@@ -27,23 +30,25 @@ impl Tile {
     #[inline(always)]
     pub(crate) fn inside<'a, T>(&self, g: &Geometry, x: &'a [T], over: usize) -> Option<&'a [T]> {
         let [row, column] = self.start(g);
-        let inner = |at: i32, size: u32| at >= 0 && at.cast_unsigned().wrapping_add(4) <= size;
+        let inner = |at: i32, size: u32| at >= 0 && at.cast_unsigned().wrapping_add(Self::SIDE) <= size;
         if !inner(row, g.in_height) || !inner(column, g.in_width) {
             return None;
         }
         let (width, channels) = (g.in_width as usize, g.in_channels as usize);
         let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(row as usize);
         let first = line.wrapping_mul(width).wrapping_add(column as usize).wrapping_mul(channels);
-        let reach = width.wrapping_mul(3).wrapping_add(4).wrapping_mul(channels);
+        let side = Self::SIDE as usize;
+        let reach = width.wrapping_mul(side.wrapping_sub(1)).wrapping_add(side).wrapping_mul(channels);
         x.get(first..first.wrapping_add(reach).wrapping_add(over))
     }
 
-    /// Copies the 4x4 inputs into rows that are `pitch` apart; what lies in the padding is `padding`.
+    /// Copies the inputs into rows that are `pitch` apart; what lies in the padding is `padding`.
     pub(crate) fn gather<T: Copy>(&self, g: &Geometry, x: &[T], padding: T, pitch: usize, to: &mut [T]) {
         let ([row, column], channels) = (self.start(g), g.in_channels as usize);
         let mut rows = rows_mut(to, pitch);
-        for r in (0..4).map(|k| row.wrapping_add(k).cast_unsigned()) {
-            for c in (0..4).map(|k| column.wrapping_add(k).cast_unsigned()) {
+        let places = |first: i32| (0..Self::SIDE).map(move |k| first.cast_unsigned().wrapping_add(k));
+        for r in places(row) {
+            for c in places(column) {
                 let Some(to) = rows.next() else { return };
                 let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(r as usize);
                 let first = line.wrapping_mul(g.in_width as usize).wrapping_add(c as usize).wrapping_mul(channels);
@@ -57,7 +62,7 @@ impl Tile {
 }
 
 /// The tiles that have one of some pixels, in order. Where they lie does not depend on the pixels.
-pub(crate) struct Tiles<'a> {
+pub(crate) struct Tiles<'a, const N: u32> {
     g: &'a Geometry,
     pixels: Pixels,
     /// Rows of tiles over all images that are left, and the column.
@@ -65,26 +70,32 @@ pub(crate) struct Tiles<'a> {
     column: u32,
 }
 
-impl<'a> Tiles<'a> {
+impl<'a, const N: u32> Tiles<'a, N> {
     pub(crate) fn new(g: &'a Geometry, pixels: Pixels) -> Self {
         let line = |pixel: u32| {
             let [image, row, _] = place(pixel, g.out_height, g.out_width);
-            image.wrapping_mul(g.out_height.div_ceil(2)).wrapping_add(row / 2)
+            image.wrapping_mul(Self::rows(g)).wrapping_add(row.checked_div(N).unwrap_or(0))
         };
         let end = if pixels.is_empty() { 0 } else { line(pixels.end.wrapping_sub(1)).wrapping_add(1) };
         Self { g, lines: line(pixels.start)..end, pixels, column: 0 }
     }
 
-    /// The pixels of a row of a tile that exist and are asked for: where the first lies among those asked for, in which of
-    /// the two columns, and how many there are.
+    /// Rows of tiles in an image.
     #[inline(always)]
-    pub(crate) fn outputs(&self, tile: &Tile, row: u32) -> (usize, u32, u32) {
+    fn rows(g: &Geometry) -> u32 {
+        g.out_height.div_ceil(N)
+    }
+
+    /// The pixels of a row of a tile that exist and are asked for: where the first lies among those asked for, in which of
+    /// its columns, and how many there are.
+    #[inline(always)]
+    pub(crate) fn outputs(&self, tile: &Tile<N>, row: u32) -> (usize, u32, u32) {
         let row = tile.row.wrapping_add(row);
         if row >= self.g.out_height {
             return (0, 0, 0);
         }
         let line = tile.image.wrapping_mul(self.g.out_height).wrapping_add(row).wrapping_mul(self.g.out_width);
-        let end = line.wrapping_add(self.g.out_width.min(tile.column.wrapping_add(2))).min(self.pixels.end);
+        let end = line.wrapping_add(self.g.out_width.min(tile.column.wrapping_add(N))).min(self.pixels.end);
         let left = line.wrapping_add(tile.column);
         let first = left.max(self.pixels.start);
         let place = first.wrapping_sub(self.pixels.start) as usize;
@@ -92,18 +103,18 @@ impl<'a> Tiles<'a> {
     }
 }
 
-impl Iterator for Tiles<'_> {
-    type Item = Tile;
+impl<const N: u32> Iterator for Tiles<'_, N> {
+    type Item = Tile<N>;
 
-    fn next(&mut self) -> Option<Tile> {
+    fn next(&mut self) -> Option<Tile<N>> {
         while !self.lines.is_empty() {
-            let [image, line, _] = place(self.lines.start, self.g.out_height.div_ceil(2), 1);
-            let tile = Tile { image, row: line.wrapping_mul(2), column: self.column };
-            self.column = self.column.wrapping_add(2);
+            let [image, line, _] = place(self.lines.start, Self::rows(self.g), 1);
+            let tile = Tile { image, row: line.wrapping_mul(N), column: self.column };
+            self.column = self.column.wrapping_add(N);
             if self.column >= self.g.out_width {
                 (self.column, self.lines.start) = (0, self.lines.start.wrapping_add(1));
             }
-            if (0..2).any(|row| self.outputs(&tile, row).2 > 0) {
+            if (0..N).any(|row| self.outputs(&tile, row).2 > 0) {
                 return Some(tile);
             }
         }
@@ -117,17 +128,16 @@ mod tests {
     use crate::samples::convolutions;
     use std::vec::Vec;
 
-    #[test]
-    fn tiles_hold_every_pixel_once() {
+    fn hold_every_pixel_once<const N: u32>() {
         let sizes = [(2, 5, 7), (1, 4, 6), (3, 1, 1), (1, 2, 9)];
         for (batch, out_height, out_width) in sizes {
             let g = Geometry { batch, out_height, out_width, ..convolutions()[4] };
             let all = batch * out_height * out_width;
             for pixels in [0..all, 1..all, 0..all.div_ceil(2), all / 3..all - all / 4] {
-                let tiles = Tiles::new(&g, pixels.clone());
+                let tiles = Tiles::<N>::new(&g, pixels.clone());
                 let mut seen = std::vec![0; pixels.len()];
-                for tile in Tiles::new(&g, pixels.clone()) {
-                    for row in 0..2 {
+                for tile in Tiles::<N>::new(&g, pixels.clone()) {
+                    for row in 0..N {
                         let (first, column, count) = tiles.outputs(&tile, row);
                         for k in 0..count {
                             let pixel = pixels.start + first as u32 + k;
@@ -143,10 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn tiles_hold_every_pixel_once() {
+        hold_every_pixel_once::<2>();
+        hold_every_pixel_once::<4>();
+    }
+
+    #[test]
     fn both_ways_to_the_inputs_agree() {
         let g = Geometry { in_height: 6, in_width: 5, in_channels: 3, ..convolutions()[4] };
         let x: Vec<i32> = (1..=90).collect();
-        let tile = Tile { image: 0, row: 2, column: 1 };
+        let tile = Tile::<2> { image: 0, row: 2, column: 1 };
         let mut all = [0; 48];
         tile.gather(&g, &x, 0, 3, &mut all);
         let inside = tile.inside(&g, &x, 0).unwrap();

@@ -58,6 +58,8 @@ impl Layout {
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3).
     pub const WINOGRAD: u32 = 5;
+    /// `[O / 16][36][I / 2][16][2]` int16, transformed for Winograd's F(4x4, 3x3).
+    pub const WINOGRAD_4X4: u32 = 6;
 }
 
 /// Layouts of f32 convolution weights, by number.

@@ -70,11 +70,12 @@ pub(super) fn fully_connected(isa: Isa, scratch: &mut Scratch) -> Work {
 
 /// A convolution of what the scratch holds, with the layout that the instruction set reads best.
 pub(super) fn layer<'a>(isa: Isa, g: Geometry, scratch: &'a mut Scratch) -> (Params, Operands<'a>, &'a mut [i8]) {
-    let layout = best_layout(isa.level(), &g).unwrap_or(0);
-    let bytes = packed_len(&g, layout).unwrap_or(0) as usize;
     let [inputs, outputs, weights] = [g.inputs(), g.outputs(), g.weights()].map(|n| n.unwrap_or(0) as usize);
     let Scratch { x, y, weights: rows, packed, bias, multipliers, .. } = scratch;
-    pack(&g, layout, &rows[..weights], &mut packed[..bytes]);
+    let rows = &rows[..weights];
+    let layout = best_layout(isa.level(), &g, rows).unwrap_or(0);
+    let bytes = packed_len(&g, layout).unwrap_or(0) as usize;
+    pack(&g, layout, rows, &mut packed[..bytes]);
     let channels = g.out_channels as usize;
     let (bias, multipliers) = (&bias[..channels], &multipliers[..channels]);
     let operands = Operands { x: &x[..inputs], weights: &packed[..bytes], bias, multipliers };
