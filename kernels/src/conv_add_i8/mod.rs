@@ -16,6 +16,11 @@ pub const CHANNELS: u32 = 512;
 
 /// Bytes of a block, which lies on the stack; small cores have small ones.
 const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 8192 };
+/// Bytes of a block where a row of tiles of four rows, of which kernels compute whole ones, has no room in a smaller one.
+const LARGE_BLOCK: usize = if cfg!(target_arch = "x86_64") { 1 << 16 } else { BLOCK };
+
+/// Rows of output that kernels compute together at most.
+const TILE_ROWS: u32 = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -61,9 +66,27 @@ pub fn run_pixels(
     if !params.check() || !params.conv.fits(operands, &pixels, y) || !alike {
         return;
     }
-    let mut block = [0; BLOCK];
     let g = &params.conv.geometry;
-    for (pixels, place) in blocks(pixels, g.out_channels, BLOCK as u32, g.out_width.wrapping_mul(2)) {
+    let line = g.out_width.wrapping_mul(TILE_ROWS);
+    let large = line.wrapping_mul(g.out_channels) as usize > BLOCK;
+    if large && LARGE_BLOCK > BLOCK {
+        in_blocks::<LARGE_BLOCK>(isa, params, operands, other, (pixels, line), y);
+    } else {
+        in_blocks::<BLOCK>(isa, params, operands, other, (pixels, line), y);
+    }
+}
+
+/// Convolves and adds pixels in blocks of `N` bytes that end with a line of so many pixels where one has room.
+fn in_blocks<const N: usize>(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    other: Option<&[i8]>,
+    (pixels, line): (Range<u32>, u32),
+    y: &mut [i8],
+) {
+    let mut block = [0; N];
+    for (pixels, place) in blocks(pixels, params.conv.geometry.out_channels, N as u32, line) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
         let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
         conv_i8::run_pixels(isa, &params.conv, operands, pixels, v);

@@ -13,7 +13,7 @@ use super::panel::Job;
 use super::winograd::INPUTS;
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
-use crate::winograd::{TILES, Tile, Tiles};
+use crate::winograd::{Tile, Tiles};
 use crate::{Isa, Level};
 
 /// Convolves with transformed weights; false where the CPU or the layout is another one.
@@ -31,13 +31,20 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     true
 }
 
-/// Most elements of a panel's row: the channels, and no power of two, so that rows do not fall into one set of the cache.
-const PITCH: usize = INPUTS as usize + 16;
+/// Tiles whose sums are in registers together.
+const TOGETHER: usize = 6;
+/// Most tiles of a group: each block of weights comes once for all of them.
+const TILES: usize = 24;
+/// Elements of the transformed inputs of a group, which stay in the second-level cache: at least [`TOGETHER`] tiles of the
+/// most inputs in 36 positions.
+const PANEL: usize = 36 * TOGETHER * (INPUTS as usize + 16);
 
-/// The transformed inputs `[positions][TILES][pitch]`, and the inputs of a tile at a border `[positions][pitch]`.
+/// The transformed inputs `[positions][tiles][pitch]`, the inputs of a tile at a border `[positions][pitch]`, and the sums
+/// of 16 channels `[tiles][positions]`.
 struct Memory<const Q: usize> {
-    panel: [[[MaybeUninit<i16>; PITCH]; TILES]; Q],
-    border: [[i8; PITCH]; Q],
+    panel: [MaybeUninit<i16>; PANEL],
+    border: [[i8; INPUTS as usize + 16]; Q],
+    sums: [[MaybeUninit<[__m256i; 2]>; Q]; TILES],
 }
 
 /// All pixels.
@@ -48,29 +55,31 @@ fn all<const N: u32, const S: usize, const Q: usize>(
     pixels: &Pixels,
     y: &mut [i8],
 ) {
-    let mut memory = Memory::<Q> { panel: [[[MaybeUninit::uninit(); PITCH]; TILES]; Q], border: [[0; PITCH]; Q] };
+    let mut memory = Memory::<Q> {
+        panel: [MaybeUninit::uninit(); PANEL],
+        border: [[0; INPUTS as usize + 16]; Q],
+        sums: [[MaybeUninit::uninit(); Q]; TILES],
+    };
     let job = Job::new(params, operands, pixels);
     let finish = Finish::new(&params.output, operands.multipliers);
     let inputs = params.geometry.in_channels as usize;
+    // No power of two, so that rows do not fall into one set of the cache.
     let pitch = inputs.next_multiple_of(16).wrapping_add(16);
-    let work = Work::<N, S, Q> { job: &job, finish: &finish, inputs, pitch };
+    let most = PANEL.checked_div(pitch.wrapping_mul(Q)).unwrap_or(0).min(TILES);
+    let most = most.wrapping_sub(most % TOGETHER);
+    let work = Work::<N, S, Q> { job: &job, finish: &finish, inputs, pitch, position: pitch.wrapping_mul(most) };
     let mut tiles = Tiles::<N>::new(&params.geometry, pixels.clone());
     loop {
         let mut group = [Tile::default(); TILES];
         let mut count = 0;
-        while let Some(to) = group.get_mut(count) {
+        while let Some(to) = group.get_mut(count).filter(|_| count < most) {
             let Some(tile) = tiles.next() else { break };
             work.transform(&tile, count, &mut memory);
             (*to, count) = (tile, count.wrapping_add(1));
         }
-        let Some(group) = group.get(..count) else { return };
-        // Rows of the panel beyond the last tile hold what an earlier one left, or were never asked for.
-        match count {
-            0 => return,
-            5.. => work.outputs::<6>(&memory, group, &tiles, y),
-            3 | 4 => work.outputs::<4>(&memory, group, &tiles, y),
-            2 => work.outputs::<2>(&memory, group, &tiles, y),
-            _ => work.outputs::<1>(&memory, group, &tiles, y),
+        match group.get(..count) {
+            Some(group) if count > 0 => work.outputs(&mut memory, group, &tiles, y),
+            _ => return,
         }
     }
 }
@@ -80,8 +89,9 @@ struct Work<'a, const N: u32, const S: usize, const Q: usize> {
     job: &'a Job<'a>,
     finish: &'a Finish,
     inputs: usize,
-    /// Elements from row to row of the panel.
+    /// Elements from row to row of the panel, and from position to position.
     pitch: usize,
+    position: usize,
 }
 
 impl<const N: u32, const S: usize, const Q: usize> Work<'_, N, S, Q> {
@@ -91,38 +101,53 @@ impl<const N: u32, const S: usize, const Q: usize> Work<'_, N, S, Q> {
     fn transform(&self, tile: &Tile<N>, index: usize, memory: &mut Memory<Q>) {
         let (g, x) = (&self.job.params.geometry, self.job.operands.x);
         let to = memory.panel.as_mut_ptr().cast::<i16>().wrapping_add(index.wrapping_mul(self.pitch));
-        let position = self.pitch.wrapping_mul(TILES);
         if let Some(x) = tile.inside(g, x, 15) {
             let line = (g.in_width as usize).wrapping_mul(self.inputs);
             // SAFETY: the slice reaches as far as the last vector of the last input, the panel holds the row.
-            unsafe { transform::<S>(x.as_ptr(), line, self.inputs, self.inputs, to, position) };
+            unsafe { transform::<S>(x.as_ptr(), line, self.inputs, self.inputs, to, self.position) };
             return;
         }
         let border = memory.border.as_flattened_mut();
         tile.gather(g, x, self.job.params.input_zero_point as i8, self.pitch, border);
         let line = self.pitch.wrapping_mul(S);
         // SAFETY: the border holds a row of `pitch` inputs for every position, the panel holds the row.
-        unsafe { transform::<S>(border.as_ptr(), line, self.pitch, self.inputs, to, position) };
+        unsafe { transform::<S>(border.as_ptr(), line, self.pitch, self.inputs, to, self.position) };
     }
 
-    /// All channels of the tiles of a group, the panel of which has `P` rows at least.
+    /// All channels of the tiles of a group, which are in the panel.
     #[target_feature(enable = "avx2")]
-    fn outputs<const P: usize>(&self, memory: &Memory<Q>, group: &[Tile<N>], tiles: &Tiles<'_, N>, y: &mut [i8]) {
+    fn outputs(&self, memory: &mut Memory<Q>, group: &[Tile<N>], tiles: &Tiles<'_, N>, y: &mut [i8]) {
         let mut weights = self.job.operands.weights.as_ptr().cast::<i16>();
-        let (steps, position) = (self.inputs / 2, self.pitch.wrapping_mul(TILES));
+        let steps = self.inputs / 2;
         let mut channel = 0;
         while channel < self.job.channels {
-            let mut sums = [[[_mm256_setzero_si256(); 2]; P]; Q];
-            let mut x = memory.panel.as_ptr().cast::<i16>();
-            for sums in &mut sums {
-                // SAFETY: the panel holds TILES rows of `steps` pairs, a block of weights 64 bytes for each of them.
-                *sums = unsafe { add::<P>((x, self.pitch), weights, steps) };
-                (x, weights) = (x.wrapping_add(position), weights.wrapping_add(steps.wrapping_mul(32)));
+            let panel = memory.panel.as_ptr().cast::<i16>();
+            for position in 0..Q {
+                let mut first = 0;
+                while first < group.len() {
+                    let row = position.wrapping_mul(self.position).wrapping_add(first.wrapping_mul(self.pitch));
+                    let from = (panel.wrapping_add(row), self.pitch, weights, steps);
+                    let sums = memory.sums.get_mut(first..).unwrap_or_default();
+                    // SAFETY: the panel holds rows of `steps` pairs for the tiles left, a block of weights 64 bytes for
+                    // each of them.
+                    first = first.wrapping_add(unsafe {
+                        match group.len().wrapping_sub(first) {
+                            TOGETHER.. => put::<TOGETHER, Q>(from, sums, position),
+                            5 => put::<5, Q>(from, sums, position),
+                            4 => put::<4, Q>(from, sums, position),
+                            3 => put::<3, Q>(from, sums, position),
+                            2 => put::<2, Q>(from, sums, position),
+                            _ => put::<1, Q>(from, sums, position),
+                        }
+                    });
+                }
+                weights = weights.wrapping_add(steps.wrapping_mul(32));
             }
             let (bias, multipliers) = self.job.requantization(channel);
             let bias = load(bias);
-            for (k, tile) in group.iter().enumerate() {
-                let all = outputs::<P, N, S, Q>(&sums, k, bias);
+            for (tile, sums) in group.iter().zip(&memory.sums) {
+                // SAFETY: the sums of every position of the tiles of the group were put there.
+                let all = outputs::<N, S, Q>(unsafe { &*core::ptr::from_ref(sums).cast() }, bias);
                 for (line, row) in all.iter().zip(0..N) {
                     self.store(line, multipliers, tiles, (tile, row), channel, y);
                 }
@@ -247,19 +272,40 @@ unsafe fn add<const P: usize>(
     sums
 }
 
-/// The sums of the outputs of tile `k`, `[row][column][half]`, with the bias; there are less outputs than inputs.
+/// Puts the sums of `P` tiles at a position; returns `P`.
+///
+/// # Safety
+/// As for [`add`].
 #[inline]
 #[target_feature(enable = "avx2")]
-fn outputs<const P: usize, const N: u32, const S: usize, const Q: usize>(
-    sums: &[[[__m256i; 2]; P]; Q],
-    k: usize,
+unsafe fn put<const P: usize, const Q: usize>(
+    (x, pitch, weights, steps): (*const i16, usize, *const i16, usize),
+    sums: &mut [[MaybeUninit<[__m256i; 2]>; Q]],
+    position: usize,
+) -> usize {
+    // SAFETY: the caller's promise.
+    let all = unsafe { add::<P>((x, pitch), weights, steps) };
+    for (tile, sum) in sums.iter_mut().zip(all) {
+        if let Some(to) = tile.get_mut(position) {
+            to.write(sum);
+        }
+    }
+    P
+}
+
+/// The outputs of a tile from the sums of its positions, `[row][column][half]`, with the bias; there are less outputs than
+/// inputs.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn outputs<const N: u32, const S: usize, const Q: usize>(
+    sums: &[[__m256i; 2]; Q],
     bias: [__m256i; 2],
 ) -> [[[__m256i; 2]; S]; S] {
     let mut all = [[[_mm256_setzero_si256(); 2]; S]; S];
     for (half, bias) in bias.into_iter().enumerate() {
         let at = |position: usize| {
-            let sums = sums.get(position).and_then(|tiles| tiles.get(k)).and_then(|halves| halves.get(half));
-            sums.copied().unwrap_or(bias)
+            let sum = sums.get(position).and_then(|halves| halves.get(half));
+            sum.copied().unwrap_or(bias)
         };
         let mut columns = [[_mm256_setzero_si256(); S]; S];
         for (c, column) in columns.iter_mut().enumerate() {
