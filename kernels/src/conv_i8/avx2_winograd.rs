@@ -145,11 +145,13 @@ impl<const N: u32, const S: usize, const Q: usize> Work<'_, N, S, Q> {
             }
             let (bias, multipliers) = self.job.requantization(channel);
             let bias = load(bias);
-            for (tile, sums) in group.iter().zip(&memory.sums) {
+            for (tile, sums) in group.iter().zip(&mut memory.sums) {
                 // SAFETY: the sums of every position of the tiles of the group were put there.
-                let all = outputs::<N, S, Q>(unsafe { &*core::ptr::from_ref(sums).cast() }, bias);
-                for (line, row) in all.iter().zip(0..N) {
-                    self.store(line, multipliers, tiles, (tile, row), channel, y);
+                let sums: &mut [[__m256i; 2]; Q] = unsafe { &mut *core::ptr::from_mut(sums).cast() };
+                columns::<S>(sums);
+                for (line, row) in sums.as_chunks::<S>().0.iter().zip(0..N) {
+                    let outputs = outputs::<N, S>(line, row, bias);
+                    self.store(&outputs, multipliers, tiles, (tile, row), channel, y);
                 }
             }
             channel = channel.wrapping_add(16);
@@ -171,13 +173,16 @@ impl<const N: u32, const S: usize, const Q: usize> Work<'_, N, S, Q> {
         let (first, column, count) = tiles.outputs(tile, row);
         let y = y.get_mut(first.wrapping_mul(self.job.channels)..).unwrap_or_default();
         let sizes = (self.job.channels, self.job.channels);
-        let column = column as usize;
-        match line.get(column..column.wrapping_add(count as usize)) {
-            Some(&[a, b, c, d]) => self.finish.store(&[a, b, c, d], multipliers, sizes, channel, y),
-            Some(&[a, b, c]) => self.finish.store(&[a, b, c], multipliers, sizes, channel, y),
-            Some(&[a, b]) => self.finish.store(&[a, b], multipliers, sizes, channel, y),
-            Some(&[a]) => self.finish.store(&[a], multipliers, sizes, channel, y),
+        match line.first_chunk::<4>() {
+            Some(all) if N == 4 && count == 4 => return self.finish.store(all, multipliers, sizes, channel, y),
+            Some([a, b, ..]) if N == 2 && count == 2 => {
+                return self.finish.store(&[*a, *b], multipliers, sizes, channel, y);
+            }
             _ => {}
+        }
+        for (k, sums) in line.iter().skip(column as usize).take(count as usize).enumerate() {
+            let y = y.get_mut(k.wrapping_mul(self.job.channels)..).unwrap_or_default();
+            self.finish.store(&[*sums], multipliers, sizes, channel, y);
         }
     }
 }
@@ -293,36 +298,49 @@ unsafe fn put<const P: usize, const Q: usize>(
     P
 }
 
-/// The outputs of a tile from the sums of its positions, `[row][column][half]`, with the bias; there are less outputs than
-/// inputs.
+/// Puts the sums of every column of a tile together, in place: as many rows of them come first as there are of outputs.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn outputs<const N: u32, const S: usize, const Q: usize>(
-    sums: &[[__m256i; 2]; Q],
-    bias: [__m256i; 2],
-) -> [[[__m256i; 2]; S]; S] {
-    let mut all = [[[_mm256_setzero_si256(); 2]; S]; S];
-    for (half, bias) in bias.into_iter().enumerate() {
-        let at = |position: usize| {
-            let sum = sums.get(position).and_then(|halves| halves.get(half));
-            sum.copied().unwrap_or(bias)
-        };
-        let mut columns = [[_mm256_setzero_si256(); S]; S];
-        for (c, column) in columns.iter_mut().enumerate() {
-            for (r, sum) in column.iter_mut().enumerate() {
-                *sum = at(r.wrapping_mul(S).wrapping_add(c));
-            }
-            backward(column);
-        }
-        for (r, line) in (0..N).zip(&mut all) {
-            let mut row = columns.map(|column| column.get(r as usize).copied().unwrap_or(bias));
-            backward(&mut row);
-            for ((c, sum), output) in (0..N).zip(row).zip(line) {
-                if let Some(output) = output.get_mut(half) {
-                    *output = _mm256_add_epi32(scaled::<N>(sum, r, c), bias);
+fn columns<const S: usize>(sums: &mut [[__m256i; 2]]) {
+    for c in 0..S {
+        for half in 0..2 {
+            let mut column = [_mm256_setzero_si256(); S];
+            let mut place = c;
+            for to in &mut column {
+                if let Some(&sum) = sums.get(place).and_then(|halves| halves.get(half)) {
+                    *to = sum;
                 }
+                place = place.wrapping_add(S);
+            }
+            backward(&mut column);
+            place = c;
+            for sum in column.into_iter().take(S - 2) {
+                if let Some(to) = sums.get_mut(place).and_then(|halves| halves.get_mut(half)) {
+                    *to = sum;
+                }
+                place = place.wrapping_add(S);
             }
         }
+    }
+}
+
+/// The outputs of a row of a tile, with the bias; there are less outputs than sums.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn outputs<const N: u32, const S: usize>(
+    line: &[[__m256i; 2]; S],
+    row: u32,
+    [low, high]: [__m256i; 2],
+) -> [[__m256i; 2]; S] {
+    let (mut lows, mut highs) = (line.map(|[low, _]| low), line.map(|[_, high]| high));
+    backward(&mut lows);
+    backward(&mut highs);
+    let mut all = *line;
+    for (((to, a), b), column) in all.iter_mut().zip(lows).zip(highs).zip(0..N) {
+        *to = [
+            _mm256_add_epi32(scaled::<N>(a, row, column), low),
+            _mm256_add_epi32(scaled::<N>(b, row, column), high),
+        ];
     }
     all
 }
