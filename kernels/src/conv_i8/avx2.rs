@@ -86,6 +86,7 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
             // SAFETY: the caller's promise.
             *wide = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(weights.wrapping_add(16 * h).cast()) });
         }
+        _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(1024));
         weights = weights.wrapping_add(32);
         for (p, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise.

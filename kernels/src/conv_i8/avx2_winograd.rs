@@ -264,6 +264,8 @@ unsafe fn add<const P: usize>(
         // SAFETY: the caller's promise.
         let (low, high) =
             unsafe { (_mm256_loadu_si256(weights.cast()), _mm256_loadu_si256(weights.wrapping_add(16).cast())) };
+        // Those of the next position, which may come from far.
+        _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(steps.wrapping_mul(32)).cast());
         weights = weights.wrapping_add(32);
         for (p, [a, b]) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
@@ -337,10 +339,7 @@ fn outputs<const N: u32, const S: usize>(
     backward(&mut highs);
     let mut all = *line;
     for (((to, a), b), column) in all.iter_mut().zip(lows).zip(highs).zip(0..N) {
-        *to = [
-            _mm256_add_epi32(scaled::<N>(a, row, column), low),
-            _mm256_add_epi32(scaled::<N>(b, row, column), high),
-        ];
+        *to = [_mm256_add_epi32(scaled::<N>(a, row, column), low), _mm256_add_epi32(scaled::<N>(b, row, column), high)];
     }
     all
 }
