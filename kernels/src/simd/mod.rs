@@ -34,6 +34,9 @@ pub(crate) trait Simd: Copy {
     fn enter<B: Body>(self, body: B);
     /// `v` in every lane.
     fn splat(self, v: f32) -> Self::F32;
+    /// Asks for a line of the cache that will be read soon; any address will do.
+    #[inline(always)]
+    fn prefetch<T>(self, _: *const T) {}
     /// Loads a vector.
     ///
     /// # Safety

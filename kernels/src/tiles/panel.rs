@@ -115,6 +115,9 @@ impl<W: Load> Panel<'_, W> {
                     // SAFETY: a block holds 16 weights for each of the products, of which a vector takes its lanes.
                     *w = unsafe { W::load(simd, from.add(at)) };
                 }
+                if let Some(from) = weights.first() {
+                    simd.prefetch(from.wrapping_add(at).wrapping_add(768));
+                }
                 at = at.wrapping_add(16);
                 for (sums, x) in local.iter_mut().zip(x) {
                     // SAFETY: a stretch holds `len` elements for every row.
