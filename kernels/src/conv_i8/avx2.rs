@@ -31,6 +31,8 @@ type Element = i16;
 /// Pairs.
 const TOGETHER: usize = 2;
 const HEAD: usize = 0;
+/// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
+const AHEAD: usize = 1024;
 
 gathered!("avx2");
 plain!("avx2");
@@ -86,7 +88,7 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
             // SAFETY: the caller's promise.
             *wide = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(weights.wrapping_add(16 * h).cast()) });
         }
-        _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(1024));
+        _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD));
         weights = weights.wrapping_add(32);
         for (p, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise.

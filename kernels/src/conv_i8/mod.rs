@@ -15,6 +15,8 @@ mod avx2_rest;
 #[cfg(target_arch = "x86_64")]
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
+mod avx2_stem;
+#[cfg(target_arch = "x86_64")]
 mod avx2_winograd;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
@@ -38,6 +40,7 @@ mod panel;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod patches;
 pub(crate) mod portable;
+mod stem;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 mod winograd;
@@ -71,6 +74,9 @@ pub mod layout {
     pub const O16K4: u32 = 4;
     /// `[O / 16][KH * KW * I / 2][16][2]`: the weights in pairs, and no sums.
     pub const O16K2: u32 = 3;
+    /// `[O / 16][KH][KW * I / 2][16][2]`: the weights in pairs, every row of taps filled up to pairs, and no sums; at most 4
+    /// channels, one group, no dilation, several columns, and rows that fit into a ring.
+    pub const O16R2: u32 = 7;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
@@ -133,28 +139,29 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
-/// the instruction set has no variant for a layout. Without an operating system nobody reads the layouts of Winograd: no board
-/// packs them, and a board's flash is small.
+/// the instruction set has no variant for a layout. Without an operating system nobody reads the layouts of Winograd and of first
+/// layers: no board packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => {
-            &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, layout::WINOGRAD, layout::WINOGRAD_4X4]
-        }
-        Level::Avx2 => &[layout::WINOGRAD_4X4, layout::WINOGRAD, layout::O16K2, layout::ROWS, layout::O16K4],
-        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, layout::WINOGRAD, layout::WINOGRAD_4X4],
-        Level::Avx512Vnni => {
-            &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, layout::WINOGRAD, layout::WINOGRAD_4X4]
-        }
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, R2, W2, W4],
+        Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
+        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, R2, W2, W4],
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, layout::WINOGRAD, layout::WINOGRAD_4X4]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, R2, W2, W4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
     match all.split_last_chunk() {
-        Some((others, [layout::WINOGRAD, layout::WINOGRAD_4X4])) if !cfg!(feature = "std") => others,
+        Some((others, [R2, W2, W4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
+
+/// Layouts for processors with an operating system.
+const R2: u32 = layout::O16R2;
+const W2: u32 = layout::WINOGRAD;
+const W4: u32 = layout::WINOGRAD_4X4;
 
 /// The layout for weights (`[O][KH][KW][I / groups]`) of a geometry on an instruction set: the best of its layouts that
 /// holds them and pays.
@@ -183,6 +190,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
         || avxvnni::run(isa, params, operands, pixels, y)
         || avx2_bytes::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
+        || avx2_stem::run(isa, params, operands, pixels, y)
         || avx2_winograd::run(isa, params, operands, pixels, y)
         || avx2_rows::run(isa, params, operands, pixels, y)
 }

@@ -1,13 +1,13 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
-use super::{layout, winograd};
+use super::{layout, stem, winograd};
 use crate::geometry::Geometry;
 
 /// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
 pub(super) fn together(layout: u32) -> Option<u32> {
     match layout {
         layout::O16K4 | layout::O16I4 => Some(2),
-        layout::O16K2 => Some(1),
+        layout::O16K2 | layout::O16R2 => Some(1),
         _ => None,
     }
 }
@@ -17,14 +17,25 @@ pub(super) fn head(layout: u32) -> usize {
     if layout == layout::O16K4 { 64 } else { 0 }
 }
 
-/// Weights from one tap of a channel to the next.
+/// Weights from one tap of a channel to the next, where taps are what is filled up.
 pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
     if layout == layout::O16I4 { inputs.wrapping_add(3) & !3 } else { inputs }
 }
 
+/// Weights of a channel that stand together without filling, and from the first of them to the first of the next: those of
+/// a tap, or of a row of taps.
+fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
+    let inputs = g.group_inputs();
+    match layout {
+        layout::O16R2 => Some((g.kernel_width.checked_mul(inputs)?, stem::row(g)?)),
+        _ => Some((inputs, stride(layout, inputs))),
+    }
+}
+
 /// Weights of one output channel.
 fn depth(g: &Geometry, layout: u32) -> Option<u32> {
-    g.kernel_height.checked_mul(g.kernel_width)?.checked_mul(stride(layout, g.group_inputs()))
+    let columns = if layout == layout::O16R2 { 1 } else { g.kernel_width };
+    g.kernel_height.checked_mul(columns)?.checked_mul(stretch(g, layout)?.1)
 }
 
 /// Bytes of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold several
@@ -32,6 +43,7 @@ fn depth(g: &Geometry, layout: u32) -> Option<u32> {
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
     match together(layout) {
+        _ if layout == layout::O16R2 && !stem::holds(g) => None,
         Some(shift) if g.groups == 1 => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
             let block = block.checked_add(head(layout) as u32)?;
@@ -62,10 +74,9 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
         form.pack(geometry, rows, packed);
         return true;
     }
-    match (together(layout), depth(geometry, layout)) {
-        (Some(shift), Some(depth)) => {
-            let inputs = geometry.group_inputs();
-            let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride(layout, inputs) as usize };
+    match (together(layout), depth(geometry, layout), stretch(geometry, layout)) {
+        (Some(shift), Some(depth), Some((inputs, stride))) => {
+            let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride as usize };
             pack_blocks(layout, taps, 1 << shift, rows, packed);
         }
         _ => packed.iter_mut().zip(rows).for_each(|(to, &from)| *to = from),
@@ -73,7 +84,7 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     true
 }
 
-/// The weights of a channel: so many with filling, and those of a tap without and with it.
+/// The weights of a channel: so many with filling, and those of a stretch without and with it.
 #[derive(Clone, Copy)]
 struct Taps {
     depth: usize,

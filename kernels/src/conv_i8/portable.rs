@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{Operands, Params, winograd};
+use super::{Operands, Params, layout, winograd};
 use crate::pixels::{Pixels, places};
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -51,8 +51,17 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
         return (0..inputs).fold(0i32, |sum, k| sum.wrapping_add(x(k).wrapping_mul(weight(k))));
     }
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;
-    let place = Place::new(params.layout, channel, taps.wrapping_mul(stride));
-    let first = tap.wrapping_mul(stride);
+    let (mut depth, mut first) = (taps.wrapping_mul(stride), tap.wrapping_mul(stride));
+    if cfg!(feature = "std") && params.layout == layout::O16R2 {
+        // Rows of taps are filled up.
+        let (row, columns) = (super::stem::row(g).unwrap_or(0) as usize, g.kernel_width as usize);
+        let place = |tap: usize| {
+            let column = tap.checked_rem(columns).unwrap_or(0).wrapping_mul(inputs);
+            tap.checked_div(columns).unwrap_or(0).wrapping_mul(row).wrapping_add(column)
+        };
+        (depth, first) = (place(taps), place(tap));
+    }
+    let place = Place::new(params.layout, channel, depth);
     (0..inputs).fold(0i32, |sum, k| {
         let w = weights.get(place.of(first.wrapping_add(k))).copied().unwrap_or(0);
         sum.wrapping_add(x(k).wrapping_mul(i32::from(w)))

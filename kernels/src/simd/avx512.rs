@@ -42,12 +42,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch<T>(self, from: *const T) {
-        // SAFETY: this CPU has SSE, and asking for a line never fails.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
-    }
-
-    #[inline(always)]
     fn splat(self, v: f32) -> __m512 {
         // SAFETY: a value of this type is the proof.
         unsafe { _mm512_set1_ps(v) }

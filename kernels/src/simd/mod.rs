@@ -36,7 +36,14 @@ pub(crate) trait Simd: Copy {
     fn splat(self, v: f32) -> Self::F32;
     /// Asks for a line of the cache that will be read soon; any address will do.
     #[inline(always)]
-    fn prefetch<T>(self, _: *const T) {}
+    fn prefetch<T>(self, from: *const T) {
+        let _ = from;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+        }
+    }
     /// Loads a vector.
     ///
     /// # Safety

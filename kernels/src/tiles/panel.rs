@@ -7,6 +7,9 @@ use crate::simd::{Load, Simd};
 /// Bytes of weights that pass over a tile before the next one comes.
 const PASS: usize = 20 << 10;
 
+/// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
+const AHEAD: usize = 48 * 16;
+
 /// Weights `[channels / 16][products][16]`, zero-filled, with what belongs to the channels.
 #[derive(Clone, Copy)]
 pub(crate) struct Panel<'a, W> {
@@ -116,7 +119,7 @@ impl<W: Load> Panel<'_, W> {
                     *w = unsafe { W::load(simd, from.add(at)) };
                 }
                 if let Some(from) = weights.first() {
-                    simd.prefetch(from.wrapping_add(at).wrapping_add(768));
+                    simd.prefetch(from.wrapping_add(at).wrapping_add(AHEAD));
                 }
                 at = at.wrapping_add(16);
                 for (sums, x) in local.iter_mut().zip(x) {

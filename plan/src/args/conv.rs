@@ -60,6 +60,9 @@ impl Layout {
     pub const WINOGRAD: u32 = 5;
     /// `[O / 16][36][I / 2][16][2]` int16, transformed for Winograd's F(4x4, 3x3).
     pub const WINOGRAD_4X4: u32 = 6;
+    /// `[O / 16][KH][KW * I / 2][16][2]`: the weights in pairs, every row of taps filled up to pairs; at most 4 channels, one
+    /// group only.
+    pub const O16R2: u32 = 7;
 }
 
 /// Layouts of f32 convolution weights, by number.
