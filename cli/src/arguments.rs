@@ -86,18 +86,21 @@ pub struct CompileArgs {
     /// With `--float f16`: also compute in f16 where an operation does, as for the target aarch64+fp16.
     #[arg(long)]
     pub f16_arithmetic: bool,
+    /// Keep weights in their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster.
+    #[arg(long)]
+    pub compact: bool,
 }
 
 impl CompileArgs {
     /// For this instruction set, as the model is.
     pub fn of(target: Isa) -> Self {
-        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic: false }
+        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic: false, compact: false }
     }
 
     /// The compiler's options.
     pub fn options(&self) -> Options {
-        let Self { target, float, f16_arithmetic, .. } = *self;
-        Options { level: target.level(), float, f16_arithmetic, ..Options::default() }
+        let Self { target, float, f16_arithmetic, compact, .. } = *self;
+        Options { level: target.level(), float, f16_arithmetic, compact, ..Options::default() }
     }
 }
 

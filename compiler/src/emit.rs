@@ -36,6 +36,8 @@ pub struct Options {
     pub float: Storage,
     /// Whether float layers whose weights are stored in f16 compute in f16 too, where an operation does.
     pub f16_arithmetic: bool,
+    /// Whether weights keep their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster.
+    pub compact: bool,
 }
 
 impl Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             max_ram: None,
             float: Storage::F32,
             f16_arithmetic: false,
+            compact: false,
         }
     }
 }
@@ -216,7 +219,7 @@ impl Emitter<'_> {
             return Ok(done);
         }
         let storage = self.options.float;
-        let packed = pack(constant, self.options.level, storage).map_err(|refused| match refused {
+        let packed = pack(constant, self.options).map_err(|refused| match refused {
             Refused::Layout => CompileError::Internal(format!("no layout holds the weights of step {step}")),
             Refused::Range(value) => CompileError::Storage { step: step.to_owned(), value, storage },
         })?;

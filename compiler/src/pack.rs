@@ -2,9 +2,11 @@
 
 use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::half::Storage;
-use ocellus_kernels::{Level, conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
+use ocellus_kernels::{conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::{ConvGeometry, FloatLayout};
+
+use crate::Options;
 
 /// A constant as it lies in the plan, with the layout that its step has to name.
 pub(crate) struct Packed {
@@ -43,9 +45,10 @@ fn float(g: &Geometry, layout: Option<u32>, rows: &[f32]) -> Result<Packed, Refu
     Ok(Packed { bytes: stored(&packed, conv_f32::storage(layout))?, layout: Some(layout) })
 }
 
-/// Packs a constant for an instruction set: the best layout of the kernel's list that holds these weights, floats in this
-/// storage.
-pub(crate) fn pack(constant: &Constant, level: Level, storage: Storage) -> Result<Packed, Refused> {
+/// Packs a constant for an instruction set: the best layout of the kernel's list that holds these weights, floats in the
+/// storage that is asked for.
+pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Refused> {
+    let (level, storage) = (options.level, options.float);
     match constant {
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
@@ -63,18 +66,22 @@ pub(crate) fn pack(constant: &Constant, level: Level, storage: Storage) -> Resul
             };
             Ok(Packed { bytes: stored(values, storage)?, layout })
         }
-        _ => integers(constant, level).ok_or(Refused::Layout),
+        _ => integers(constant, options).ok_or(Refused::Layout),
     }
 }
 
 /// Packs what does not depend on the storage of floats.
-fn integers(constant: &Constant, level: Level) -> Option<Packed> {
+fn integers(constant: &Constant, options: &Options) -> Option<Packed> {
+    let level = options.level;
     match constant {
         Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
         Constant::Product(weights) => product(weights),
         Constant::ConvI8(rows, geometry) => {
             let g = of(geometry);
-            let layout = conv_i8::best_layout(level, &g, rows)?;
+            let layout = match options.compact {
+                true => conv_i8::compact_layout(level, &g)?,
+                false => conv_i8::best_layout(level, &g, rows)?,
+            };
             let mut packed = vec![0; conv_i8::packed_len(&g, layout)? as usize];
             conv_i8::pack(&g, layout, rows, &mut packed)
                 .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })

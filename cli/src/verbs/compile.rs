@@ -37,6 +37,10 @@ pub struct Compile {
     /// aarch64+fp16, which stores f16 without this option and sums 32 products at a time in f16.
     #[arg(long, value_name = "TYPE", value_parser = storage)]
     float: Option<Storage>,
+    /// Keep weights in their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster on
+    /// x86-64 (boards never have it).
+    #[arg(long)]
+    compact: bool,
 }
 
 impl Compile {
@@ -49,7 +53,7 @@ impl Compile {
         let Processor { stack, .. } = self.target;
         let options = self.target.options();
         let float = self.float.unwrap_or(options.float);
-        let options = Options { max_ram: self.max_ram, float, ..options };
+        let options = Options { max_ram: self.max_ram, float, compact: self.compact, ..options };
         let compiled = compile(&prepared, &options)?;
         let save = |path: &PathBuf, content: &[u8]| {
             write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))

@@ -38,6 +38,9 @@ pub struct Export {
     /// What the weights of float layers are stored in, as `compile` takes it.
     #[arg(long, value_name = "TYPE", value_parser = storage)]
     float: Option<Storage>,
+    /// Keep weights in their own size, as `compile` takes it.
+    #[arg(long)]
+    compact: bool,
     /// The largest arena allowed, such as 64k or 1M.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_ram: Option<usize>,
@@ -123,7 +126,7 @@ impl Export {
         let &Processor { name: target, level, .. } = processor;
         let options = processor.options();
         let float = self.float.unwrap_or(options.float);
-        let options = Options { max_ram: self.max_ram, float, ..options };
+        let options = Options { max_ram: self.max_ram, float, compact: self.compact, ..options };
         let compiled = compile(model, &options)?;
         // The portable kernels answer for a CPU that is not this one: the bits are the same.
         let isa = Isa::of(level).unwrap_or(Isa::PORTABLE);

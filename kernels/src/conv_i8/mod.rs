@@ -113,6 +113,16 @@ impl Params {
         packed_len(&self.geometry, self.layout)
     }
 
+    /// Output pixels that are best computed together: others can be, with a part of the work done twice.
+    pub fn together(&self) -> u32 {
+        let rows = match self.layout {
+            layout::WINOGRAD => 2,
+            layout::WINOGRAD_4X4 => 4,
+            _ => return 1,
+        };
+        self.geometry.out_width.saturating_mul(rows)
+    }
+
     pub(crate) fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
@@ -168,6 +178,12 @@ const W4: u32 = layout::WINOGRAD_4X4;
 pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32> {
     let suits = |layout: u32| winograd::pays(geometry, layout) && pack::holds(geometry, layout, rows);
     layouts(level).iter().copied().find(|&layout| suits(layout))
+}
+
+/// The best layout for a geometry on an instruction set that keeps weights in a byte each.
+pub fn compact_layout(level: Level, geometry: &Geometry) -> Option<u32> {
+    let bytes = |layout: u32| winograd::form(layout).is_none();
+    layouts(level).iter().copied().find(|&layout| bytes(layout) && packed_len(geometry, layout).is_some())
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.

@@ -54,22 +54,24 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 /// Output channels that a fully connected layer's weights keep together.
 const BLOCK: u32 = 16;
 
-/// Pixels; of a layer with one pixel blocks of output channels.
+/// Pixels, or as many as tiles have in whole rows; of a layer with one pixel blocks of output channels.
 fn parts(o: &Operands<'_>) -> Option<Units> {
-    let g = params(&o.args()?).geometry;
+    let p = params(&o.args()?);
+    let g = p.geometry;
     let (pixels, macs) = (g.pixels(), units::macs(&g));
     if pixels == Some(1) && g.groups == 1 {
         // Bound by the weights: a byte each.
         return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 1, macs, 16);
     }
-    units::pixels(pixels, g.out_channels, 1, macs, 64)
+    units::groups(units::pixels(pixels, g.out_channels, 1, macs, 64), p.together())
 }
 
 fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     let (p, all) = (params(&o.args()?), operands(o)?);
     let y = view_mut(y)?;
     if p.geometry.pixels() != Some(1) || p.geometry.groups != 1 {
-        conv_i8::run_pixels(o.isa, &p, &all, units, y);
+        let pixels = units::of_groups(&units, p.together(), p.geometry.pixels())?;
+        conv_i8::run_pixels(o.isa, &p, &all, pixels, y);
         return Some(());
     }
     let channels = units.start.checked_mul(BLOCK)?..units.end.checked_mul(BLOCK)?.min(p.geometry.out_channels);

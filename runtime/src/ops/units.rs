@@ -33,6 +33,20 @@ pub(super) fn pixels(
     Some(Units { count: pixels?, bytes: (channels as usize).wrapping_mul(element), work: macs?.checked_div(per_ns)? })
 }
 
+/// As [`pixels`], `together` of which are a unit.
+pub(super) fn groups(units: Option<Units>, together: u32) -> Option<Units> {
+    let Units { count, bytes, work } = units?;
+    let count = count.checked_add(together.checked_sub(1)?)?.checked_div(together)?;
+    Some(Units { count, bytes: bytes.checked_mul(together as usize)?, work })
+}
+
+/// The pixels of units of `together`, of `all`.
+pub(super) fn of_groups(units: &Range<u32>, together: u32, all: Option<u32>) -> Option<Range<u32>> {
+    let all = all?;
+    let place = |unit: u32| unit.saturating_mul(together).min(all);
+    Some(place(units.start)..place(units.end))
+}
+
 /// The outputs of these pixels.
 pub(super) fn of_pixels(g: &Geometry, pixels: &Range<u32>) -> Range<usize> {
     let element = |pixel: u32| (pixel as usize).wrapping_mul(g.out_channels as usize);
