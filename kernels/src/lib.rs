@@ -20,6 +20,8 @@ pub mod arg_max;
 mod assembly;
 pub mod average_pool_f32;
 pub mod average_pool_i8;
+#[cfg(target_arch = "x86_64")]
+mod avx2_rest;
 pub mod binary;
 pub mod broadcast;
 pub mod cast;

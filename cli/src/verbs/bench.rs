@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use ocellus_plan::Plan;
-use ocellus_runtime::{Pool, Session, with_session};
+use ocellus_plan::{HostType, Plan, Values};
+use ocellus_runtime::{Host, Pool, Session, with_session};
 use serde_json::json;
 
 use crate::arguments::CompileArgs;
@@ -67,17 +67,20 @@ impl Times {
     }
 }
 
-/// Drawn inputs: a run may overwrite them, and times can depend on them.
+/// Drawn inputs, which a run may overwrite: times can depend on them.
 struct Inputs(Vec<Vec<u8>>);
 
 impl Inputs {
+    /// Floats are normal with a deviation of one, as of a picture whose channels are normalized; the rest is what self-tests
+    /// draw.
     fn draw(session: &mut Session<'_>) -> Self {
         session.draw_inputs(1);
-        Self(
-            (0..session.plan().inputs().count())
-                .map(|k| session.input_bytes(k).map_or(vec![], |b| b.to_vec()))
-                .collect(),
-        )
+        let plan = session.plan();
+        for (index, port) in plan.inputs().enumerate().filter(|(_, port)| port.host == HostType::F32) {
+            // A value that the port does not take leaves what was drawn before.
+            let _ = session.set_input(index, Host::F32(&normal(port.elements())));
+        }
+        Self((0..plan.inputs().count()).map(|k| session.input_bytes(k).map_or(vec![], |b| b.to_vec())).collect())
     }
 
     fn put(&self, session: &mut Session<'_>) {
@@ -87,6 +90,13 @@ impl Inputs {
             }
         }
     }
+}
+
+/// Numbers that are nearly normal, sums of twelve equally distributed ones, always the same.
+fn normal(count: usize) -> Vec<f32> {
+    let mut values = Values::new(1, 0);
+    let mut unit = || (values.draw() >> 8) as f32 / (1 << 24) as f32;
+    (0..count).map(|_| (0..12).map(|_| unit()).sum::<f32>() - 6.0).collect()
 }
 
 impl Bench {
@@ -151,4 +161,18 @@ fn profile(session: &mut Session<'_>, pool: &Pool) -> Vec<f64> {
         });
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawn_numbers_are_normal() {
+        let values = normal(10_000);
+        let mean = values.iter().sum::<f32>() / 1e4;
+        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / 1e4;
+        assert!(mean.abs() < 0.05 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert_eq!(normal(10), values[..10]);
+    }
 }

@@ -20,10 +20,10 @@ use core::arch::x86_64::*;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
-use super::avx2_rest::{FOURS, Rows};
 use super::gathered::{GROUP, TILES, gathered};
 use super::panel::{Job, Memory, Panel};
 use super::{Operands, Params, layout};
+use crate::avx2_rest::{FOURS, Rows};
 use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};

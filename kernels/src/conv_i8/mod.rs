@@ -11,8 +11,6 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx2_bytes;
 #[cfg(target_arch = "x86_64")]
-mod avx2_rest;
-#[cfg(target_arch = "x86_64")]
 mod avx2_rows;
 #[cfg(target_arch = "x86_64")]
 mod avx2_stem;

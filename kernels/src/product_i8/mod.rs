@@ -324,6 +324,27 @@ mod tests {
         }
     }
 
+    /// Variants that look at the inputs take other ways for small, for some large and for large ones only.
+    #[test]
+    fn large_inputs_among_small_ones_are_exact() {
+        for inputs in [30, 256, 2048, 2052] {
+            for zeros in [[128, 120, 141, 100], [64, 191, 63, 192], [0, 255, 1, 254]] {
+                for one_in in [1, 2, 20, 200] {
+                    let mut c = case(inputs, 80, None);
+                    let mut samples = Samples::new(one_in);
+                    for (x, &zero) in c.x.iter_mut().zip(&zeros) {
+                        let small = |x: u8| (i32::from(zero) + i32::from(x) / 8 - 16).clamp(0, 255) as u8;
+                        x.iter_mut().filter(|_| samples.below(one_in as u32) != 0).for_each(|x| *x = small(*x));
+                    }
+                    c.zeros = zeros.to_vec();
+                    battery::<1>(&c);
+                    battery::<2>(&c);
+                    battery::<4>(&c);
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_does_not_fit_is_left() {
         let c = case(5, 20, None);

@@ -1,5 +1,5 @@
 //! AVX2: rows of inputs for products of bytes in pairs that must not leave 16 bits: the part of them that cannot, and a list
-//! of the rest. See the variant for weights in fours.
+//! of the rest. See the int8 convolution's variant for weights in fours.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
 use core::arch::x86_64::*;
@@ -7,39 +7,39 @@ use core::mem::MaybeUninit;
 
 /// Four inputs, some of them zero, of a step.
 #[derive(Clone, Copy)]
-pub(super) struct Four {
-    pub(super) step: u32,
-    pub(super) inputs: i32,
+pub(crate) struct Four {
+    pub(crate) step: u32,
+    pub(crate) inputs: i32,
 }
 
 /// Most fours in the list.
-pub(super) const FOURS: usize = 1024;
+pub(crate) const FOURS: usize = 1024;
 
 /// What is known of up to `N` rows.
-pub(super) struct Rows<const N: usize> {
-    zero_point: i8,
+pub(crate) struct Rows<const N: usize> {
+    pub(crate) zero_point: i8,
     /// `-128 * Σ d` of the rows with signed inputs.
-    pub(super) shifts: [i32; N],
+    pub(crate) shifts: [i32; N],
     /// What the rows do not hold: fours, the number of them, and where those of every row end.
     fours: [MaybeUninit<Four>; FOURS],
-    pub(super) count: usize,
+    pub(crate) count: usize,
     ends: [u32; N],
 }
 
 impl<const N: usize> Rows<N> {
-    pub(super) fn new(zero_point: i8) -> Self {
+    pub(crate) fn new(zero_point: i8) -> Self {
         Self { zero_point, shifts: [0; N], fours: [MaybeUninit::uninit(); FOURS], count: 0, ends: [0; N] }
     }
 
     /// The fours of a row, where the list was not too short.
     #[inline(always)]
-    pub(super) fn fours(&self, row: usize) -> &[MaybeUninit<Four>] {
+    pub(crate) fn fours(&self, row: usize) -> &[MaybeUninit<Four>] {
         self.fours.get(self.start(row)..self.start(row.wrapping_add(1))).unwrap_or_default()
     }
 
     /// Whether these rows have fours.
     #[inline(always)]
-    pub(super) fn any(&self, first: usize, rows: usize) -> bool {
+    pub(crate) fn any(&self, first: usize, rows: usize) -> bool {
         self.start(first) != self.start(first.wrapping_add(rows))
     }
 
@@ -55,7 +55,7 @@ impl<const N: usize> Rows<N> {
     /// 31 more inputs can be read and written.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn settle<const SIGNED: bool>(
+    pub(crate) unsafe fn settle<const SIGNED: bool>(
         &mut self,
         from: *const u8,
         flip: i8,
