@@ -76,7 +76,11 @@ pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, par
     let Some(split) = op.split.filter(|_| step.writes().count() == 1) else { return false };
     let Some(units) = (split.units)(operands) else { return false };
     let count = units.parts(parallel.threads(), parallel.least_work());
-    let Some(y) = operands.write::<u8>(0).filter(|_| count > 1) else { return false };
+    if count < 2 {
+        // Before the write is taken: the step still has to run.
+        return false;
+    }
+    let Some(y) = operands.write::<u8>(0) else { return false };
     let operands = &*operands;
     let mut parts: [Part<'_>; MAX_PARTS] =
         core::array::from_fn(|_| Part { run: split.run, operands: None, units: 0..0, y: Default::default() });

@@ -149,6 +149,18 @@ fn small_steps_stay_on_one_thread() {
 
     let compiled = compile(&prepare(integer_layer().unwrap(), &[]).unwrap(), &Options::default()).unwrap();
     let watched = Watched(AtomicUsize::new(0));
-    with_session(&compiled.bytes, Isa::best(), |session| session.run_on(&watched)).unwrap();
+    with_session(&compiled.bytes, Isa::best(), |session| {
+        let input = random(&[1, 75], 9).to_f32();
+        session.set_input(0, Host::F32(&input)).unwrap();
+        session.run();
+        let expected = bytes(session);
+        session.input_bytes(0).unwrap().fill(0);
+        session.run();
+        assert_ne!(bytes(session), expected);
+        session.set_input(0, Host::F32(&input)).unwrap();
+        session.run_on(&watched);
+        assert_eq!(bytes(session), expected, "steps for one thread run too");
+    })
+    .unwrap();
     assert_eq!(watched.0.load(Ordering::Relaxed), 0);
 }
