@@ -39,7 +39,7 @@ fn network(scale: f32) -> Model {
 fn recurrent(scale: f32) -> Model {
     let mut b = Builder::new("net");
     let x = b.input("x", DataType::F32, &[1, 3, 12, 10]);
-    let mut weights = |b: &mut Builder, shape: &[usize]| {
+    let weights = |b: &mut Builder, shape: &[usize]| {
         let values = random(shape, shape[1] as u64).to_f32().iter().map(|v| v * scale).collect();
         b.constant("w", Tensor::of(shape, values))
     };
