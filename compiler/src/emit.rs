@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ocellus_graph::{DataType, Graph, ValueId};
 use ocellus_kernels::half::Storage;
 use ocellus_kernels::{Isa, Level};
-use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_f16, halved, host_type};
+use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_f16, halve, host_type};
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
@@ -112,7 +112,7 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         if options.float != Storage::F32 {
-            halve(&mut lowered.program, options);
+            store_in_16_bits(&mut lowered.program, options);
         }
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let (memory, placement) = if options.bands {
@@ -134,11 +134,12 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
 }
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.
-fn halve(program: &mut Program, options: &Options) {
+fn store_in_16_bits(program: &mut Program, options: &Options) {
     let computes = options.f16_arithmetic && options.float == Storage::F16;
-    for step in &mut program.steps {
-        if let Some(half) = computed_in_f16(step).filter(|_| computes).or_else(|| halved(step)) {
-            *step = half;
+    for index in 0..program.steps.len() {
+        match computed_in_f16(&program.steps[index]).filter(|_| computes) {
+            Some(step) => program.steps[index] = step,
+            None => halve(program, index),
         }
     }
 }

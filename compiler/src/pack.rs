@@ -45,6 +45,16 @@ fn float(g: &Geometry, layout: Option<u32>, rows: &[f32]) -> Result<Packed, Refu
     Ok(Packed { bytes: stored(&packed, conv_f32::storage(layout))?, layout: Some(layout) })
 }
 
+/// Floats in the order that they have; the layouts are their names in f16 and bf16.
+fn in_order(values: &[f32], storage: Storage, [f16, bf16]: [u32; 2]) -> Result<Packed, Refused> {
+    let layout = match storage {
+        Storage::F32 => None,
+        Storage::F16 => Some(f16),
+        Storage::Bf16 => Some(bf16),
+    };
+    Ok(Packed { bytes: stored(values, storage)?, layout })
+}
+
 /// Packs a constant for an instruction set: the best layout of the kernel's list that holds these weights, floats in the
 /// storage that is asked for.
 pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Refused> {
@@ -58,14 +68,8 @@ pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Ref
             let g = of(geometry);
             float(&g, conv_transpose_f32::best_layout(level, &g, storage), rows)
         }
-        Constant::Floats(values) => {
-            let layout = match storage {
-                Storage::F32 => None,
-                Storage::F16 => Some(FloatLayout::TAPS_F16),
-                Storage::Bf16 => Some(FloatLayout::TAPS_BF16),
-            };
-            Ok(Packed { bytes: stored(values, storage)?, layout })
-        }
+        Constant::Floats(values) => in_order(values, storage, [FloatLayout::TAPS_F16, FloatLayout::TAPS_BF16]),
+        Constant::Rows(values) => in_order(values, storage, [FloatLayout::ROWS_F16, FloatLayout::ROWS_BF16]),
         _ => integers(constant, options).ok_or(Refused::Layout),
     }
 }
@@ -94,7 +98,7 @@ fn integers(constant: &Constant, options: &Options) -> Option<Packed> {
                     .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
             })
         }
-        Constant::ConvF32(..) | Constant::ConvTransposeF32(..) | Constant::Floats(_) => None,
+        Constant::ConvF32(..) | Constant::ConvTransposeF32(..) | Constant::Floats(_) | Constant::Rows(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::rows::rows_mut;
 use crate::walk::product;
-use crate::{Isa, gemv, unary};
+use crate::{Isa, gemv, half, unary};
 
 /// Steps whose products with the input weights are computed together, so that the weights are read once for all of them.
 pub(crate) const AHEAD: usize = 8;
@@ -171,9 +171,9 @@ pub struct Inputs<'a> {
     /// Input `[T, B, I]`.
     pub x: &'a [f32],
     /// Input weights `[D, gates * H, I]`.
-    pub w: &'a [f32],
+    pub w: half::Weights<'a>,
     /// Recurrent weights `[D, gates * H, H]`.
-    pub r: &'a [f32],
+    pub r: half::Weights<'a>,
     /// Bias `[D, 2 * gates * H]`, those of the input weights first; zero where absent.
     pub bias: Option<&'a [f32]>,
     /// Steps of every sequence `[B]`, held within 0 and T; T where absent.
@@ -197,9 +197,9 @@ pub(crate) fn row_mut(matrix: &mut [f32], index: usize, len: usize) -> Option<&m
 /// The weights of one direction.
 pub(crate) struct Weights<'a> {
     /// `[gates * H, I]`.
-    pub(crate) w: &'a [f32],
+    pub(crate) w: half::Weights<'a>,
     /// `[gates * H, H]`.
-    pub(crate) r: &'a [f32],
+    pub(crate) r: half::Weights<'a>,
     /// The bias of w `[gates * H]`, empty where absent.
     pub(crate) wb: &'a [f32],
     /// The bias of r `[gates * H]`, empty where absent.
@@ -214,12 +214,12 @@ impl<'a> Weights<'a> {
             Some(bias) => row(bias, direction.wrapping_mul(2).wrapping_add(which), rows),
             None => Some(&[][..]),
         };
-        Some(Self {
-            w: row(i.w, direction, rows.wrapping_mul(s.inputs as usize))?,
-            r: row(i.r, direction, rows.wrapping_mul(s.hidden as usize))?,
-            wb: bias(0)?,
-            rb: bias(1)?,
-        })
+        let part = |all: &half::Weights<'a>, columns: u32| {
+            let len = rows.wrapping_mul(columns as usize);
+            let start = direction.wrapping_mul(len);
+            all.get(start..start.wrapping_add(len))
+        };
+        Some(Self { w: part(&i.w, s.inputs)?, r: part(&i.r, s.hidden)?, wb: bias(0)?, rb: bias(1)? })
     }
 
     /// The sums of the gates before the state is known, one row for every place: bias of w, `more` (to the first sums,

@@ -257,8 +257,39 @@ fn recurrent() -> Vec<Case> {
     ]
 }
 
+/// Layers with weights in 16 bits; of two inputs and two units, since a word holds two of them.
+fn recurrent_half() -> Vec<Case> {
+    let (steps, batch, inputs, hidden, direction, clip) = (2, 1, 2, 2, 0, f32::INFINITY);
+    let layer = args::Rnn { steps, batch, inputs, hidden, direction, clip, activations: [RELU; 2] };
+    let rnn = |layout| args::RnnHalf { layer, layout };
+    let activations = [SIGMOID, TANH, SIGMOID, TANH];
+    let gru = args::Gru { steps, batch, inputs, hidden, direction, clip, linear_before_reset: 0, activations };
+    let activations = [SIGMOID, TANH, TANH, SIGMOID, TANH, TANH];
+    let lstm = args::Lstm { steps, batch, inputs, hidden, direction, clip, input_forget: 0, activations };
+    let (f16, bf16) = (args::FloatLayout::ROWS_F16, args::FloatLayout::ROWS_BF16);
+    let (x, zeros, state) = (|| F32(&FOUR), [0; 8], || F32(&[8.0, 4.0]));
+    // The matrix (3, 0; 0, 1) and the one of ones.
+    let want = [3.0, 2.0, 14.0, 9.0];
+    vec![
+        case(rnn(f16), &[x(), U32(&[0x4200, 0x3C00_0000]), U32(&[0x3C00_3C00; 2])], &want, &[2, 4]),
+        case(rnn(bf16), &[x(), U32(&[0x4040, 0x3F80_0000]), U32(&[0x3F80_3F80; 2])], &want, &[2, 4]),
+        case(
+            args::GruHalf { layer: gru, layout: f16 },
+            &[x(), U32(&zeros[..6]), U32(&zeros[..6]), Absent, Absent, state()],
+            &[4.0, 2.0, 2.0, 1.0],
+            &[2, 12],
+        ),
+        case(
+            args::LstmHalf { layer: lstm, layout: bf16 },
+            &[x(), U32(&zeros), U32(&zeros), Absent, Absent, state()],
+            &[0.0; 4],
+            &[2, 2, 16],
+        ),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    [windows(), elementwise(), sums(), recurrent()].into_iter().flatten().collect()
+    [windows(), elementwise(), sums(), recurrent(), recurrent_half()].into_iter().flatten().collect()
 }
 
 #[test]
@@ -302,7 +333,8 @@ fn operands_of_another_length_or_kind_are_refused() {
             step.reads[k].len += 4;
             assert!(run(&case, step, Isa::PORTABLE).is_none(), "{} read {k} too long", case.step.name);
             let mut step = case.step.clone();
-            step.reads[k].offset += 2;
+            // Half an element, of the larger ones.
+            step.reads[k].offset += if case.step.name.ends_with("_half") { 1 } else { 2 };
             assert!(run(&case, step, Isa::PORTABLE).is_none(), "{} read {k} misaligned", case.step.name);
         }
         for k in 0..case.step.writes.len() {

@@ -1,4 +1,5 @@
-//! Helium: two pixels times two channels, 16 products by an instruction. Tail-predicated loops need no rest.
+//! Helium: two pixels times two channels, or one pixel times four, 16 products by an instruction. Tail-predicated loops need
+//! no rest.
 #![allow(unsafe_code)] // Instructions that no intrinsic gives, in functions of the C calling convention.
 
 use core::arch::naked_asm;
@@ -104,7 +105,7 @@ impl Job<'_> {
             let mut channel = first;
             while channel < end {
                 let block = channel..end.min(channel.wrapping_add(BLOCK));
-                self.multiply(block.clone(), x);
+                self.multiply(block.clone(), x, y.len() <= channels);
                 for (sums, y) in self.sums.iter().zip(crate::rows::rows_mut(y, channels)) {
                     let multipliers = self.o.multipliers.get(block.clone()).unwrap_or_default();
                     outputs(&self.params.output, sums, multipliers, y.get_mut(block.clone()).unwrap_or_default());
@@ -167,8 +168,8 @@ impl Job<'_> {
         self.patches.each_ref().map(|p| p.as_ptr())
     }
 
-    /// The sums of a block of channels for two windows.
-    fn multiply(&mut self, block: Range<usize>, x: [*const i8; 2]) {
+    /// The sums of a block of channels for two windows, or for the first one alone.
+    fn multiply(&mut self, block: Range<usize>, x: [*const i8; 2], alone: bool) {
         let Some(bias) = self.o.bias.get(block.clone()).filter(|b| b.len() <= BLOCK) else { return };
         let at = block.start.wrapping_mul(self.row);
         let [first, second] = x;
@@ -179,18 +180,26 @@ impl Job<'_> {
             weights: self.o.weights.as_ptr().wrapping_add(at),
             sums: self.sums.as_mut_ptr().cast(),
             row: self.row,
-            pairs: bias.len() >> 1,
+            groups: bias.len() >> 2,
             bias: bias.as_ptr(),
         };
-        if rows.pairs > 0 {
+        let done = if alone { bias.len() & !3 } else { 0 };
+        if done > 0 {
+            // SAFETY: the window has `row` values, and the channels rows of as many weights, and sums.
+            unsafe { one_by_four(&mut rows) };
+            rows.weights = rows.weights.wrapping_add(self.row.wrapping_mul(done));
+            (rows.sums, rows.bias) = (rows.sums.wrapping_add(done), rows.bias.wrapping_add(done));
+        }
+        rows.groups = bias.len().wrapping_sub(done) >> 1;
+        if rows.groups > 0 {
             // SAFETY: the windows have `row` values, the channels rows of as many weights, and sums for both windows.
             unsafe { two_by_two(&mut rows) };
         }
         if let (1, Some(&one)) = (bias.len() & 1, bias.last()) {
-            let last = bias.len().wrapping_sub(1);
+            let last = bias.len().wrapping_sub(done).wrapping_sub(1);
             let weights = rows.weights.wrapping_add(self.row.wrapping_mul(last));
             let (bias, sums) = ([one; 2], rows.sums.wrapping_add(last));
-            let mut rows = Rows { weights, sums, row: 0, pairs: 1, bias: bias.as_ptr(), ..rows };
+            let mut rows = Rows { weights, sums, row: 0, groups: 1, bias: bias.as_ptr(), ..rows };
             // SAFETY: as above, with the last channel in the place of both; the sum after that of a last one that is odd
             // is there, and nobody reads it.
             unsafe { two_by_two(&mut rows) };
@@ -198,7 +207,7 @@ impl Job<'_> {
     }
 }
 
-/// What [`two_by_two`] works on.
+/// What [`two_by_two`] and [`one_by_four`] work on.
 #[repr(C)]
 struct Rows {
     first: *const i8,
@@ -210,8 +219,8 @@ struct Rows {
     sums: *mut i32,
     /// Bytes from a row of weights to the next.
     row: usize,
-    /// Pairs of channels, at least one.
-    pairs: usize,
+    /// Groups of channels, at least one.
+    groups: usize,
     /// What the sums begin with.
     bias: *const i32,
 }
@@ -274,6 +283,56 @@ unsafe extern "C" fn two_by_two(rows: &mut Rows) {
         "strd r4, r6, [r11], #8",
         "ldrd r4, r5, [sp]",
         "add r3, r3, r4, lsl #1",
+        "subs r5, r5, #1",
+        "str r5, [sp, #4]",
+        "bne 2b",
+        "add sp, sp, #12",
+        "pop {{r4-r11, pc}}",
+    )
+}
+
+/// The sums of the products of the first window and fours of channels.
+///
+/// # Safety
+/// Everything that the structure names exists, but for the second window and its sums.
+#[unsafe(naked)]
+unsafe extern "C" fn one_by_four(rows: &mut Rows) {
+    naked_asm!(
+        core_instructions!(),
+        "push {{r4-r11, lr}}",
+        "ldrd r4, r5, [r0, #20]",
+        "ldr r6, [r0, #28]",
+        "push {{r4, r5, r6}}",
+        "ldr r11, [r0, #16]",
+        "ldrd r2, r3, [r0, #8]",
+        "ldr r0, [r0]",
+        "2:",
+        "mov r5, r0",
+        "mov r7, r3",
+        "ldr r1, [sp]",
+        "add r9, r7, r1",
+        "add r12, r9, r1",
+        "add r1, r12, r1",
+        "ldr lr, [sp, #8]",
+        "ldrd r4, r6, [lr], #8",
+        "ldrd r8, r10, [lr], #8",
+        "str lr, [sp, #8]",
+        "dlstp.8 lr, r2",
+        "3:",
+        "vldrb.u8 q0, [r5], #16",
+        "vldrb.u8 q1, [r7], #16",
+        "vmladava.s8 r4, q0, q1",
+        "vldrb.u8 q2, [r9], #16",
+        "vmladava.s8 r6, q0, q2",
+        "vldrb.u8 q3, [r12], #16",
+        "vmladava.s8 r8, q0, q3",
+        "vldrb.u8 q1, [r1], #16",
+        "vmladava.s8 r10, q0, q1",
+        "letp lr, 3b",
+        "strd r4, r6, [r11], #8",
+        "strd r8, r10, [r11], #8",
+        "ldrd r4, r5, [sp]",
+        "add r3, r3, r4, lsl #2",
         "subs r5, r5, #1",
         "str r5, [sp, #4]",
         "bne 2b",

@@ -1,23 +1,29 @@
-//! Matrix times vector, added: `y[j] += Σ_k matrix[j, k] * x[k]`, the inner loop of recurrent layers.
+//! Matrix times vector, added: `y[j] += Σ_k matrix[j, k] * x[k]`, the inner loop of recurrent layers. A matrix in 16 bits is
+//! widened, which is exact: its sums are those of the widened matrix, to the bit.
 //!
 //! The order of summation of a row depends on the length of `x` alone, so that the same row and vector give the same bits
 //! wherever they stand. An output differs from the exact sum by at most `(n + 2) * 2^-24 * (|y| + Σ |matrix * x|)`.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "aarch64")]
-mod neon;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::Isa;
-use crate::rows::rows_mut;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use crate::half::Weight;
+use crate::half::Weights;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::simd;
 
 /// Adds the products. Nothing happens where the matrix has not `y.len()` rows of `x.len()`.
-pub(crate) fn run(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) {
-    if x.len().checked_mul(y.len()) == Some(matrix.len()) && !run_fast(isa, matrix, x, y) {
-        portable::run(matrix, x, y);
+pub(crate) fn run(isa: Isa, matrix: Weights<'_>, x: &[f32], y: &mut [f32]) {
+    if x.len().checked_mul(y.len()) != Some(matrix.len()) {
+        return;
+    }
+    match matrix {
+        Weights::F32(matrix) => run_as(isa, matrix, x, y),
+        Weights::F16(matrix) => run_as(isa, matrix, x, y),
+        Weights::Bf16(matrix) => run_as(isa, matrix, x, y),
     }
 }
 
@@ -26,60 +32,63 @@ const TURNED: usize = 64;
 
 /// As [`run`], with the same bits; in odd turns the matrix is walked from its end, so that a large one is still in part in
 /// the cache from the turn before.
-pub(crate) fn run_in_turns(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32], turn: usize) {
+pub(crate) fn run_in_turns(isa: Isa, matrix: Weights<'_>, x: &[f32], y: &mut [f32], turn: usize) {
     if turn & 1 == 0 || x.len().checked_mul(y.len()) != Some(matrix.len()) {
         return run(isa, matrix, x, y);
     }
-    let (mut matrix, mut y) = (matrix, y);
+    let mut y = y;
     while !y.is_empty() {
         let start = y.len().saturating_sub(TURNED);
+        let rows = start.wrapping_mul(x.len())..y.len().wrapping_mul(x.len());
         let Some((before, last)) = y.split_at_mut_checked(start) else { return };
-        let Some((rows_before, rows)) = matrix.split_at_checked(start.wrapping_mul(x.len())) else { return };
+        let Some(rows) = matrix.get(rows) else { return };
         run(isa, rows, x, last);
-        (matrix, y) = (rows_before, before);
+        y = before;
     }
 }
 
-/// Rows of the matrix that stay in the nearest cache while every vector passes over them.
-const BLOCK: usize = 16;
-
-/// As [`run`] for every vector of `x` and its row of `y`, with the same bits; the matrix is read once.
-pub(crate) fn run_several(isa: Isa, matrix: &[f32], x: &[&[f32]], y: &mut [f32]) {
-    let Some(first) = x.first() else { return };
-    let Some(len) = matrix.len().checked_div(first.len()) else { return };
-    let mut start = 0usize;
-    while start < len {
-        let end = start.wrapping_add(BLOCK).min(len);
-        let block = matrix.get(start.wrapping_mul(first.len())..end.wrapping_mul(first.len())).unwrap_or(&[]);
-        for (x, y) in x.iter().zip(rows_mut(y, len)) {
-            run(isa, block, x, y.get_mut(start..end).unwrap_or_default());
-        }
-        start = end;
+/// As [`run`] for every vector of `x`, all of one length, and its row of `y`, with the same bits; the matrix is read once.
+pub(crate) fn run_several(isa: Isa, matrix: Weights<'_>, x: &[&[f32]], y: &mut [f32]) {
+    match matrix {
+        Weights::F32(matrix) => run_several_as(isa, matrix, x, y),
+        Weights::F16(matrix) => run_several_as(isa, matrix, x, y),
+        Weights::Bf16(matrix) => run_several_as(isa, matrix, x, y),
     }
 }
 
-/// Adds with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
-    avx512::run(isa, matrix, x, y) || avx2::run(isa, matrix, x, y)
+/// Adds with a vector variant, or any other.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn run_as<W: simd::Load>(isa: Isa, matrix: &[W], x: &[f32], y: &mut [f32]) {
+    if !simd::run(isa, vector::Product { matrix, x, y: &mut *y }) {
+        portable::run(matrix, x, y);
+    }
 }
 
-/// Adds with NEON; false where there is none.
-#[cfg(target_arch = "aarch64")]
-fn run_fast(isa: Isa, matrix: &[f32], x: &[f32], y: &mut [f32]) -> bool {
-    neon::run(isa, matrix, x, y)
+/// Adds with a vector variant, or any other.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn run_several_as<W: simd::Load>(isa: Isa, matrix: &[W], x: &[&[f32]], y: &mut [f32]) {
+    if !simd::run(isa, vector::Products { matrix, x, y: &mut *y }) {
+        portable::run_several(matrix, x, y);
+    }
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn run_fast(_: Isa, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
-    false
+fn run_as<W: Weight>(_: Isa, matrix: &[W], x: &[f32], y: &mut [f32]) {
+    portable::run(matrix, x, y);
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn run_several_as<W: Weight>(_: Isa, matrix: &[W], x: &[&[f32]], y: &mut [f32]) {
+    portable::run_several(matrix, x, y);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::Samples;
+    use crate::half::Storage;
+    use crate::samples::{Samples, Stored};
 
     #[test]
     fn every_turn_gives_the_same_bits() {
@@ -91,8 +100,8 @@ mod tests {
                 let [want, even, odd] = [None, Some(0), Some(1)].map(|turn| {
                     let mut y = start.clone();
                     match turn {
-                        Some(turn) => run_in_turns(isa, &matrix, &x, &mut y, turn),
-                        None => run(isa, &matrix, &x, &mut y),
+                        Some(turn) => run_in_turns(isa, Weights::F32(&matrix), &x, &mut y, turn),
+                        None => run(isa, Weights::F32(&matrix), &x, &mut y),
                     }
                     y
                 });
@@ -100,7 +109,7 @@ mod tests {
             }
         }
         let mut y = [7.0; 3];
-        run_in_turns(Isa::best(), &[1.0; 8], &[1.0; 2], &mut y, 1);
+        run_in_turns(Isa::best(), Weights::F32(&[1.0; 8]), &[1.0; 2], &mut y, 1);
         assert_eq!(y, [7.0; 3]);
     }
 
@@ -114,7 +123,7 @@ mod tests {
                 let start = samples.floats(rows, -1.0, 1.0);
                 for isa in Isa::available() {
                     let mut y = start.clone();
-                    run(isa, &matrix, &x, &mut y);
+                    run(isa, Weights::F32(&matrix), &x, &mut y);
                     for (j, &y) in y.iter().enumerate() {
                         let row = &matrix[j * columns..][..columns];
                         let terms = || row.iter().zip(&x).map(|(&m, &x)| f64::from(m) * f64::from(x));
@@ -135,10 +144,10 @@ mod tests {
             let (row, x) = (samples.floats(columns, -1.0, 1.0), samples.floats(columns, -1.0, 1.0));
             for isa in Isa::available() {
                 let mut alone = [0.5];
-                run(isa, &row, &x, &mut alone);
+                run(isa, Weights::F32(&row), &x, &mut alone);
                 for rows in 1..12 {
                     let mut y = std::vec![0.5; rows];
-                    run(isa, &row.repeat(rows), &x, &mut y);
+                    run(isa, Weights::F32(&row.repeat(rows)), &x, &mut y);
                     assert!(y.iter().all(|y| y.to_bits() == alone[0].to_bits()), "{:?} {rows}", isa.level());
                 }
             }
@@ -154,8 +163,8 @@ mod tests {
             let x: std::vec::Vec<&[f32]> = vectors.chunks(columns).collect();
             for isa in Isa::available() {
                 let (mut all, mut each) = (std::vec![0.5; 5 * rows], std::vec![0.5; 5 * rows]);
-                run_several(isa, &matrix, &x, &mut all);
-                x.iter().zip(each.chunks_mut(rows)).for_each(|(x, y)| run(isa, &matrix, x, y));
+                run_several(isa, Weights::F32(&matrix), &x, &mut all);
+                x.iter().zip(each.chunks_mut(rows)).for_each(|(x, y)| run(isa, Weights::F32(&matrix), x, y));
                 assert_eq!(all, each, "{:?} {rows} {columns}", isa.level());
             }
         }
@@ -165,9 +174,32 @@ mod tests {
     fn wrong_lengths_leave_the_output() {
         for isa in Isa::available() {
             let mut y = [7.0; 2];
-            run(isa, &[1.0; 5], &[1.0; 3], &mut y);
-            run(isa, &[1.0; 7], &[1.0; 3], &mut y);
+            run(isa, Weights::F32(&[1.0; 5]), &[1.0; 3], &mut y);
+            run(isa, Weights::F32(&[1.0; 7]), &[1.0; 3], &mut y);
             assert_eq!(y, [7.0; 2]);
+        }
+    }
+
+    #[test]
+    fn a_matrix_in_16_bits_gives_the_bits_of_the_widened_one() {
+        for columns in [1, 2, 3, 4, 5, 7, 8, 14, 15, 16, 17, 30, 31, 32, 33, 100] {
+            for rows in [1, 3, 4, 9, 70] {
+                let mut samples = Samples::new(columns as u64);
+                let matrix = samples.floats(rows * columns, -1.0, 1.0);
+                let (x, start) = (samples.floats(columns, -1.0, 1.0), samples.floats(rows, -1.0, 1.0));
+                let storages = [Storage::F16, Storage::Bf16].into_iter();
+                for (storage, isa) in storages.flat_map(|s| Isa::available().map(move |isa| (s, isa))) {
+                    let stored = Stored::new(storage, &matrix);
+                    let [mut want, mut found, mut turned] = [(); 3].map(|()| start.clone());
+                    run(isa, Weights::F32(&stored.values()), &x, &mut want);
+                    run(isa, stored.weights(), &x, &mut found);
+                    run_in_turns(isa, stored.weights(), &x, &mut turned, 1);
+                    assert!(want == found && want == turned, "{storage:?} {:?} {rows} {columns}", isa.level());
+                    found.clone_from(&start);
+                    run_several(isa, stored.weights(), &[&x], &mut found);
+                    assert_eq!(found, want, "{storage:?} {:?} {rows} {columns}", isa.level());
+                }
+            }
         }
     }
 }

@@ -37,7 +37,8 @@ fn step(
     let hidden = params.sequence.hidden as usize;
     let [of_gates, of_state] = recurrent::activations(&params.activations, direction)?;
     let zr = hidden.wrapping_mul(2);
-    let (r_zr, r_h) = weights.r.split_at_checked(zr.wrapping_mul(hidden))?;
+    let rows_of_h = zr.wrapping_mul(hidden);
+    let (r_zr, r_h) = (weights.r.get(0..rows_of_h)?, weights.r.get(rows_of_h..weights.r.len())?);
     let b_h = weights.rb.get(zr..).unwrap_or(&[]);
     let (gates, new) = gates.split_at_mut_checked(zr)?;
     gemv::run(isa, r_zr, h, gates);

@@ -2,6 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::half::Weights;
 use crate::recurrent::Direction;
 use crate::samples::Samples;
 
@@ -49,8 +50,8 @@ fn compute(isa: Isa, l: &Layer) -> [Vec<f32>; 3] {
     let mut scratch = zeros(s.scratch_len(4));
     let inputs = Inputs {
         x: &l.x,
-        w: &l.w,
-        r: &l.r,
+        w: Weights::F32(&l.w),
+        r: Weights::F32(&l.r),
         bias: l.bias.as_deref(),
         lengths: l.lengths.as_deref(),
         h0: l.h0.as_deref(),

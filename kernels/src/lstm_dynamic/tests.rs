@@ -2,6 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::half::Weights;
 use crate::lstm;
 use crate::product_i8::{Columns, pack};
 use crate::recurrent::Direction;
@@ -107,7 +108,7 @@ fn float(l: &Layer) -> [Vec<f32>; 3] {
     let (mut y, mut y_h, mut y_c) = (zeros(s.y_len()), zeros(s.state_len()), zeros(s.state_len()));
     let mut scratch = zeros(s.scratch_len(4));
     let (bias, lengths, h0) = (l.bias.as_deref(), l.lengths.as_deref(), l.h0.as_deref());
-    let inputs = recurrent::Inputs { x: &x, w: &w, r: &r, bias, lengths, h0 };
+    let inputs = recurrent::Inputs { x: &x, w: Weights::F32(&w), r: Weights::F32(&r), bias, lengths, h0 };
     let more = More { c0: l.c0.as_deref(), peepholes: l.peepholes.as_deref() };
     let outputs = Outputs { y: &mut y, y_h: &mut y_h, y_c: &mut y_c, scratch: &mut scratch };
     lstm::run(Isa::PORTABLE, &l.params, &inputs, &more, outputs);

@@ -11,6 +11,7 @@ mod portable;
 
 use core::ops::Range;
 
+use crate::half::Weights;
 use crate::pixels;
 use crate::rows::{rows, rows_mut};
 use crate::walk::{product, reach};
@@ -84,7 +85,7 @@ fn one(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
         // Every row of y is a product of the stored matrix and a vector.
         y.fill(0.0);
         for (y, a) in rows_mut(y, params.columns as usize).zip(rows(a, params.inner as usize)) {
-            gemv::run(isa, b, a, y);
+            gemv::run(isa, Weights::F32(b), a, y);
         }
     } else if !run_fast(isa, params, a, b, y) {
         portable::run(params, a, b, y);

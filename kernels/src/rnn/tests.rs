@@ -2,6 +2,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::half::Weights;
 use crate::recurrent::Direction;
 use crate::samples::Samples;
 
@@ -43,8 +44,8 @@ fn compute(isa: Isa, l: &Layer) -> [Vec<f32>; 2] {
     let (mut y, mut y_h, mut scratch) = (zeros(s.y_len()), zeros(s.state_len()), zeros(s.scratch_len(1)));
     let inputs = Inputs {
         x: &l.x,
-        w: &l.w,
-        r: &l.r,
+        w: Weights::F32(&l.w),
+        r: Weights::F32(&l.r),
         bias: l.bias.as_deref(),
         lengths: l.lengths.as_deref(),
         h0: l.h0.as_deref(),

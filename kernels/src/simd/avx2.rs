@@ -151,6 +151,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        // SAFETY: a value of this type is the proof.
+        unsafe {
+            let a = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+            _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)))
+        }
+    }
+
+    #[inline(always)]
     fn where_negative(self, v: __m256, a: __m256, b: __m256) -> __m256 {
         // SAFETY: a value of this type is the proof.
         unsafe { _mm256_blendv_ps(b, a, v) }

@@ -144,6 +144,12 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        // SAFETY: a value of this type is the proof.
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+
+    #[inline(always)]
     fn where_negative(self, v: __m512, a: __m512, b: __m512) -> __m512 {
         // SAFETY: a value of this type is the proof.
         unsafe {

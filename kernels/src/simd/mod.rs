@@ -92,6 +92,8 @@ pub(crate) trait Simd: Copy {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `2^n` for an integer `n` of -126 to 127.
     fn power(self, n: Self::F32) -> Self::F32;
+    /// The sum of all lanes.
+    fn sum(self, a: Self::F32) -> f32;
     /// `a` where the sign of `v` is set, `b` elsewhere.
     fn where_negative(self, v: Self::F32, a: Self::F32, b: Self::F32) -> Self::F32;
 }
@@ -108,16 +110,33 @@ pub(crate) trait Load: Weight {
     ///
     /// # Safety
     /// `from` points to that many readable elements.
-    #[inline(always)]
-    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32 {
-        let mut all = [Self::default(); 16];
-        for (k, v) in all.iter_mut().enumerate().take(count.min(S::LANES)) {
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32;
+}
+
+/// The first `count` numbers of 16 bits, at most 16, and zeros behind them: in words, which do not pass through memory on
+/// their way to a vector.
+///
+/// # Safety
+/// `from` points to that many readable elements.
+#[inline(always)]
+unsafe fn first_of_16_bits(from: *const u16, count: usize) -> [u64; 4] {
+    core::array::from_fn(|word| {
+        let first = 4 * word;
+        if count >= first + 4 {
             // SAFETY: the caller's promise.
-            *v = unsafe { from.add(k).read() };
+            return unsafe { from.add(first).cast::<u64>().read_unaligned() };
         }
-        // SAFETY: the array holds a vector.
-        unsafe { Self::load(simd, all.as_ptr()) }
-    }
+        let (rest, mut bits) = (count.saturating_sub(first), 0);
+        if rest & 1 != 0 {
+            // SAFETY: the last one; the caller's promise.
+            bits = u64::from(unsafe { from.add(first + rest - 1).read() });
+        }
+        if rest & 2 != 0 {
+            // SAFETY: the two before it.
+            bits = bits << 32 | u64::from(unsafe { from.add(first).cast::<u32>().read_unaligned() });
+        }
+        bits
+    })
 }
 
 impl Load for f32 {
@@ -140,6 +159,14 @@ impl Load for F16 {
         // SAFETY: the caller's promise.
         unsafe { simd.load_f16(from) }
     }
+
+    #[inline(always)]
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32 {
+        // SAFETY: the caller's promise.
+        let all = unsafe { first_of_16_bits(from.cast(), count.min(S::LANES)) };
+        // SAFETY: the array holds a vector.
+        unsafe { simd.load_f16(all.as_ptr().cast()) }
+    }
 }
 
 impl Load for Bf16 {
@@ -147,6 +174,14 @@ impl Load for Bf16 {
     unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::F32 {
         // SAFETY: the caller's promise.
         unsafe { simd.load_bf16(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first<S: Simd>(simd: S, from: *const Self, count: usize) -> S::F32 {
+        // SAFETY: the caller's promise.
+        let all = unsafe { first_of_16_bits(from.cast(), count.min(S::LANES)) };
+        // SAFETY: the array holds a vector.
+        unsafe { simd.load_bf16(all.as_ptr().cast()) }
     }
 }
 

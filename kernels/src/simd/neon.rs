@@ -173,6 +173,12 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
+    fn sum(self, a: Two) -> f32 {
+        // SAFETY: a value of this type is the proof.
+        unsafe { vaddvq_f32(vaddq_f32(a[0], a[1])) }
+    }
+
+    #[inline(always)]
     fn where_negative(self, v: Two, a: Two, b: Two) -> Two {
         let choose = |v: float32x4_t, a: float32x4_t, b: float32x4_t| {
             // SAFETY: a value of this type is the proof.

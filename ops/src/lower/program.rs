@@ -74,8 +74,10 @@ pub enum Constant {
     ConvF32(Vec<f32>, ConvGeometry),
     /// f32 weights of a transposed convolution `[O][KH][KW][I / groups]`; the compiler chooses the layout.
     ConvTransposeF32(Vec<f32>, ConvGeometry),
-    /// f32 weights in the order that they have; the compiler chooses what they are stored in.
+    /// f32 taps `[KH][KW][C]`; the compiler chooses what they are stored in.
     Floats(Vec<f32>),
+    /// f32 matrices `[O][I]`; the compiler chooses what they are stored in.
+    Rows(Vec<f32>),
     /// int8 matrices of integer products, which the compiler packs.
     Product(ProductWeights),
 }

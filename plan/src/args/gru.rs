@@ -29,3 +29,15 @@ arguments! {
         activations: [Activation; 4],
     }
 }
+
+arguments! {
+    /// [`Gru`] with weights of 16 bits, which are widened.
+    ///
+    /// Writes and reads: as [`Gru`], with w and r in `layout`.
+    GruHalf = 69 "gru_half" {
+        /// The layer.
+        layer: Gru,
+        /// [`ROWS_F16`](super::FloatLayout::ROWS_F16) or [`ROWS_BF16`](super::FloatLayout::ROWS_BF16).
+        layout: u32,
+    }
+}

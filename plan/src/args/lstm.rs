@@ -29,3 +29,15 @@ arguments! {
         activations: [Activation; 6],
     }
 }
+
+arguments! {
+    /// [`Lstm`] with weights of 16 bits, which are widened.
+    ///
+    /// Writes and reads: as [`Lstm`], with w and r in `layout`.
+    LstmHalf = 68 "lstm_half" {
+        /// The layer.
+        layer: Lstm,
+        /// [`ROWS_F16`](super::FloatLayout::ROWS_F16) or [`ROWS_BF16`](super::FloatLayout::ROWS_BF16).
+        layout: u32,
+    }
+}

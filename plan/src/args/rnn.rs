@@ -38,3 +38,15 @@ arguments! {
         activations: [Activation; 2],
     }
 }
+
+arguments! {
+    /// [`Rnn`] with weights of 16 bits, which are widened.
+    ///
+    /// Writes and reads: as [`Rnn`], with w and r in `layout`.
+    RnnHalf = 70 "rnn_half" {
+        /// The layer.
+        layer: Rnn,
+        /// [`ROWS_F16`](super::FloatLayout::ROWS_F16) or [`ROWS_BF16`](super::FloatLayout::ROWS_BF16).
+        layout: u32,
+    }
+}

@@ -58,10 +58,12 @@ mod fill;
 mod gather;
 mod geometry;
 mod gru;
+mod gru_half;
 mod lp_pool;
 mod lrn;
 mod lstm;
 mod lstm_dynamic;
+mod lstm_half;
 mod matmul;
 mod matmul_integer;
 mod max_pool_f32;
@@ -74,6 +76,7 @@ mod reduce;
 mod resize_f32;
 mod resize_i8;
 mod rnn;
+mod rnn_half;
 mod select;
 mod softmax_f32;
 mod softmax_i8;
@@ -105,10 +108,12 @@ pub use dequantize::DEQUANTIZE;
 pub use fill::FILL;
 pub use gather::GATHER;
 pub use gru::GRU;
+pub use gru_half::GRU_HALF;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
 pub use lstm::LSTM;
 pub use lstm_dynamic::LSTM_DYNAMIC;
+pub use lstm_half::LSTM_HALF;
 pub use matmul::MATMUL;
 pub use matmul_integer::MATMUL_INTEGER;
 pub use max_pool_f32::MAX_POOL_F32;
@@ -120,6 +125,7 @@ pub use reduce::REDUCE;
 pub use resize_f32::RESIZE_F32;
 pub use resize_i8::RESIZE_I8;
 pub use rnn::RNN;
+pub use rnn_half::RNN_HALF;
 pub use select::SELECT;
 pub use softmax_f32::SOFTMAX_F32;
 pub use softmax_i8::SOFTMAX_I8;
@@ -151,10 +157,12 @@ pub static ALL: &[OpEntry] = &[
     FILL,
     GATHER,
     GRU,
+    GRU_HALF,
     LP_POOL,
     LRN,
     LSTM,
     LSTM_DYNAMIC,
+    LSTM_HALF,
     MATMUL,
     MATMUL_INTEGER,
     MAX_POOL_F32,
@@ -166,6 +174,7 @@ pub static ALL: &[OpEntry] = &[
     RESIZE_F32,
     RESIZE_I8,
     RNN,
+    RNN_HALF,
     SELECT,
     SOFTMAX_F32,
     SOFTMAX_I8,

@@ -1,9 +1,11 @@
 //! What the recurrent operations share: their common operands.
 
+use ocellus_kernels::half::Storage;
 use ocellus_kernels::recurrent::{Direction, Inputs, Sequence};
 use ocellus_kernels::unary;
-use ocellus_plan::args::Activation;
+use ocellus_plan::args::{Activation, FloatLayout};
 
+use super::storage;
 use crate::{Check, Operands, StepFault};
 
 /// T, B, I, H and the direction's number, as plans have them.
@@ -22,34 +24,48 @@ pub(super) fn activations<const N: usize>(given: &[Activation; N]) -> Option<[un
     Some(all)
 }
 
+/// What weights of 16 bits are stored in, by the number of their layout.
+pub(super) fn stored(layout: u32) -> Result<Storage, StepFault> {
+    match layout {
+        FloatLayout::ROWS_F16 => Ok(Storage::F16),
+        FloatLayout::ROWS_BF16 => Ok(Storage::Bf16),
+        _ => Err(StepFault::Layout(layout)),
+    }
+}
+
+/// What tells the layers apart.
+pub(super) struct Kind {
+    /// Gates.
+    pub gates: u32,
+    /// States that are written.
+    pub states: usize,
+    /// Operands that are read, at most.
+    pub reads: usize,
+}
+
 /// Checks y, the states, the scratch behind them, x, w, r, and the optional bias, lengths and h0: reads 0 to 5.
-pub(super) fn check(
-    c: &Check<'_>,
-    s: &Sequence,
-    gates: u32,
-    states: usize,
-    most_reads: usize,
-) -> Result<(), StepFault> {
+pub(super) fn check(c: &Check<'_>, s: &Sequence, kind: &Kind, storage: Storage) -> Result<(), StepFault> {
     let (writes, reads) = (c.step.writes().count(), c.step.reads().count());
-    if writes != states + 2 || reads < 3 || reads > most_reads {
+    if writes != kind.states + 2 || reads < 3 || reads > kind.reads {
         return Err(StepFault::Operand);
     }
     c.not_in_place()?;
     c.write::<f32>(0, s.y_len())?;
-    for state in 1..=states {
+    for state in 1..=kind.states {
         c.write::<f32>(state, s.state_len())?;
     }
-    c.write::<f32>(states + 1, s.scratch_len(gates))?;
+    c.write::<f32>(kind.states + 1, s.scratch_len(kind.gates))?;
     c.read::<f32>(0, s.x_len())?;
-    c.read::<f32>(1, s.w_len(gates))?;
-    c.read::<f32>(2, s.r_len(gates))?;
-    c.optional::<f32>(3, s.bias_len(gates))?;
+    storage::check(c, 1, storage, s.w_len(kind.gates))?;
+    storage::check(c, 2, storage, s.r_len(kind.gates))?;
+    c.optional::<f32>(3, s.bias_len(kind.gates))?;
     c.optional::<i32>(4, Some(s.batch))?;
     c.optional::<f32>(5, s.state_len())?;
     Ok(())
 }
 
-/// Reads 0 to 5.
-pub(super) fn inputs<'a>(o: &Operands<'a>) -> Option<Inputs<'a>> {
-    Some(Inputs { x: o.read(0)?, w: o.read(1)?, r: o.read(2)?, bias: o.read(3), lengths: o.read(4), h0: o.read(5) })
+/// Reads 0 to 5, weights of this storage.
+pub(super) fn inputs<'a>(o: &Operands<'a>, storage: Storage) -> Option<Inputs<'a>> {
+    let (w, r) = (storage::read(o, 1, storage)?, storage::read(o, 2, storage)?);
+    Some(Inputs { x: o.read(0)?, w, r, bias: o.read(3), lengths: o.read(4), h0: o.read(5) })
 }
