@@ -6,6 +6,8 @@
 //! (|bias| + 36 * max |x| * Σ |w|)`, in [`layout::WINOGRAD_4X4`] `(n + 16) * 2^-24 * (|bias| + 160 * max |x| * Σ |w|)`. Weights that are stored in 16 bits are widened, which is exact: the bound is the same,
 //! with the weights as they are stored.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod copies;
 mod pack;
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
