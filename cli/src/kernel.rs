@@ -86,6 +86,7 @@ fn float_layout(number: u32) -> (&'static str, &'static str) {
         FloatLayout::O16 => ("O16", "tiles of 16 channels"),
         FloatLayout::TAPS => ("TAPS", "depthwise, channels side by side"),
         FloatLayout::WINOGRAD => ("WINOGRAD", "Winograd F(2x2, 3x3)"),
+        FloatLayout::WINOGRAD_4X4 => ("WINOGRAD_4X4", "Winograd F(4x4, 3x3)"),
         FloatLayout::ROWS_F16 => ("ROWS_F16", "one output at a time"),
         FloatLayout::O16_F16 => ("O16_F16", "tiles of 16 channels"),
         FloatLayout::TAPS_F16 => ("TAPS_F16", "depthwise, channels side by side"),

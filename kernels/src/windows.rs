@@ -135,6 +135,15 @@ impl Windows {
         row.cast_unsigned() < self.rows.input
     }
 
+    /// The columns of taps that lie inside, of a kernel without gaps.
+    #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    pub(crate) fn columns_inside(&self, window: &Window) -> Range<u32> {
+        let kernel = self.columns.kernel;
+        let end = self.columns.input.cast_signed().wrapping_sub(window.column).max(0).cast_unsigned();
+        window.column.min(0).unsigned_abs().min(kernel)..end.min(kernel)
+    }
+
     /// Whether every column of taps lies inside.
     #[inline(always)]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -15,6 +15,8 @@ pub const CHANNELS: u32 = 512;
 
 /// Elements of a block, which lies on the stack; small cores have small ones.
 const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 3072 };
+/// Elements of a block where the other holds no rows of tiles.
+const LARGE: usize = if cfg!(target_arch = "arm") { BLOCK } else { 16384 };
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +59,27 @@ pub fn run_pixels(
     if !params.check() || !params.conv.fits(operands, &pixels, y) || !alike {
         return;
     }
-    let mut block = [0.0; BLOCK];
     let g = &params.conv.geometry;
-    for (pixels, place) in blocks(pixels, g.out_channels, BLOCK as u32, g.out_width.wrapping_mul(2)) {
+    let line = g.out_width.saturating_mul(conv_f32::tile_rows(params.conv.layout));
+    if g.out_channels.saturating_mul(line) as usize <= BLOCK {
+        in_blocks::<BLOCK>(isa, params, operands, other, (pixels, line), y);
+    } else {
+        in_blocks::<LARGE>(isa, params, operands, other, (pixels, line), y);
+    }
+}
+
+/// Blocks of at most `SIZE` elements, of whole lines where they fit.
+fn in_blocks<const SIZE: usize>(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    other: Option<&[f32]>,
+    (pixels, line): (Range<u32>, u32),
+    y: &mut [f32],
+) {
+    let mut block = [0.0; SIZE];
+    let channels = params.conv.geometry.out_channels;
+    for (pixels, place) in blocks(pixels, channels, SIZE as u32, line) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
         let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
         conv_f32::run_pixels(isa, &params.conv, operands, pixels, v);

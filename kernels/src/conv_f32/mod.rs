@@ -3,9 +3,11 @@
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias `[O]`, y `[N, OH, OW, O]`. Every variant adds in an order of its
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
 //! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`; with weights in [`layout::WINOGRAD`] by at most `(n + 8) * 2^-24 *
-//! (|bias| + 36 * max |x| * Σ |w|)`. Weights that are stored in 16 bits are widened, which is exact: the bound is the same,
+//! (|bias| + 36 * max |x| * Σ |w|)`, in [`layout::WINOGRAD_4X4`] `(n + 16) * 2^-24 * (|bias| + 160 * max |x| * Σ |w|)`. Weights that are stored in 16 bits are widened, which is exact: the bound is the same,
 //! with the weights as they are stored.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod copies;
 mod pack;
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -45,6 +47,8 @@ pub mod layout {
     pub const ROWS_BF16: u32 = 6;
     /// [`O16`] of the upper 16 bits of f32.
     pub const O16_BF16: u32 = 7;
+    /// `[O / 16][36][I][16]`, transformed for Winograd's F(4x4, 3x3), of the same convolutions as [`WINOGRAD`].
+    pub const WINOGRAD_4X4: u32 = 10;
 }
 
 /// What the weights of a layout are stored in.
@@ -54,6 +58,16 @@ pub const fn storage(layout: u32) -> Storage {
         layout::ROWS_BF16 | layout::O16_BF16 => Storage::Bf16,
         _ => Storage::F32,
     }
+}
+
+/// Whether the weights of a layout are transformed.
+pub(crate) const fn transformed(layout: u32) -> bool {
+    matches!(layout, layout::WINOGRAD | layout::WINOGRAD_4X4)
+}
+
+/// Rows of outputs that are best computed together.
+pub(crate) const fn tile_rows(layout: u32) -> u32 {
+    if layout == layout::WINOGRAD_4X4 { 4 } else { 2 }
 }
 
 /// The layout in 32 bits whose order a layout has.
@@ -121,12 +135,14 @@ pub fn layouts(level: Level) -> &'static [u32] {
             layout::ROWS,
             layout::O16,
             layout::WINOGRAD,
+            layout::WINOGRAD_4X4,
             layout::ROWS_F16,
             layout::O16_F16,
             layout::ROWS_BF16,
             layout::O16_BF16,
         ],
         Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[
+            layout::WINOGRAD_4X4,
             layout::WINOGRAD,
             layout::O16,
             layout::ROWS,
@@ -141,8 +157,8 @@ pub fn layouts(level: Level) -> &'static [u32] {
 
 /// The layout for a geometry on an instruction set: the best of its layouts with this storage that holds it and pays.
 pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
-    let pays = |layout: u32| layout != layout::WINOGRAD || winograd::pays(geometry);
-    let mut suitable = layouts(level).iter().copied().filter(|&layout| storage(layout) == wanted && pays(layout));
+    let pays = |layout: u32| storage(layout) == wanted && winograd::pays(geometry, layout);
+    let mut suitable = layouts(level).iter().copied().filter(|&layout| pays(layout));
     suitable.find(|&layout| packed_len(geometry, layout).is_some())
 }
 
@@ -176,7 +192,7 @@ fn run_winograd(
     y: &mut [f32],
 ) -> bool {
     let job = |y| vector_winograd::Convolution { params, operands, weights, pixels: pixels.clone(), y };
-    params.layout == layout::WINOGRAD && simd::run(isa, job(y))
+    transformed(params.layout) && simd::run(isa, job(y))
 }
 
 /// No vector variant for this architecture.
@@ -252,11 +268,11 @@ mod tests {
         let bias = samples.floats(g.out_channels as usize, -1.0, 1.0);
         let want = [Storage::F32, Storage::F16, Storage::Bf16]
             .map(|storage| exact(g, &x, &Stored::new(storage, &rows).values(), &bias));
-        // The bound of transformed weights: |x| is at most 1.
+        // The bounds of transformed weights: |x| is at most 1.
         let row = rows.len() / bias.len();
-        let transformed = |o: usize| {
+        let transformed = |o: usize, (more, times): (usize, f32)| {
             let size: f32 = rows[o * row..][..row].iter().map(|w| w.abs()).sum();
-            f64::from(bias[o].abs() + 36.0 * size) * (row + 8) as f64 / f64::from(1 << 24)
+            f64::from(bias[o].abs() + times * size) * (row + more) as f64 / f64::from(1 << 24)
         };
         for isa in Isa::available() {
             for &layout in layouts(isa.level()) {
@@ -272,7 +288,11 @@ mod tests {
                 cuts_agree(g.pixels().unwrap(), bias.len(), &y, run_part);
                 for (k, (&y, &(sum, error))) in y.iter().zip(&want[storage(layout) as usize]).enumerate() {
                     let sum = sum.max(f64::from(low)).min(f64::from(high));
-                    let error = if layout == layout::WINOGRAD { transformed(k % bias.len()) } else { error };
+                    let error = match layout {
+                        layout::WINOGRAD => transformed(k % bias.len(), (8, 36.0)),
+                        layout::WINOGRAD_4X4 => transformed(k % bias.len(), (16, 160.0)),
+                        _ => error,
+                    };
                     assert!(
                         (f64::from(y) - sum).abs() <= error,
                         "{:?} layout {layout} output {k}: {y} for {sum} +- {error}, {g:?}",
@@ -283,11 +303,40 @@ mod tests {
         }
     }
 
+    /// More channels than two passes of transformed tiles have room for together.
+    fn deep() -> Geometry {
+        Geometry { in_channels: 256, out_channels: 17, ..convolutions()[24] }
+    }
+
     #[test]
     fn every_variant_stays_within_the_bound() {
         for (k, g) in convolutions().iter().chain(&grouped_convolutions()).enumerate() {
             battery(g, k as u64, f32::NEG_INFINITY, f32::INFINITY);
             battery(g, k as u64, -0.25, 0.5);
+        }
+        battery(&deep(), 99, f32::NEG_INFINITY, f32::INFINITY);
+    }
+
+    #[test]
+    fn transformed_weights_are_about_as_exact_in_the_mean() {
+        let g = deep();
+        let mut samples = Samples::new(7);
+        let x = samples.floats(g.inputs().unwrap() as usize, -1.0, 1.0);
+        let rows = samples.floats(g.weights().unwrap() as usize, -1.0, 1.0);
+        let bias = std::vec![0.0; g.out_channels as usize];
+        let want = exact(&g, &x, &rows, &bias);
+        let size = want.iter().map(|(sum, _)| sum * sum).sum::<f64>();
+        for isa in Isa::available() {
+            for (layout, most) in [(layout::WINOGRAD, 1e-6), (layout::WINOGRAD_4X4, 3e-6)] {
+                let params = Params { geometry: g, low: f32::NEG_INFINITY, high: f32::INFINITY, layout };
+                let mut packed = std::vec![0.0; params.weights().unwrap() as usize];
+                assert!(pack(&g, layout, &rows, &mut packed));
+                let mut y = std::vec![f32::NAN; want.len()];
+                run(isa, &params, &Operands { x: &x, weights: Weights::F32(&packed), bias: &bias }, &mut y);
+                let apart = y.iter().zip(&want).map(|(&y, (sum, _))| (f64::from(y) - sum).powi(2)).sum::<f64>();
+                let relative = (apart / size).sqrt();
+                assert!(relative < most, "{:?} layout {layout}: {relative}", isa.level());
+            }
         }
     }
 

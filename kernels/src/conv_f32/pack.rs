@@ -1,6 +1,7 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
-use super::{layout, order, winograd};
+use super::winograd::form;
+use super::{layout, order};
 use crate::geometry::Geometry;
 
 /// Elements of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold
@@ -14,8 +15,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
             let sizes = [16, g.kernel_height, g.kernel_width, g.in_channels];
             sizes.iter().try_fold(blocks, |n, &d| n.checked_mul(d)).filter(|&n| n <= i32::MAX as u32)
         }
-        layout::WINOGRAD => winograd::packed_len(g),
-        _ => None,
+        other => form(other)?.packed_len(g),
     }
 }
 
@@ -26,8 +26,8 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[f32], packed: &mut [f32]) 
     if !is(rows.len(), geometry.weights()) || !is(packed.len(), packed_len(geometry, layout)) {
         return false;
     }
-    if layout == layout::WINOGRAD {
-        winograd::pack(geometry, rows, packed);
+    if let Some(form) = form(layout) {
+        form.pack(geometry, rows, packed);
         return true;
     }
     if order(layout) == layout::ROWS {

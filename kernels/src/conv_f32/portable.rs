@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{Operands, Params, layout, order, winograd};
+use super::winograd::form;
+use super::{Operands, Params, layout, order};
 use crate::geometry::Geometry;
 use crate::half::Weight;
 use crate::pixels::place;
@@ -60,9 +61,9 @@ fn one<W: Weight>(params: &Params, x: &[f32], weights: &[W], [n, row, column, ch
             let tap = (kh as usize).wrapping_mul(g.kernel_width as usize).wrapping_add(kw as usize);
             let start = place.start.wrapping_add(tap.wrapping_mul(inputs).wrapping_mul(place.step));
             let Some(pixel) = x.get(first..first.wrapping_add(inputs)) else { continue };
-            if params.layout == layout::WINOGRAD {
+            if let Some(form) = form(params.layout) {
                 for (input, &x) in pixel.iter().enumerate() {
-                    sum += x * winograd::weight(weights, inputs, channel as usize, tap, input);
+                    sum += x * form.weight(weights, inputs, channel as usize, tap, input);
                 }
                 continue;
             }

@@ -6,6 +6,7 @@
 use core::ops::Range;
 
 use super::Params;
+use super::copies::{self, Copies};
 use crate::geometry::Axis;
 use crate::rows::rows_mut;
 use crate::simd::{Body, Kernel, Load, Simd};
@@ -23,6 +24,8 @@ pub(super) struct Job<'a, W> {
     panel: Panel<'a, W>,
     /// Whether an output pixel is made of the input pixel at its place, and of that alone.
     pixelwise: bool,
+    /// Whether windows at a border are copied.
+    copied: bool,
 }
 
 impl<'a, W: Load> Job<'a, W> {
@@ -41,7 +44,7 @@ impl<'a, W: Load> Job<'a, W> {
         let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = same(g.rows()) && same(g.columns());
-        fits.then_some(Self { params, x, panel, pixelwise })
+        fits.then_some(Self { params, x, panel, pixelwise, copied: !pixelwise && copies::suit(g) })
     }
 
     /// Cuts a range of output pixels into chunks whose inputs and outputs stay in the nearer caches while all channels
@@ -143,14 +146,19 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pass, count, first: mut pixel, windows, y } = self;
         let channels = job.panel.channels;
-        let mut list = Stretches::<P>::new(job.x);
+        let mut copies = job.copied.then(Copies::<P>::new);
         for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
-            let filled = if job.pixelwise {
-                list.clear();
-                list.push_rows(pixel.wrapping_mul(job.panel.products), job.panel.products)
-            } else {
-                let tile: [Window; P] = windows.take();
-                job.fill(windows, &tile, &mut list)
+            let tile: Option<[Window; P]> = (!job.pixelwise).then(|| windows.take());
+            let border = tile.is_some_and(|tile| tile.iter().any(|window| !window.inner));
+            let mut copies = copies.as_mut().filter(|_| border);
+            if let (Some(copies), Some(tile)) = (&mut copies, &tile) {
+                copies.fill(simd, &job.params.geometry, job.x, windows, tile);
+            }
+            let mut list = Stretches::<P>::new(copies.as_ref().map_or(job.x, |copies| copies.elements()));
+            let filled = match &tile {
+                None => list.push_rows(pixel.wrapping_mul(job.panel.products), job.panel.products),
+                Some(_) if copies.is_some() => list.push(Copies::<P>::starts(), 0, job.panel.products),
+                Some(tile) => job.fill(windows, tile, &mut list),
             };
             if filled.is_none() {
                 return;

@@ -44,7 +44,7 @@ impl Params {
     /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
     /// hold several groups.
     pub fn weights(&self) -> Option<u32> {
-        packed_len(&self.geometry, self.layout).filter(|_| self.layout != layout::WINOGRAD)
+        packed_len(&self.geometry, self.layout).filter(|_| !conv_f32::transformed(self.layout))
     }
 
     fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
@@ -67,7 +67,7 @@ pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option
 
 /// The layouts that the variants of this instruction set read, best first.
 pub fn layouts(level: Level) -> impl Iterator<Item = u32> {
-    conv_f32::layouts(level).iter().copied().filter(|&layout| layout != layout::WINOGRAD)
+    conv_f32::layouts(level).iter().copied().filter(|&layout| !conv_f32::transformed(layout))
 }
 
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.

@@ -41,13 +41,16 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// `y / (1 + exp(-x))`, written with `e = exp(-|x|)` as `y e / (1 + e)` for negative x, where `e` is scaled last.
 #[inline(always)]
 pub(crate) fn sigmoid<S: Simd>(s: S, x: S::F32, y: S::F32) -> S::F32 {
-    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    let one = s.splat(1.0);
     let magnitude = s.where_negative(x, x, s.mul(x, s.splat(-1.0)));
     let (n, rest) = split(s, limit(s, magnitude, -120.0, 0.0));
     let power = s.add(rest, one);
-    let divisor = s.add(scale(s, power, n), one);
-    let top = s.mul(s.where_negative(x, power, one), y);
-    scale(s, s.div(top, divisor), s.where_negative(x, n, zero))
+    // `2^n` in two factors, the nearer of which is all that a sum with 1 sees.
+    let near = s.max(s.splat(-126.0), n);
+    let (near, far) = (s.power(near), s.power(s.sub(n, near)));
+    let divisor = s.fma(power, near, one);
+    let v = s.div(s.mul(s.where_negative(x, power, one), y), divisor);
+    s.mul(s.mul(v, s.where_negative(x, far, one)), s.where_negative(x, near, one))
 }
 
 /// `x / (1 + exp(-x))`; as in f64, a NaN for minus infinity.

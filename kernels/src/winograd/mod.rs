@@ -10,9 +10,6 @@ pub(crate) use tiles::{TILES, Tile, Tiles};
 
 use crate::geometry::Geometry;
 
-/// Products of a tile of F(2x2, 3x3) for every input channel.
-pub(crate) const POSITIONS: usize = 16;
-
 /// Whether a convolution can be computed so.
 pub(crate) fn holds(g: &Geometry) -> bool {
     let sizes = [g.kernel_height, g.kernel_width, g.stride_height, g.stride_width, g.dilation_height, g.dilation_width];

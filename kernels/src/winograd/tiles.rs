@@ -4,7 +4,6 @@ use core::ops::Range;
 
 use crate::geometry::Geometry;
 use crate::pixels::{Pixels, place};
-use crate::rows::rows_mut;
 
 /// Tiles that are computed together.
 pub(crate) const TILES: usize = 6;
@@ -42,17 +41,27 @@ impl<const N: u32> Tile<N> {
         x.get(first..first.wrapping_add(reach).wrapping_add(over))
     }
 
+    /// The input at a row and a column of those that it sees; none in the padding.
+    #[inline(always)]
+    pub(crate) fn pixel<'a, T>(&self, g: &Geometry, x: &'a [T], row: u32, column: u32) -> Option<&'a [T]> {
+        let ([top, left], channels) = (self.start(g), g.in_channels as usize);
+        let (row, column) = (top.cast_unsigned().wrapping_add(row), left.cast_unsigned().wrapping_add(column));
+        if row >= g.in_height || column >= g.in_width {
+            return None;
+        }
+        let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(row as usize);
+        let first = line.wrapping_mul(g.in_width as usize).wrapping_add(column as usize).wrapping_mul(channels);
+        x.get(first..first.wrapping_add(channels))
+    }
+
     /// Copies the inputs into rows that are `pitch` apart; what lies in the padding is `padding`.
+    #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn gather<T: Copy>(&self, g: &Geometry, x: &[T], padding: T, pitch: usize, to: &mut [T]) {
-        let ([row, column], channels) = (self.start(g), g.in_channels as usize);
-        let mut rows = rows_mut(to, pitch);
-        let places = |first: i32| (0..Self::SIDE).map(move |k| first.cast_unsigned().wrapping_add(k));
-        for r in places(row) {
-            for c in places(column) {
+        let mut rows = crate::rows::rows_mut(to, pitch);
+        for r in 0..Self::SIDE {
+            for c in 0..Self::SIDE {
                 let Some(to) = rows.next() else { return };
-                let line = (self.image as usize).wrapping_mul(g.in_height as usize).wrapping_add(r as usize);
-                let first = line.wrapping_mul(g.in_width as usize).wrapping_add(c as usize).wrapping_mul(channels);
-                match x.get(first..first.wrapping_add(channels)).filter(|_| r < g.in_height && c < g.in_width) {
+                match self.pixel(g, x, r, c) {
                     Some(x) => to.iter_mut().zip(x).for_each(|(to, &x)| *to = x),
                     None => to.fill(padding),
                 }

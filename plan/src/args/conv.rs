@@ -89,6 +89,8 @@ impl FloatLayout {
     pub const TAPS_F16: u32 = 8;
     /// [`Self::TAPS`] in the upper 16 bits of f32.
     pub const TAPS_BF16: u32 = 9;
+    /// `[O / 16][36][I][16]`, transformed for Winograd's F(4x4, 3x3).
+    pub const WINOGRAD_4X4: u32 = 10;
 }
 
 arguments! {
