@@ -62,7 +62,11 @@ pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Ref
     match constant {
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
-            float(&g, conv_f32::best_layout(level, &g, storage), rows)
+            let layout = match options.compact {
+                true => conv_f32::compact_layout(level, &g, storage),
+                false => conv_f32::best_layout(level, &g, storage),
+            };
+            float(&g, layout, rows)
         }
         Constant::ConvTransposeF32(rows, geometry) => {
             let g = of(geometry);

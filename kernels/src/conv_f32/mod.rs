@@ -3,8 +3,8 @@
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias `[O]`, y `[N, OH, OW, O]`. Every variant adds in an order of its
 //! own (and may fuse the multiplication into the addition): an output of `n` products differs from the exact sum by at
 //! most `(n + 2) * 2^-24 * (|bias| + Σ |x * w|)`; with weights in [`layout::WINOGRAD`] by at most `(n + 8) * 2^-24 *
-//! (|bias| + 36 * max |x| * Σ |w|)`, in [`layout::WINOGRAD_4X4`] `(n + 16) * 2^-24 * (|bias| + 160 * max |x| * Σ |w|)`. Weights that are stored in 16 bits are widened, which is exact: the bound is the same,
-//! with the weights as they are stored.
+//! (|bias| + 36 * max |x| * Σ |w|)`, in [`layout::WINOGRAD_4X4`] `(n + 16) * 2^-24 * (|bias| + 160 * max |x| * Σ |w|)`.
+//! Weights that are stored in 16 bits are widened, which is exact: the bound is the same, with the weights as they are stored.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod copies;
@@ -99,6 +99,11 @@ impl Params {
         self.geometry.check() && self.weights().is_some()
     }
 
+    /// Output pixels that are best computed together: others can be, with a part of the work done twice.
+    pub fn together(&self) -> u32 {
+        if transformed(self.layout) { self.geometry.out_width.saturating_mul(tile_rows(self.layout)) } else { 1 }
+    }
+
     /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
     /// hold several groups.
     pub fn weights(&self) -> Option<u32> {
@@ -159,6 +164,13 @@ pub fn layouts(level: Level) -> &'static [u32] {
 pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
     let pays = |layout: u32| storage(layout) == wanted && winograd::pays(geometry, layout);
     let mut suitable = layouts(level).iter().copied().filter(|&layout| pays(layout));
+    suitable.find(|&layout| packed_len(geometry, layout).is_some())
+}
+
+/// As [`best_layout`], of the layouts that keep every weight as it is.
+pub fn compact_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
+    let plain = |layout: u32| storage(layout) == wanted && !transformed(layout);
+    let mut suitable = layouts(level).iter().copied().filter(|&layout| plain(layout));
     suitable.find(|&layout| packed_len(geometry, layout).is_some())
 }
 

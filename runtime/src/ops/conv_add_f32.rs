@@ -48,12 +48,14 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 }
 
 fn parts(o: &Operands<'_>) -> Option<Units> {
-    let g = params(&o.args()?).conv.geometry;
-    units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 32)
+    let p = params(&o.args()?).conv;
+    let g = p.geometry;
+    units::groups(units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 32), p.together())
 }
 
-fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
+    let pixels = units::of_groups(&units, p.conv.together(), p.conv.geometry.pixels())?;
     let other = units::within(o.read(3), units::of_pixels(&p.conv.geometry, &pixels))?;
     conv_add_f32::run_pixels(o.isa, &p, &reads(o, p.conv.layout)?, other, pixels, view_mut(y)?);
     Some(())

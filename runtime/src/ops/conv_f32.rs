@@ -53,7 +53,7 @@ fn one_pixel(g: &Geometry) -> bool {
     g.pixels() == Some(1) && g.groups == 1
 }
 
-/// Pixels; of a layer with one pixel blocks of output channels.
+/// Pixels, or as many as tiles have in whole rows; of a layer with one pixel blocks of output channels.
 fn parts(o: &Operands<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let (g, macs) = (p.geometry, units::macs(&p.geometry));
@@ -62,7 +62,7 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
         let per_ns = 16u64.checked_div(conv_f32::storage(p.layout).bytes() as u64)?;
         return units::pixels(Some(g.out_channels.div_ceil(BLOCK)), BLOCK, 4, macs, per_ns);
     }
-    units::pixels(g.pixels(), g.out_channels, 4, macs, 32)
+    units::groups(units::pixels(g.pixels(), g.out_channels, 4, macs, 32), p.together())
 }
 
 fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
@@ -70,7 +70,8 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     let all = reads(o, p.layout)?;
     let y = view_mut(y)?;
     if !one_pixel(&p.geometry) {
-        conv_f32::run_pixels(o.isa, &p, &all, units, y);
+        let pixels = units::of_groups(&units, p.together(), p.geometry.pixels())?;
+        conv_f32::run_pixels(o.isa, &p, &all, pixels, y);
         return Some(());
     }
     let channels = units.start.checked_mul(BLOCK)?..units.end.checked_mul(BLOCK)?.min(p.geometry.out_channels);
