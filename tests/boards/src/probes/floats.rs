@@ -10,7 +10,7 @@ use super::{Work, twice};
 use crate::{Draw, Scratch};
 
 /// Most elements of an input, an output, and weights in any layout.
-const MOST: usize = 4096;
+const MOST: usize = 16 * 16 * 36;
 
 fn three() -> Geometry {
     geometry([8, 8, 16], 16, 3, 1, 1)
