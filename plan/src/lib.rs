@@ -40,4 +40,4 @@ pub use words::{Arguments, Reader, Word};
 pub use write::{PortSpec, StepSpec, Writer, with_self_tests};
 
 /// The version of the format that this crate reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

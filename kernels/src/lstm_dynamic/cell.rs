@@ -55,11 +55,14 @@ impl Job<'_> {
         let mut x = [Row { levels: &[], scale: 0.0, zero_point: 0, sum: 0 }; ROWS];
         let slots = all.iter_mut().zip(&mut x);
         for ((place, gates), (to, x)) in places.iter().flatten().zip(rows_mut(gates, rows)).zip(slots) {
-            gates.fill(0.0);
-            for which in 0..2 {
-                if let Some(bias) = self.inputs.bias {
-                    recurrent::add(gates, row(bias, direction.wrapping_mul(2).wrapping_add(which), rows)?);
+            match self.inputs.bias {
+                Some(bias) => {
+                    let part = |which: usize| row(bias, direction.wrapping_mul(2).wrapping_add(which), rows);
+                    for ((gate, w), r) in gates.iter_mut().zip(part(0)?).zip(part(1)?) {
+                        *gate = w + r;
+                    }
                 }
+                None => gates.fill(0.0),
             }
             let start = place.x_row(s).wrapping_mul(row_bytes);
             let levels = self.levels.get(start..start.wrapping_add(row_bytes))?;

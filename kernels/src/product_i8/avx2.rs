@@ -1,16 +1,17 @@
 //! AVX2: eight vectors of sums at a time. The instruction multiplies unsigned by signed bytes and adds two products in 16
 //! bits, with saturation. There are two ways around it:
 //!
-//! - *Turned* weights: x is moved to -128..127, and where it is negative all bits of a weight are turned: `x * w = |x| * !w +
-//!   |x|` there, and the second term is the same for every output. Two products with `|x|` are within 16 bits: at least
-//!   `2 * 128 * -128`, at most `2 * 128 * 127`.
-//! - *Signed* x, where several rows share the weights: `d = x - x_zero`, with weights of `w + 128` as the unsigned factor.
-//!   Pairs of small inputs cannot saturate; what the others have more is multiplied apart, as in the convolution.
+//! - *Signed* x: `d = x - x_zero`, with the weights as they lie there (`w + 128`) as the unsigned factor. Pairs of small inputs
+//!   cannot saturate; what the others have more is multiplied apart, as in the convolution.
+//! - *Turned* weights, where too many inputs are large: x is moved to -128..127, and where it is negative all bits of a weight
+//!   are turned: `x * w = |x| * !w + |x|` there, and the second term is the same for every output. Two products with `|x|`
+//!   are within 16 bits: at least `2 * 128 * -128`, at most `2 * 128 * 127`.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
-use super::{BLOCK, Matrix, Row, Sink, Sums, blocks};
+use super::{BLOCK, Matrix, Missing, Row, Sink, Sums, blocks};
 use crate::avx2_rest::{FOURS, Rows};
 use crate::{Isa, Level};
 
@@ -37,26 +38,35 @@ pub(super) fn run<const R: usize>(
 
 #[target_feature(enable = "avx2")]
 fn all<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
-    let levels = rows.each_ref().map(|row| row.levels);
     if m.shape.row_bytes() <= PREPARED * 4 {
-        if let &[row] = &levels[..] {
-            let mut turned = Turned { sizes: [0; PREPARED], negative: [0; PREPARED], count: 0, below: below(row) };
-            turned.fill(row);
-            return each(m, backwards, sink, [turned.below; R], [128; R], |part, sums| match part.vectors {
-                8 => turned.add::<8>(part, sums),
-                _ => turned.add::<2>(part, sums),
-            });
-        }
-        let levels = [[0; PREPARED * 4 + OVER]; R];
+        let levels = [const { MaybeUninit::uninit() }; R];
         let mut signed = Signed { levels, count: 0, rows: Rows::new(0), zeros: [0; R] };
         if signed.fill(rows) {
-            return each(m, backwards, sink, signed.rows.shifts, signed.zeros, |part, sums| match part.vectors {
+            return each(m, backwards, sink, signed.missing(), |part, sums| match part.vectors {
+                8 => signed.add::<8>(part, sums),
                 4 => signed.add::<4>(part, sums),
                 _ => signed.add::<2>(part, sums),
             });
         }
     }
-    each(m, backwards, sink, levels.map(below), [128; R], |part, sums| match part.vectors {
+    turn(m, rows, backwards, sink);
+}
+
+/// With turned weights.
+#[target_feature(enable = "avx2")]
+fn turn<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
+    let levels = rows.each_ref().map(|row| row.levels);
+    if let &[row] = &levels[..]
+        && row.len() <= PREPARED * 4
+    {
+        let mut turned = Turned { sizes: [0; PREPARED], turns: [0; PREPARED], count: 0 };
+        turned.fill(row);
+        return each(m, backwards, sink, [below(row); R], |part, sums| match part.vectors {
+            8 => turned.add::<8>(part, sums),
+            _ => turned.add::<2>(part, sums),
+        });
+    }
+    each(m, backwards, sink, levels.map(below), |part, sums| match part.vectors {
         8 => add::<8, R>(part, levels, sums),
         4 => add::<4, R>(part, levels, sums),
         _ => add::<2, R>(part, levels, sums),
@@ -65,7 +75,7 @@ fn all<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sin
 
 /// A part of a block: `8 * vectors` outputs from `at` on of a block of `outputs`.
 struct Part<'a> {
-    weights: &'a [i8],
+    weights: &'a [u8],
     outputs: usize,
     at: usize,
     vectors: usize,
@@ -96,14 +106,13 @@ impl Part<'_> {
     }
 }
 
-/// Gives every block to the sink: what `add` puts, with `more` of a row and `times` the sum of the weights.
+/// Gives every block to the sink: what `add` puts, which lacks this.
 #[inline(always)]
 fn each<const R: usize>(
     m: &Matrix<'_>,
     backwards: bool,
     sink: &mut impl Sink<R>,
-    more: [i32; R],
-    times: [i32; R],
+    missing: [Missing; R],
     add: impl Fn(&Part<'_>, &mut [Sums; R]),
 ) {
     let most = if R == 1 {
@@ -115,32 +124,36 @@ fn each<const R: usize>(
     };
     for (first, weights) in blocks(m, backwards) {
         let outputs = (m.shape.columns() - first).min(BLOCK);
+        // What the sink needs is on its way while the weights pass.
+        for behind in [m.sums.as_ptr().cast::<u8>(), m.zero_points.as_ptr().cast(), m.scales.as_ptr().cast()] {
+            for line in 0..BLOCK / 16 {
+                let place = behind.wrapping_add(first * 4 + line * 64);
+                // SAFETY: every CPU with AVX2 has this instruction, and it may be given any address.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
+            }
+        }
         let (mut sums, mut at) = ([[0; BLOCK]; R], 0);
         while at < outputs {
             let vectors = if at + 8 * most <= outputs { most } else { 2 };
             add(&Part { weights, outputs, at, vectors }, &mut sums);
             at += 8 * vectors;
         }
-        for ((sums, more), times) in sums.iter_mut().zip(more).zip(times) {
-            for (sum, &w_sum) in sums.iter_mut().zip(m.sums.get(first..).unwrap_or_default()) {
-                *sum = sum.wrapping_add(more).wrapping_add(w_sum.wrapping_mul(times));
-            }
-        }
-        sink.take(first, &sums);
+        sink.take(first, &sums, &missing);
     }
 }
 
-/// The sum of what x is less than 128 by.
-fn below(levels: &[u8]) -> i32 {
-    levels.iter().fold(0i32, |sum, &x| sum.wrapping_add(i32::from(x).wrapping_sub(128).min(0).wrapping_neg()))
+/// What sums with turned weights lack: what x is less than 128 by, and `128 * w`.
+fn below(levels: &[u8]) -> Missing {
+    let below = |x: u8| i32::from(x).wrapping_sub(128).min(0).wrapping_neg();
+    Missing { same: levels.iter().fold(0i32, |sum, &x| sum.wrapping_add(below(x))), times: 128 }
 }
 
-/// One row, moved: magnitudes, and all bits where it was negative, in fours.
+/// One row, moved: magnitudes, and what turns a weight that lies there as `w + 128` into `w`, or into `!w` where it was negative,
+/// in fours.
 struct Turned {
     sizes: [i32; PREPARED],
-    negative: [i32; PREPARED],
+    turns: [i32; PREPARED],
     count: usize,
-    below: i32,
 }
 
 impl Turned {
@@ -148,9 +161,9 @@ impl Turned {
     #[target_feature(enable = "avx2")]
     fn fill(&mut self, levels: &[u8]) {
         let (fours, _) = levels.as_chunks::<4>();
-        for ((size, negative), four) in self.sizes.iter_mut().zip(&mut self.negative).zip(fours) {
+        for ((size, turn), four) in self.sizes.iter_mut().zip(&mut self.turns).zip(fours) {
             *size = i32::from_ne_bytes(four.map(|x| x.abs_diff(128)));
-            *negative = i32::from_ne_bytes(four.map(|x| if x < 128 { 255 } else { 0 }));
+            *turn = i32::from_ne_bytes(four.map(|x| if x < 128 { 127 } else { 128 }));
         }
         self.count = fours.len();
     }
@@ -159,13 +172,13 @@ impl Turned {
     #[target_feature(enable = "avx2")]
     fn add<const V: usize>(&self, part: &Part<'_>, to: &mut [Sums]) {
         let mut sums = [_mm256_setzero_si256(); V];
-        let fours = self.sizes.iter().zip(&self.negative);
-        for (k, (&size, &negative)) in fours.take(self.count).enumerate() {
-            let (size, negative) = (_mm256_set1_epi32(size), _mm256_set1_epi32(negative));
+        let fours = self.sizes.iter().zip(&self.turns);
+        for (k, (&size, &turn)) in fours.take(self.count).enumerate() {
+            let (size, turn) = (_mm256_set1_epi32(size), _mm256_set1_epi32(turn));
             // SAFETY: there are as many fours of weights as of x.
             let w = unsafe { part.weights::<V>(k) };
             for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = sum_of(*sum, size, _mm256_xor_si256(w, negative));
+                *sum = sum_of(*sum, size, _mm256_xor_si256(w, turn));
             }
         }
         if let Some(to) = to.first_mut() {
@@ -176,7 +189,7 @@ impl Turned {
 
 /// Some rows of signed inputs that cannot saturate, and a list of the rest.
 struct Signed<const R: usize> {
-    levels: [[u8; PREPARED * 4 + OVER]; R],
+    levels: [MaybeUninit<[u8; PREPARED * 4 + OVER]>; R],
     count: usize,
     rows: Rows<R>,
     /// What stands for zero.
@@ -189,34 +202,39 @@ impl<const R: usize> Signed<R> {
     #[target_feature(enable = "avx2")]
     fn fill(&mut self, rows: &[Row<'_>; R]) -> bool {
         for (index, (row, to)) in rows.iter().zip(&mut self.levels).enumerate() {
-            for (to, &x) in to.iter_mut().zip(row.levels) {
-                *to = x;
-            }
             // What is left of signed inputs is within 8 bits for these.
             let zero = i32::from(row.zero_point).clamp(64, 191);
             self.rows.zero_point = zero.wrapping_sub(128) as i8;
             if let Some(to) = self.zeros.get_mut(index) {
                 *to = zero;
             }
-            let to = to.as_mut_ptr();
-            // SAFETY: there is room for 32 more bytes than a row has.
-            unsafe { self.rows.settle::<true>(to, 0, to, row.levels.len(), index) };
+            let to = to.as_mut_ptr().cast::<u8>();
+            // SAFETY: there is room for 32 more bytes than a row has, and what is behind the row need only be readable.
+            unsafe {
+                to.copy_from_nonoverlapping(row.levels.as_ptr(), row.levels.len());
+                to.wrapping_add(row.levels.len()).write_bytes(0, OVER);
+                self.rows.settle::<true>(to, 0, to, row.levels.len(), index);
+            }
             self.count = row.levels.len() / 4;
         }
         self.rows.count <= FOURS.min(self.count.wrapping_mul(R) / 4)
     }
 
+    fn missing(&self) -> [Missing; R] {
+        let mut both = self.rows.shifts.iter().zip(&self.zeros);
+        [(); R].map(|()| both.next().map_or(Missing { same: 0, times: 0 }, |(&same, &times)| Missing { same, times }))
+    }
+
     #[inline]
     #[target_feature(enable = "avx2")]
     fn add<const V: usize>(&self, part: &Part<'_>, to: &mut [Sums; R]) {
-        let flip = _mm256_set1_epi8(-128);
         let mut sums = [[_mm256_setzero_si256(); V]; R];
-        let levels = self.levels.each_ref().map(|levels| levels.as_ptr());
+        let levels = self.levels.each_ref().map(|levels| levels.as_ptr().cast::<u8>());
         for k in 0..self.count {
             // SAFETY: there are as many fours of weights as of x.
-            let w = unsafe { part.weights::<V>(k) }.map(|w| _mm256_xor_si256(w, flip));
+            let w = unsafe { part.weights::<V>(k) };
             for (levels, sums) in levels.iter().zip(&mut sums) {
-                // SAFETY: every row has this four.
+                // SAFETY: every row has this four, which `fill` has written.
                 let x = unsafe { levels.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
                 for (sum, &w) in sums.iter_mut().zip(&w) {
                     *sum = sum_of(*sum, w, _mm256_set1_epi32(x));
@@ -231,7 +249,7 @@ impl<const R: usize> Signed<R> {
                     (four, part.weights::<V>(four.step as usize))
                 };
                 for (sum, w) in sums.iter_mut().zip(w) {
-                    *sum = sum_of(*sum, _mm256_xor_si256(w, flip), _mm256_set1_epi32(four.inputs));
+                    *sum = sum_of(*sum, w, _mm256_set1_epi32(four.inputs));
                 }
             }
             part.put(sums, to);
@@ -253,9 +271,10 @@ fn add<const V: usize, const R: usize>(part: &Part<'_>, rows: [&[u8]; R], to: &m
             // SAFETY: every row has this four.
             let x = unsafe { row.as_ptr().wrapping_add(4 * group).cast::<i32>().read_unaligned() };
             let x = _mm256_xor_si256(_mm256_set1_epi32(x), middle);
-            let (size, below) = (_mm256_abs_epi8(x), _mm256_cmpgt_epi8(_mm256_setzero_si256(), x));
+            let below = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
+            let (size, turn) = (_mm256_abs_epi8(x), _mm256_xor_si256(below, middle));
             for (sum, &w) in sums.iter_mut().zip(&w) {
-                *sum = sum_of(*sum, size, _mm256_xor_si256(w, below));
+                *sum = sum_of(*sum, size, _mm256_xor_si256(w, turn));
             }
         }
     }

@@ -5,7 +5,7 @@
 use crate::intrinsics::*;
 
 use super::fours::fours;
-use super::{BLOCK, Matrix, Row, Sink, Sums, blocks};
+use super::{BLOCK, Matrix, Missing, Row, Sink, Sums, blocks};
 use crate::{Isa, Level};
 
 fours!(

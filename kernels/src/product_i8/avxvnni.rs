@@ -4,7 +4,7 @@
 use core::arch::x86_64::*;
 
 use super::fours::fours;
-use super::{BLOCK, Matrix, Row, Sink, Sums, blocks};
+use super::{BLOCK, Matrix, Missing, Row, Sink, Sums, blocks};
 #[cfg(feature = "emulated")]
 use crate::intrinsics::_mm256_dpbusd_avx_epi32;
 use crate::{Isa, Level};

@@ -1,5 +1,5 @@
-//! What the variants with vpdpbusd share: it multiplies four unsigned by four signed bytes and adds the products to an int32,
-//! which is what a row of x needs.
+//! What the variants with vpdpbusd share: it multiplies four unsigned by four signed bytes and adds the products to an int32.
+//! The weights are the unsigned ones, x is moved: `Σ x * w = Σ (x - 128) * (w + 128) + 128 * Σ w - 128 * Σ (x - 128)`.
 
 /// Defines `run`: `$width` outputs to a vector, made of `$zero`, `$spread` (of an i32), `$load`, `$store` and `$products`.
 macro_rules! fours {
@@ -27,6 +27,9 @@ macro_rules! fours {
         #[cfg_attr(feature = "emulated", target_feature(enable = "avx2"))]
         fn all<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
             let levels = rows.each_ref().map(|row| row.levels);
+            let moved = |sum: i32, x: u8| sum.wrapping_add(i32::from(x).wrapping_sub(128));
+            let same = |row: &[u8]| row.iter().fold(0i32, |sum, &x| moved(sum, x)).wrapping_mul(-128);
+            let missing = levels.map(|row| Missing { same: same(row), times: 128 });
             for (first, weights) in blocks(m, backwards) {
                 let outputs = (m.shape.columns() - first).min(BLOCK);
                 let (mut sums, mut at) = ([[0; BLOCK]; R], 0);
@@ -37,7 +40,7 @@ macro_rules! fours {
                 if at < outputs {
                     some::<{ 16 / $width }, R>(weights, outputs, at, levels, &mut sums);
                 }
-                sink.take(first, &sums);
+                sink.take(first, &sums, &missing);
             }
         }
 
@@ -46,7 +49,7 @@ macro_rules! fours {
         #[cfg_attr(feature = "emulated", target_feature(enable = "avx2"))]
         #[inline]
         fn some<const V: usize, const R: usize>(
-            weights: &[i8],
+            weights: &[u8],
             outputs: usize,
             at: usize,
             rows: [&[u8]; R],
@@ -64,8 +67,9 @@ macro_rules! fours {
                 for (row, sums) in rows.iter().zip(&mut sums) {
                     // SAFETY: every row has this group.
                     let x = unsafe { row.as_ptr().wrapping_add(4 * group).cast::<i32>().read_unaligned() };
+                    let x = $spread(x ^ i32::from_ne_bytes([128; 4]));
                     for (sum, &w) in sums.iter_mut().zip(&w) {
-                        *sum = $products(*sum, $spread(x), w);
+                        *sum = $products(*sum, w, x);
                     }
                 }
             }

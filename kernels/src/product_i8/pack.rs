@@ -47,7 +47,7 @@ pub fn pack(shape: Shape, matrix: &Columns<'_>, packed: &mut [u8]) -> bool {
     true
 }
 
-/// `[K / 4][outputs][4]` of the outputs from `first` on.
+/// `[K / 4][outputs][4]` of the outputs from `first` on, as `w + 128`.
 fn pack_block(shape: Shape, rows: &[i8], first: usize, outputs: usize, packed: &mut [u8]) {
     let inputs = shape.inputs as usize;
     for (place, four) in packed.as_chunks_mut::<4>().0.iter_mut().enumerate() {
@@ -58,7 +58,7 @@ fn pack_block(shape: Shape, rows: &[i8], first: usize, outputs: usize, packed: &
             let output = first.wrapping_add(output);
             let inside = input < inputs && output < shape.outputs as usize;
             let from = rows.get(output.wrapping_mul(inputs).wrapping_add(input)).filter(|_| inside);
-            *to = from.map_or(0, |w| w.cast_unsigned());
+            *to = from.map_or(0, |w| w.cast_unsigned()) ^ 128;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{BLOCK, Matrix, Row, Sink, blocks};
+use super::{BLOCK, Matrix, Missing, Row, Sink, blocks};
 
 pub(super) fn run<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
     for (first, weights) in blocks(m, backwards) {
@@ -11,11 +11,11 @@ pub(super) fn run<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards
             for x in row.levels.as_chunks::<4>().0 {
                 for (sum, w) in sums.iter_mut().take(outputs).zip(&mut weights) {
                     for (&x, &w) in x.iter().zip(w) {
-                        *sum = sum.wrapping_add(i32::from(x).wrapping_mul(w.into()));
+                        *sum = sum.wrapping_add(i32::from(x).wrapping_mul(i32::from(w).wrapping_sub(128)));
                     }
                 }
             }
         }
-        sink.take(first, &sums);
+        sink.take(first, &sums, &[Missing { same: 0, times: 0 }; R]);
     }
 }
