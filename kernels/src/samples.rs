@@ -223,7 +223,7 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
         [1, 11, 9, 5, 5, 2, 2, 1, 1, 2, 2, 1, 2, 0],
         [1, 9, 8, 7, 3, 1, 1, 1, 1, 3, 4, 3, 1, 0],
     ];
-    let more = [16, 37].into_iter().flat_map(|c| more.map(|s| geometry(row(c, &s))));
+    let more = [5, 8, 12, 16, 37].into_iter().flat_map(|c| more.map(|s| geometry(row(c, &s))));
     channels.iter().flat_map(|&c| shapes.iter().map(move |s| geometry(row(c, s)))).chain(more).collect()
 }
 

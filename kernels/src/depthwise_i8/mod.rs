@@ -9,6 +9,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_few;
+#[cfg(target_arch = "x86_64")]
 mod avx2_runs;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
@@ -83,6 +85,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     avx512vnni::run(isa, params, operands, pixels, y)
+        || avx2_few::run(isa, params, operands, pixels, y)
         || avx2_runs::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
 }
