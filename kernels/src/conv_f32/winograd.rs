@@ -12,7 +12,7 @@ use crate::half::Weight;
 use crate::winograd::holds;
 
 /// Most input channels.
-pub(super) const INPUTS: u32 = 256;
+pub(super) const INPUTS: u32 = 512;
 /// Channels of a block.
 const BLOCK: usize = 16;
 
@@ -132,14 +132,16 @@ impl Form {
 }
 
 /// Whether a layout is the best one for a geometry that holds it, if those before it are not: enough products for the
-/// transforms, and weights that stay in a cache. Tiles of four have to save products, and to share weights.
+/// transforms, and weights that stay in a cache, or that enough tiles of four share. Tiles of four have to save products, and
+/// to share weights.
 pub(super) fn pays(g: &Geometry, layout: u32) -> bool {
     let Some(form) = form(layout) else { return true };
     let enough = match layout {
         layout::WINOGRAD => g.in_channels >= 8 && g.out_channels >= 16 && g.pixels().unwrap_or(0) >= 16,
-        _ => g.in_channels >= 2 && form.tiles(g) >= 2 && form.products(g) < SMALL.products(g),
+        _ => g.in_channels >= 8 && form.tiles(g) >= 2 && form.products(g) < SMALL.products(g),
     };
-    enough && form.packed_len(g).is_some_and(|len| len <= 3 << 20)
+    let shared = layout != layout::WINOGRAD && form.tiles(g) >= 16;
+    enough && form.packed_len(g).is_some_and(|len| len <= if shared { 16 << 20 } else { 3 << 20 })
 }
 
 /// `Σ g[k] * h[l] * value(k, l)`.
@@ -184,5 +186,8 @@ mod tests {
         assert!(large(4, 8) && large(56, 56) && large(7, 7) && large(13, 13));
         assert!(!large(4, 4) && !large(6, 6) && !large(5, 5) && !large(2, 40));
         assert!(pays(&sized(6, 6), layout::WINOGRAD) && !pays(&sized(3, 5), layout::WINOGRAD));
+        let many = |size| Geometry { in_channels: 512, out_channels: 512, ..sized(size, size) };
+        assert!(pays(&many(14), layout::WINOGRAD_4X4) && !pays(&many(7), layout::WINOGRAD_4X4));
+        assert!(!pays(&Geometry { in_channels: 3, ..sized(56, 56) }, layout::WINOGRAD_4X4));
     }
 }

@@ -135,13 +135,15 @@ impl Form {
 }
 
 /// Whether a layout is the best one for a geometry: enough products for the transforms, less than in tiles of another size,
-/// and weights that stay in a cache.
+/// and weights that stay in a cache, or that enough tiles of four share where no other tiles do.
 pub(super) fn pays(g: &Geometry, layout: u32) -> bool {
     let Some(form) = form(layout) else { return true };
     let pixels = g.pixels().unwrap_or(0);
     let least = g.in_channels >= 8 && g.out_channels >= 16 && pixels >= 16;
     let fewest = layout == layout::WINOGRAD || form.products(g) < SMALL.products(g);
-    least && fewest && form.packed_len(g).is_some_and(|len| len <= 3 << 20)
+    let near = |form: &Form| form.packed_len(g).is_some_and(|len| len <= 3 << 20);
+    let shared = layout != layout::WINOGRAD && form.products(g) >= 16 * 36 && !near(&SMALL);
+    least && fewest && (near(form) || shared && form.packed_len(g).is_some_and(|len| len <= 32 << 20))
 }
 
 /// `Σ g[k] * h[l] * value(k, l)`.
@@ -217,5 +219,9 @@ mod tests {
         assert!(large(4, 4) && large(56, 56) && large(7, 7) && large(13, 13));
         assert!(!large(6, 6) && !large(5, 5) && !large(2, 40));
         assert!(pays(&sized(6, 6), layout::WINOGRAD) && !pays(&sized(3, 5), layout::WINOGRAD));
+        // What fits into no cache pays where many tiles share it, and nothing smaller does.
+        let many =
+            |size, n| pays(&Geometry { in_channels: n, out_channels: n, ..sized(size, size) }, layout::WINOGRAD_4X4);
+        assert!(many(14, 512) && !many(7, 512) && !many(14, 256));
     }
 }

@@ -23,10 +23,9 @@ use transforms::{backward, forward};
 const MOST: usize = 4 * TILES;
 /// Most lanes.
 const LANES: usize = 16;
-/// Elements of the inputs and sums of a pass: those of 12 tiles of 128 channels.
-const ROOM: usize = room(36, 12, 128, LANES);
-// Six tiles of most channels have room too.
-const _: () = assert!(room(36, TILES, INPUTS as usize, LANES) <= ROOM && room(36, TILES, INPUTS as usize, 8) <= ROOM);
+/// Elements of the inputs and sums of a pass: those of six tiles of most channels.
+const ROOM: usize = room(36, TILES, INPUTS as usize, LANES);
+const _: () = assert!(room(36, TILES, INPUTS as usize, 8) <= ROOM && room(36, TILES, INPUTS as usize, 4) <= ROOM);
 
 /// Elements from one vector of channels to the next: all positions, of vectors an odd number, so that those of a position do
 /// not fall into one set of the cache.
