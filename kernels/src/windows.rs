@@ -175,9 +175,22 @@ impl Windows {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
     pub(crate) fn take<const P: usize>(&mut self) -> [Window; P] {
         let mut all = [Window::default(); P];
-        for window in &mut all {
-            *window = self.next();
+        let end = self.column.wrapping_add(P as u32);
+        if end >= self.columns.output {
+            for window in &mut all {
+                *window = self.next();
+            }
+            return all;
         }
+        // All of them and the one behind them lie in this row.
+        let (mut next, stride) = (self.window, self.columns.stride);
+        let elements = (stride as usize).wrapping_mul(self.channels).cast_signed();
+        for (window, column) in all.iter_mut().zip(self.column..) {
+            *window = Window { inner: self.inner_row && self.inner_columns.contains(&column), ..next };
+            next.column = next.column.wrapping_add(stride.cast_signed());
+            next.start = next.start.wrapping_add(elements);
+        }
+        (self.window, self.column) = (next, end);
         all
     }
 
