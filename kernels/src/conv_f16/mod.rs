@@ -47,7 +47,7 @@ impl Params {
 
     /// Elements of the weights, filling included; `None` for several groups.
     pub fn weights(&self) -> Option<u32> {
-        packed_len(&self.geometry, layout::O16_F16)
+        packed_len(&self.geometry, layout::O16_F16).filter(|_| self.geometry.groups == 1)
     }
 
     fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {

@@ -14,7 +14,7 @@ const PITCH: usize = MOST + 16;
 /// Whether the windows of a convolution of one group are copied where one of a tile is not inside.
 pub(super) fn suit(g: &Geometry) -> bool {
     let row = (g.kernel_width as usize).saturating_mul(g.in_channels as usize);
-    g.dilation_width == 1 && row <= ROW && row.saturating_mul(g.kernel_height as usize) <= MOST
+    g.groups == 1 && g.dilation_width == 1 && row <= ROW && row.saturating_mul(g.kernel_height as usize) <= MOST
 }
 
 /// The windows of `P` pixels.

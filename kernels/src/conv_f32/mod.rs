@@ -105,7 +105,7 @@ impl Params {
     }
 
     /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
-    /// hold several groups.
+    /// hold the geometry.
     pub fn weights(&self) -> Option<u32> {
         packed_len(&self.geometry, self.layout)
     }
@@ -393,10 +393,12 @@ mod tests {
     }
 
     #[test]
-    fn several_groups_need_rows() {
+    fn groups_have_blocks_of_their_own() {
         let g = grouped_convolutions()[0];
+        let inputs = g.kernel_height * g.kernel_width * g.group_inputs();
         assert_eq!(packed_len(&g, layout::ROWS), Some(108));
-        assert_eq!(packed_len(&g, layout::O16), None);
+        assert_eq!(packed_len(&g, layout::O16), Some(g.groups * 16 * inputs));
+        assert_eq!(packed_len(&g, layout::WINOGRAD), None);
         assert_eq!(packed_len(&convolutions()[7], layout::O16), Some(32 * 25 * 3));
     }
 }

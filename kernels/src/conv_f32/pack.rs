@@ -4,15 +4,15 @@ use super::winograd::form;
 use super::{layout, order};
 use crate::geometry::Geometry;
 
-/// Elements of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold
-/// several groups.
+/// Elements of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold the
+/// geometry.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
     match order(layout) {
         layout::ROWS => g.weights(),
-        layout::O16 if g.groups == 1 => {
-            let blocks = g.out_channels.checked_add(15)? >> 4;
-            let sizes = [16, g.kernel_height, g.kernel_width, g.in_channels];
+        layout::O16 => {
+            let blocks = g.group_outputs().checked_add(15)? >> 4;
+            let sizes = [16, g.groups, g.kernel_height, g.kernel_width, g.group_inputs()];
             sizes.iter().try_fold(blocks, |n, &d| n.checked_mul(d)).filter(|&n| n <= i32::MAX as u32)
         }
         other => form(other)?.packed_len(g),
@@ -36,10 +36,13 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[f32], packed: &mut [f32]) 
         }
         return true;
     }
-    // O16: within a block of 16 channels, element `[k][lane]` is the k-th weight of that channel's row.
+    // O16, one group behind the other: within a block of 16 channels, element `[k][lane]` is the k-th weight of that
+    // channel's row.
     let row = rows.len().checked_div(geometry.out_channels as usize).unwrap_or(0).max(1);
     let block = row.wrapping_mul(16).max(1);
-    for (packed, channels) in packed.chunks_exact_mut(block).zip(rows.chunks(block)) {
+    let group = row.wrapping_mul(geometry.group_outputs() as usize).max(1);
+    let blocks = rows.chunks(group).flat_map(|group| group.chunks(block));
+    for (packed, channels) in packed.chunks_exact_mut(block).zip(blocks) {
         for (k, lanes) in packed.as_chunks_mut::<16>().0.iter_mut().enumerate() {
             let mut column = channels.chunks_exact(row).filter_map(|channel| channel.get(k).copied());
             for lane in lanes {

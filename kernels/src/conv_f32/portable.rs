@@ -39,7 +39,11 @@ impl Row {
         let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
         let row = taps.wrapping_mul(g.group_inputs() as usize);
         if order(layout) == layout::O16 {
-            Self { start: (channel & !15).wrapping_mul(row).wrapping_add(channel & 15), step: 16 }
+            let outputs = (g.group_outputs() as usize).max(1);
+            let (group, channel) = (channel.checked_div(outputs), channel.checked_rem(outputs).unwrap_or(0));
+            let first = group.unwrap_or(0).wrapping_mul(outputs.next_multiple_of(16));
+            let block = first.wrapping_add(channel & !15);
+            Self { start: block.wrapping_mul(row).wrapping_add(channel & 15), step: 16 }
         } else {
             Self { start: channel.wrapping_mul(row), step: 1 }
         }

@@ -1,7 +1,7 @@
 //! The vector variant: weights in O16, tiles of neighbouring output pixels.
 //!
 //! Where every tap of a kernel row lies inside the input, its columns and channels are one stretch in NHWC as in the
-//! weights.
+//! weights. Groups follow each other; a tap of one is a stretch of its own.
 
 use core::ops::Range;
 
@@ -21,7 +21,11 @@ const CHUNK: usize = 256 << 10;
 pub(super) struct Job<'a, W> {
     params: &'a Params,
     x: &'a [f32],
+    /// The weights of this group's outputs.
     panel: Panel<'a, W>,
+    /// The first input and output channel of the group.
+    inputs: usize,
+    outputs: usize,
     /// Whether an output pixel is made of the input pixel at its place, and of that alone.
     pixelwise: bool,
     /// Whether windows at a border are copied.
@@ -29,22 +33,35 @@ pub(super) struct Job<'a, W> {
 }
 
 impl<'a, W: Load> Job<'a, W> {
-    /// This convolution; `None` where its kernel has too many taps for the list of a tile.
+    /// This convolution, of the first group; `None` where its kernel has too many taps for the list of a tile.
     pub(super) fn new(params: &'a Params, x: &'a [f32], weights: &'a [W], bias: &'a [f32]) -> Option<Self> {
         let g = &params.geometry;
         let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
         let panel = Panel {
             weights,
             bias,
-            products: taps.saturating_mul(g.in_channels as usize),
-            channels: g.out_channels as usize,
+            products: taps.saturating_mul(g.group_inputs() as usize),
+            channels: g.group_outputs() as usize,
             low: params.low,
             high: params.high,
         };
-        let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
+        let fits = taps.saturating_mul((g.group_inputs() as usize).div_ceil(LONGEST)) <= STRETCHES;
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
-        let pixelwise = same(g.rows()) && same(g.columns());
-        fits.then_some(Self { params, x, panel, pixelwise, copied: !pixelwise && copies::suit(g) })
+        let pixelwise = g.groups == 1 && same(g.rows()) && same(g.columns());
+        let copied = !pixelwise && copies::suit(g);
+        fits.then_some(Self { params, x, panel, inputs: 0, outputs: 0, pixelwise, copied })
+    }
+
+    /// The same, of another group; `None` where there is none.
+    fn of_group(mut self, group: u32) -> Option<Self> {
+        let (group, outputs) = (group as usize, self.panel.channels);
+        let block = outputs.next_multiple_of(16).wrapping_mul(self.panel.products);
+        let part = |len: usize| group.wrapping_mul(len)..group.wrapping_add(1).wrapping_mul(len);
+        self.panel.weights = self.panel.weights.get(part(block))?;
+        self.panel.bias = self.panel.bias.get(part(outputs))?;
+        self.inputs = group.wrapping_mul(self.params.geometry.group_inputs() as usize);
+        self.outputs = group.wrapping_mul(outputs);
+        Some(self)
     }
 
     /// Cuts a range of output pixels into chunks whose inputs and outputs stay in the nearer caches while all channels
@@ -52,7 +69,7 @@ impl<'a, W: Load> Job<'a, W> {
     fn chunks(&self, pixels: Range<u32>) -> impl Iterator<Item = Range<u32>> {
         let g = &self.params.geometry;
         let step = (g.stride_height as usize).wrapping_mul(g.stride_width as usize);
-        let bytes = (g.in_channels as usize).wrapping_mul(step).wrapping_add(self.panel.channels).wrapping_mul(4);
+        let bytes = (g.in_channels as usize).wrapping_mul(step).wrapping_add(g.out_channels as usize).wrapping_mul(4);
         // A multiple of every tile.
         let size = CHUNK.checked_div(bytes.wrapping_mul(24)).unwrap_or(0).clamp(2, 1 << 20).wrapping_mul(24) as u32;
         let mut first = pixels.start;
@@ -68,8 +85,9 @@ impl<'a, W: Load> Job<'a, W> {
     fn fill<const P: usize>(&self, windows: &Windows, tile: &[Window; P], list: &mut Stretches<'a, P>) -> Option<()> {
         let g = &self.params.geometry;
         let inner = tile.iter().all(|w| w.inner);
-        let whole = g.dilation_width == 1 && (inner || tile.iter().all(|w| windows.holds_columns(w)));
-        let channels = g.in_channels as usize;
+        let neighbours = g.dilation_width == 1 && g.groups == 1;
+        let whole = neighbours && (inner || tile.iter().all(|w| windows.holds_columns(w)));
+        let channels = g.group_inputs() as usize;
         let (columns, len) =
             if whole { (1, channels.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, channels) };
         let mut first = 0usize;
@@ -78,10 +96,11 @@ impl<'a, W: Load> Job<'a, W> {
             let seen = inner || tile.iter().any(|w| windows.holds_row(w, row));
             for column in 0..columns {
                 if inner {
-                    let distance = windows.distance(row, column);
+                    let distance = windows.distance(row, column).wrapping_add(self.inputs.cast_signed());
                     list.push(tile.map(|w| Some(w.start.wrapping_add(distance).cast_unsigned())), first, len)?;
                 } else if seen {
-                    list.push(tile.each_ref().map(|w| windows.tap(w, row, column)), first, len)?;
+                    let tap = |w| windows.tap(w, row, column).map(|tap| tap.wrapping_add(self.inputs));
+                    list.push(tile.each_ref().map(tap), first, len)?;
                 }
                 first = first.wrapping_add(len);
             }
@@ -102,11 +121,13 @@ impl<W: Load> Kernel for Convolution<'_, '_, W> {
         let Self { job, pixels, mut y } = self;
         let most = group(S::LANES, pixels.len());
         for chunk in job.chunks(pixels) {
-            let Some((here, rest)) = y.split_at_mut_checked(chunk.len().wrapping_mul(job.panel.channels)) else {
-                return;
-            };
-            for pass in job.panel.passes(S::LANES, most) {
-                one_pass(simd, job, pass, &chunk, here);
+            let channels = job.params.geometry.out_channels as usize;
+            let Some((here, rest)) = y.split_at_mut_checked(chunk.len().wrapping_mul(channels)) else { return };
+            for group in 0..job.params.geometry.groups {
+                let Some(job) = job.of_group(group) else { return };
+                for pass in job.panel.passes(S::LANES, most) {
+                    one_pass(simd, job, pass, &chunk, here);
+                }
             }
             y = rest;
         }
@@ -124,7 +145,7 @@ fn one_pass<S: Simd, W: Load>(simd: S, job: Job<'_, W>, pass: Pass, chunk: &Rang
         enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, first, windows, y });
         let done = size.wrapping_mul(count);
         first = first.wrapping_add(done);
-        y = y.get_mut(done.wrapping_mul(job.panel.channels)..).unwrap_or_default();
+        y = y.get_mut(done.wrapping_mul(g.out_channels as usize)..).unwrap_or_default();
         left = left.wrapping_sub(done);
     }
 }
@@ -145,7 +166,7 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pass, count, first: mut pixel, windows, y } = self;
-        let channels = job.panel.channels;
+        let channels = job.params.geometry.out_channels as usize;
         let mut copies = job.copied.then(Copies::<P>::new);
         for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
             let tile: Option<[Window; P]> = (!job.pixelwise).then(|| windows.take());
@@ -164,6 +185,7 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
                 return;
             }
             pixel = pixel.wrapping_add(P);
+            let y = y.get_mut(job.outputs..).unwrap_or_default();
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
                 let mut sums = job.panel.start::<S, P, C>(simd, first);

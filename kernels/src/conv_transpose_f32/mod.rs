@@ -44,7 +44,7 @@ impl Params {
     /// Elements of the weights in their layout, filling included; `None` for a layout that does not exist or does not
     /// hold several groups.
     pub fn weights(&self) -> Option<u32> {
-        packed_len(&self.geometry, self.layout).filter(|_| !conv_f32::transformed(self.layout))
+        packed_len(&self.geometry, self.layout).filter(|_| holds(&self.geometry, self.layout))
     }
 
     fn fits(&self, o: &Operands<'_>, pixels: &Range<u32>, y: &[f32]) -> bool {
@@ -62,7 +62,12 @@ impl Params {
 /// The layout for a geometry on an instruction set: the best of its layouts with this storage that holds it.
 pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
     let mut suitable = layouts(level).filter(|&layout| storage(layout) == wanted);
-    suitable.find(|&layout| packed_len(geometry, layout).is_some())
+    suitable.find(|&layout| packed_len(geometry, layout).is_some() && holds(geometry, layout))
+}
+
+/// Whether weights of a geometry can be in this layout: those of several groups only in rows.
+fn holds(g: &Geometry, layout: u32) -> bool {
+    !conv_f32::transformed(layout) && (g.groups == 1 || conv_f32::order(layout) == layout::ROWS)
 }
 
 /// The layouts that the variants of this instruction set read, best first.
