@@ -22,6 +22,8 @@ mod pack;
 mod portable;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod rows_dsp;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
@@ -85,6 +87,7 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
     avx512vnni::run(isa, params, operands, pixels, y)
         || avx2_runs::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
+        || sse41::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with a NEON variant; false where there is none.
