@@ -101,7 +101,7 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
 ///
 /// # Safety
 /// As for `add`; the weights of a step are the first 16 bytes of 32.
-#[inline]
+#[inline(never)] // On its own, every sum gets a register.
 #[target_feature(enable = "sse4.1")]
 unsafe fn add_half<const P: usize>(
     to: &mut [[__m128i; 2]; P],

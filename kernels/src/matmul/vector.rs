@@ -32,19 +32,19 @@ fn strip<S: Simd, const R: usize, const V: usize>(simd: S, p: &Params, a: &[f32]
     }
     let mut c = 0;
     while c + V * S::LANES <= columns {
-        simd.enter(Tile::<'_, '_, R, V> { a, b, y, columns, c, count: S::LANES });
+        simd.enter(Tile::<'_, '_, R, V, true> { a, b, y, columns, c, count: S::LANES });
         c += V * S::LANES;
     }
     while c < columns {
         let count = (columns - c).min(S::LANES);
-        simd.enter(Tile::<'_, '_, R, 1> { a, b, y, columns, c, count });
+        simd.enter(Tile::<'_, '_, R, 1, false> { a, b, y, columns, c, count });
         c += count;
     }
 }
 
-/// `R` rows, `V` vectors of columns from `c` on, each of the first `count` lanes. All columns exist, and the matrices have
-/// the lengths of `R` rows.
-struct Tile<'a, 'y, const R: usize, const V: usize> {
+/// `R` rows, `V` vectors of columns from `c` on; unless `FULL`, the first `count` lanes. All columns exist, and the matrices
+/// have the lengths of `R` rows.
+struct Tile<'a, 'y, const R: usize, const V: usize, const FULL: bool> {
     a: &'a [f32],
     b: &'a [f32],
     y: &'y mut [f32],
@@ -53,11 +53,10 @@ struct Tile<'a, 'y, const R: usize, const V: usize> {
     count: usize,
 }
 
-impl<const R: usize, const V: usize> Body for Tile<'_, '_, R, V> {
+impl<const R: usize, const V: usize, const FULL: bool> Body for Tile<'_, '_, R, V, FULL> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { a, b, y, columns, c, count } = self;
-        let full = count == S::LANES;
         let inner = a.len() / R;
         let mut sums = [[simd.splat(0.0); V]; R];
         for k in 0..inner {
@@ -65,7 +64,7 @@ impl<const R: usize, const V: usize> Body for Tile<'_, '_, R, V> {
             for (v, row) in row.iter_mut().enumerate() {
                 let from = b.as_ptr().wrapping_add(k * columns + c + v * S::LANES);
                 // SAFETY: these columns of row k exist.
-                *row = unsafe { if full { simd.load(from) } else { simd.load_first(from, count) } };
+                *row = unsafe { if FULL { simd.load(from) } else { simd.load_first(from, count) } };
             }
             for (r, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: row r has `inner` elements.
@@ -79,7 +78,7 @@ impl<const R: usize, const V: usize> Body for Tile<'_, '_, R, V> {
             for (v, &sum) in sums.iter().enumerate() {
                 let to = y.as_mut_ptr().wrapping_add(r * columns + c + v * S::LANES);
                 // SAFETY: these columns of row r exist.
-                unsafe { if full { simd.store(to, sum) } else { simd.store_first(to, count, sum) } };
+                unsafe { if FULL { simd.store(to, sum) } else { simd.store_first(to, count, sum) } };
             }
         }
     }

@@ -17,55 +17,58 @@ pub(super) struct Pool<'a, 'y> {
 
 impl Kernel for Pool<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
-        simd.enter(self);
-    }
-}
-
-impl Body for Pool<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
         let Self { params, x, pixels, y } = self;
         let g = &params.geometry;
         let channels = g.channels as usize;
-        runs::part(
-            &pixels,
-            &g.rows(),
-            &g.columns(),
-            g.channels,
-            1,
-            #[inline(always)]
-            |w| window(simd, w, channels, x, y),
-        );
+        runs::part(&pixels, &g.rows(), &g.columns(), g.channels, 1, |window| {
+            simd.enter(One { window, channels, x, y });
+        });
     }
 }
 
 /// One pixel, all channels.
-#[inline(always)]
-fn window<S: Simd>(simd: S, w: &Run, channels: usize, x: &[f32], y: &mut [f32]) {
-    if !w.fits(channels, x.len(), y.len()) {
-        return;
-    }
-    let mut c = 0;
-    while c + 4 * S::LANES <= channels {
-        // SAFETY: the window fits, as was just checked, and so do its channels from c on.
-        unsafe { part::<S, 4>(simd, w, x, y, c, S::LANES) };
-        c += 4 * S::LANES;
-    }
-    while c < channels {
-        let count = (channels - c).min(S::LANES);
-        // SAFETY: as above.
-        unsafe { part::<S, 1>(simd, w, x, y, c, count) };
-        c += count;
+struct One<'a, 'y> {
+    window: &'a Run,
+    channels: usize,
+    x: &'a [f32],
+    y: &'y mut [f32],
+}
+
+impl Body for One<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { window, channels, x, y } = self;
+        if !window.fits(channels, x.len(), y.len()) {
+            return;
+        }
+        let mut c = 0;
+        while c + 4 * S::LANES <= channels {
+            // SAFETY: the window fits, as was just checked, and so do its channels from c on.
+            unsafe { part::<S, 4, true>(simd, window, x, y, c, S::LANES) };
+            c += 4 * S::LANES;
+        }
+        while c < channels {
+            let count = (channels - c).min(S::LANES);
+            // SAFETY: as above.
+            unsafe { part::<S, 1, false>(simd, window, x, y, c, count) };
+            c += count;
+        }
     }
 }
 
-/// `V` vectors of channels from `c` on, each of the first `count` lanes.
+/// `V` vectors of channels from `c` on; unless `FULL`, the first `count` lanes.
 ///
 /// # Safety
 /// The window fits into the slices, with all channels that are asked for.
 #[inline(always)]
-unsafe fn part<S: Simd, const V: usize>(simd: S, w: &Run, x: &[f32], y: &mut [f32], c: usize, count: usize) {
-    let full = count == S::LANES;
+unsafe fn part<S: Simd, const V: usize, const FULL: bool>(
+    simd: S,
+    w: &Run,
+    x: &[f32],
+    y: &mut [f32],
+    c: usize,
+    count: usize,
+) {
     let mut best = [simd.splat(f32::NEG_INFINITY); V];
     for row in 0..w.taps[0] {
         for column in 0..w.taps[1] {
@@ -73,7 +76,7 @@ unsafe fn part<S: Simd, const V: usize>(simd: S, w: &Run, x: &[f32], y: &mut [f3
             for (v, best) in best.iter_mut().enumerate() {
                 let from = x.as_ptr().wrapping_add(place + v * S::LANES);
                 // SAFETY: the channels are inside, as the caller has seen to.
-                let x = unsafe { if full { simd.load(from) } else { simd.load_first(from, count) } };
+                let x = unsafe { if FULL { simd.load(from) } else { simd.load_first(from, count) } };
                 // The second operand is the result where the first is a NaN.
                 *best = simd.max(x, *best);
             }
@@ -82,6 +85,6 @@ unsafe fn part<S: Simd, const V: usize>(simd: S, w: &Run, x: &[f32], y: &mut [f3
     for (v, &best) in best.iter().enumerate() {
         let to = y.as_mut_ptr().wrapping_add(w.y + c + v * S::LANES);
         // SAFETY: as above.
-        unsafe { if full { simd.store(to, best) } else { simd.store_first(to, count, best) } };
+        unsafe { if FULL { simd.store(to, best) } else { simd.store_first(to, count, best) } };
     }
 }
