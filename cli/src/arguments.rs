@@ -49,12 +49,13 @@ pub fn target(name: &str) -> Result<Isa, String> {
     let level = match name {
         "native" => return Ok(Isa::best()),
         "portable" => Level::Portable,
+        "sse41" => Level::Sse41,
         "avx2" => Level::Avx2,
         "avxvnni" => Level::AvxVnni,
         "avx512vnni" => Level::Avx512Vnni,
         _ => {
             return Err(format!(
-                "no target is called {name:?}; the targets are native, portable, avx2, avxvnni, avx512vnni"
+                "no target is called {name:?}; the targets are native, portable, sse41, avx2, avxvnni, avx512vnni"
             ));
         }
     };
@@ -77,7 +78,7 @@ pub struct CompileArgs {
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     pub shapes: Vec<(String, Vec<usize>)>,
-    /// What the weights are packed for: native, portable, avx2, avxvnni, avx512vnni. Any of them runs the plan, this one best.
+    /// What the weights are packed for, and what runs: native, portable, sse41, avx2, avxvnni, avx512vnni.
     #[arg(long, default_value = "native", value_parser = target)]
     pub target: Isa,
     /// What the weights of float layers are stored in: f32, f16 or bf16.
@@ -149,6 +150,7 @@ mod tests {
     #[test]
     fn processors_are_those_of_boards_too() {
         assert_eq!(processor("cortex-m4").map(|p| (p.level, p.align, p.bands)), Ok((Level::Dsp, 8, true)));
+        assert_eq!(processor("x86-64-v2").map(|p| (p.level, p.align, p.bands)), Ok((Level::Sse41, 64, false)));
         assert_eq!(processor("portable").map(|p| (p.level, p.align, p.bands)), Ok((Level::Portable, 64, false)));
         assert!(processor("z80").unwrap_err().contains("cortex-m55"));
     }
@@ -163,6 +165,7 @@ mod tests {
     fn targets() {
         assert_eq!(target("portable"), Ok(Isa::PORTABLE));
         assert_eq!(target("native"), Ok(Isa::best()));
+        assert_eq!(target("sse41").ok(), Isa::of(Level::Sse41));
         assert!(target("z80").unwrap_err().contains("avx512vnni"));
     }
 }

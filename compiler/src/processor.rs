@@ -24,7 +24,8 @@ pub struct Processor {
 
 impl Processor {
     /// Processors. Whole cache lines matter on large ones, bytes on small ones.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::large("x86-64-v2", Level::Sse41),
         Self::large("x86-64-v3", Level::Avx2),
         Self::large("x86-64-v3+avxvnni", Level::AvxVnni),
         Self::large("x86-64-v4", Level::Avx512Vnni),

@@ -6,6 +6,8 @@
 pub enum Level {
     /// No more than the language.
     Portable,
+    /// x86-64 SSE4.1 and SSSE3.
+    Sse41,
     /// x86-64 AVX2, FMA and F16C.
     Avx2,
     /// x86-64 AVX2 with AVX-VNNI.
@@ -26,8 +28,9 @@ pub enum Level {
 
 impl Level {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Portable,
+        Self::Sse41,
         Self::Avx2,
         Self::AvxVnni,
         Self::Avx512Vnni,
@@ -42,6 +45,7 @@ impl Level {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Sse41 => "sse41",
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
@@ -57,6 +61,10 @@ impl Level {
     fn is_here(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            Self::Sse41 => {
+                std::arch::is_x86_feature_detected!("sse4.1") && std::arch::is_x86_feature_detected!("ssse3")
+            }
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Self::Avx2 => {
                 std::arch::is_x86_feature_detected!("avx2")
@@ -83,7 +91,7 @@ impl Level {
             Self::Dsp => cfg!(all(target_arch = "arm", feature = "dsp")),
             Self::Helium => cfg!(all(target_arch = "arm", feature = "helium")),
             #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
+            Self::Sse41 | Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
             #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
             Self::Dotprod | Self::I8mm => false,
         }

@@ -68,6 +68,8 @@ mod pairs_dsp;
 mod pairs_helium;
 #[cfg(target_arch = "aarch64")]
 mod pairs_neon;
+#[cfg(target_arch = "x86_64")]
+mod pairs_sse41;
 mod pixels;
 #[cfg(feature = "std")]
 pub mod pool;
@@ -86,6 +88,8 @@ mod round_dsp;
 mod round_helium;
 #[cfg(target_arch = "aarch64")]
 mod round_neon;
+#[cfg(target_arch = "x86_64")]
+mod round_sse41;
 mod rows;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod runs;

@@ -26,6 +26,22 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The 16 elements from `k` on, where the output holds `y`; zeros behind the end of the row.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn sixteen(&self, k: usize, y: &[i8; 16]) -> [i8; 16] {
+        let rest = match self {
+            Self::Dense(x) => x.get(k..).unwrap_or_default(),
+            Self::Repeated(x) => return [*x; 16],
+            Self::Output => return *y,
+        };
+        rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut last = [0; 16];
+            last.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+            last
+        })
+    }
+
     /// The element at `k`, where the output holds `y`.
     pub(crate) fn one(&self, k: usize, y: i8) -> Option<i8> {
         match self {

@@ -29,8 +29,8 @@ pub struct Compile {
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
-    /// What the plan is for: native, portable, avx2, avxvnni, avx512vnni, or a processor that need not be this one:
-    /// x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
+    /// What the plan is for: native, portable, sse41, avx2, avxvnni, avx512vnni, or a processor that need not be this one:
+    /// x86-64-v2, x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
     #[arg(long, default_value = "native", value_parser = processor)]
     target: Processor,
     /// What the weights of float layers are stored in: f32, f16 or bf16. Half the plan, and sums are f32 as before, but for

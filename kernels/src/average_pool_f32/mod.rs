@@ -4,9 +4,9 @@
 //! the padding; a window that counts none gives zero. The sum of `n` taps differs from the exact one by at most
 //! `n * 2^-24 * Σ |x|` before the division.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use core::ops::Range;
 
@@ -50,13 +50,13 @@ pub fn run_pixels(isa: Isa, params: &Params, x: &[f32], pixels: Range<u32>, y: &
 }
 
 /// Pools with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, x: &[f32], pixels: &Range<u32>, y: &mut [f32]) -> bool {
-    avx2::run(isa, params, x, pixels, y)
+    crate::simd::run(isa, vector::Pool { params, x, pixels: pixels.clone(), y })
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &[f32], _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }

@@ -3,45 +3,20 @@
 
 use core::arch::x86_64::*;
 
+use super::operands::{Operand, each_row};
 use super::{Element, Function, Params};
-use crate::rows::rows_mut;
-use crate::walk::Walk;
 use crate::{Isa, Level};
-
-/// An operand along a row.
-#[derive(Clone, Copy)]
-enum Operand<'a> {
-    /// The output itself.
-    InPlace,
-    /// As long as the row.
-    Dense(&'a [f32]),
-    /// The same number everywhere.
-    One(f32),
-}
 
 /// Computes everything; false where the CPU has not the instruction set, or rows or function do not suit.
 pub(super) fn run(isa: Isa, params: &Params, a: Option<&[f32]>, b: Option<&[f32]>, y: &mut [f32]) -> bool {
-    let rows = params.broadcast.rows();
-    let len = rows.len as usize;
-    if isa.level() < Level::Avx2 || len < 8 || params.function == Function::Pow {
+    if isa.level() < Level::Avx2 || params.broadcast.rows().len < 8 || params.function == Function::Pow {
         return false;
     }
-    let outer = &rows.outer;
-    let starts = Walk::new(outer.sizes, [outer.a_strides, outer.b_strides]);
-    for (y, [i, j]) in rows_mut(y, len).zip(starts) {
-        let (Some(a), Some(b)) = (operand(a, i, rows.a_step, len), operand(b, j, rows.b_step, len)) else { break };
+    each_row(params, a, b, y, |a, b, y| {
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
         unsafe { row(params, a, b, y) };
-    }
+    });
     true
-}
-
-fn operand(all: Option<&[f32]>, start: u32, step: u32, len: usize) -> Option<Operand<'_>> {
-    let (Some(all), start) = (all, start as usize) else { return Some(Operand::InPlace) };
-    if step == 0 {
-        return Some(Operand::One(*all.get(start)?));
-    }
-    Some(Operand::Dense(all.get(start..start.wrapping_add(len))?))
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -84,12 +59,7 @@ fn each(p: &Params, a: Operand<'_>, b: Operand<'_>, y: &mut [f32], f: impl Fn(__
         k += 8;
     }
     for (k, y) in y.iter_mut().enumerate().skip(k) {
-        let at = |operand| match operand {
-            Operand::InPlace => *y,
-            Operand::Dense(all) => all.get(k).copied().unwrap_or(0.0),
-            Operand::One(v) => v,
-        };
-        *y = f32::compute(p, at(a), at(b));
+        *y = f32::compute(p, a.at(k, *y), b.at(k, *y));
     }
 }
 

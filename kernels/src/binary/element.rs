@@ -46,6 +46,12 @@ impl Element for f32 {
     #[cfg(target_arch = "x86_64")]
     fn run_fast(isa: Isa, params: &Params, a: Option<&[f32]>, b: Option<&[f32]>, y: &mut [f32]) -> bool {
         super::avx2::run(isa, params, a, b, y)
+            || super::vector::knows(params) && crate::simd::run(isa, super::vector::Elements { params, a, b, y })
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn run_fast(isa: Isa, params: &Params, a: Option<&[f32]>, b: Option<&[f32]>, y: &mut [f32]) -> bool {
+        super::vector::knows(params) && crate::simd::run(isa, super::vector::Elements { params, a, b, y })
     }
 }
 

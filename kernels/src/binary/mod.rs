@@ -6,7 +6,11 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod element;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod operands;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 pub use element::Element;
 

@@ -146,7 +146,13 @@ pub fn layouts(level: Level) -> &'static [u32] {
             layout::ROWS_BF16,
             layout::O16_BF16,
         ],
-        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Neon | Level::Dotprod | Level::I8mm => &[
+        Level::Sse41
+        | Level::Avx2
+        | Level::AvxVnni
+        | Level::Avx512Vnni
+        | Level::Neon
+        | Level::Dotprod
+        | Level::I8mm => &[
             layout::WINOGRAD_4X4,
             layout::WINOGRAD,
             layout::O16,

@@ -28,6 +28,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 
 /// Inputs in int16.
 type Element = i16;
+/// Of 16 channels.
+type Sums = [__m256i; 2];
 /// Pairs.
 const TOGETHER: usize = 2;
 const HEAD: usize = 0;

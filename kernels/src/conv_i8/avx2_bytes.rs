@@ -40,6 +40,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 
 /// Inputs with their top bit flipped, `x + 128`, or signed ones.
 type Element = u8;
+/// Of 16 channels.
+type Sums = [__m256i; 2];
 /// Fours.
 const TOGETHER: usize = 4;
 /// The sums of the channels.

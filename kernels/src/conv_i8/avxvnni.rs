@@ -29,6 +29,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 
 /// Inputs with their top bit flipped.
 type Element = u8;
+/// Of 16 channels.
+type Sums = [__m256i; 2];
 /// Fours.
 const TOGETHER: usize = 4;
 /// The sums of the channels.

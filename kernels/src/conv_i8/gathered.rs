@@ -1,8 +1,8 @@
-//! The walk of the AVX2 and AVX-VNNI variants: a panel of gathered inputs, over which every block of weights passes.
+//! The walk of the SSE4.1, AVX2 and AVX-VNNI variants: a panel of gathered inputs, over which every block of weights passes.
 //!
 //! A file that has it says what differs: `Element` of the panel, `TOGETHER`, the inputs of a step, `HEAD`, the bytes before
-//! a block's weights, the functions `copy`, `start` and `add`, and `Beside`, what else is known of the gathered inputs:
-//! nothing, by `plain!`, where every product is exact.
+//! a block's weights, `Sums` of 16 channels and `Finish`, their way to int8, the functions `copy`, `start` and `add`, and
+//! `Beside`, what else is known of the gathered inputs: nothing, by `plain!`, where every product is exact.
 
 /// Most pixels of a tile: times 16 channels, 12 sums in registers.
 pub(super) const TILE: usize = 6;
@@ -56,7 +56,7 @@ macro_rules! gathered {
         /// 16 output channels.
         struct Block<'a> {
             /// What their sums start at.
-            start: [__m256i; 2],
+            start: Sums,
             multipliers: &'a [f32; 16],
             channel: usize,
             weights: *const i8,
@@ -184,13 +184,13 @@ macro_rules! plain {
 
             /// What the sums of a block start at.
             #[inline(always)]
-            unsafe fn start(&self, start: [__m256i; 2], _: *const i8) -> [__m256i; 2] {
+            unsafe fn start(&self, start: Sums, _: *const i8) -> Sums {
                 start
             }
 
             /// What those of the pixels from `first` on start at.
             #[inline(always)]
-            fn sums<const P: usize>(&self, start: [__m256i; 2], _: usize) -> [[__m256i; 2]; P] {
+            fn sums<const P: usize>(&self, start: Sums, _: usize) -> [Sums; P] {
                 [start; P]
             }
 
@@ -202,12 +202,12 @@ macro_rules! plain {
             #[target_feature(enable = $features)]
             unsafe fn add<const P: usize, const H: usize>(
                 &self,
-                sums: [[__m256i; 2]; P],
+                sums: [Sums; P],
                 rows: (*const Element, usize),
                 weights: *const i8,
                 steps: usize,
                 _: usize,
-            ) -> [[__m256i; 2]; P] {
+            ) -> [Sums; P] {
                 // SAFETY: the caller's promise.
                 unsafe { add::<P, H>(sums, rows, weights, steps) }
             }

@@ -38,9 +38,21 @@ mod panel;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod patches;
 pub(crate) mod portable;
+#[cfg(target_arch = "x86_64")]
+mod ring;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
+#[cfg(target_arch = "x86_64")]
+mod sse41_rows;
+#[cfg(target_arch = "x86_64")]
+mod sse41_stem;
+#[cfg(target_arch = "x86_64")]
+mod sse41_winograd;
 mod stem;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod transformed;
 mod winograd;
 
 /// What the transposed convolution shares.
@@ -50,8 +62,15 @@ pub(crate) use neon_rows::dots as dots_neon;
 /// What the transposed convolution shares.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tile {
-    pub(crate) use super::avx2::{Finish, add, load};
     pub(crate) use super::panel::{Memory, Panel};
+
+    pub(crate) mod avx2 {
+        pub(crate) use crate::conv_i8::avx2::{Finish, add, load};
+    }
+
+    pub(crate) mod sse41 {
+        pub(crate) use crate::conv_i8::sse41::{Finish, add, load};
+    }
 }
 
 use core::ops::Range;
@@ -152,7 +171,7 @@ pub struct Operands<'a> {
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
         Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, R2, W2, W4],
-        Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
+        Level::Sse41 | Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
         Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, R2, W2, W4],
         Level::Neon | Level::Dotprod | Level::I8mm => {
@@ -207,6 +226,10 @@ fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
         || avx2_stem::run(isa, params, operands, pixels, y)
         || avx2_winograd::run(isa, params, operands, pixels, y)
         || avx2_rows::run(isa, params, operands, pixels, y)
+        || sse41::run(isa, params, operands, pixels, y)
+        || sse41_stem::run(isa, params, operands, pixels, y)
+        || sse41_winograd::run(isa, params, operands, pixels, y)
+        || sse41_rows::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with a NEON variant; false where there is none.

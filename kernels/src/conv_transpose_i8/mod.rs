@@ -17,6 +17,10 @@ mod neon;
 #[cfg(any(target_arch = "aarch64", all(target_arch = "arm", feature = "dsp")))]
 mod phases;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
+#[cfg(target_arch = "x86_64")]
+mod transposed;
 
 use core::ops::Range;
 
@@ -44,7 +48,7 @@ pub struct Params {
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16K2],
-        Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
+        Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
         Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
@@ -106,7 +110,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, operands, pixels, y)
+    avx2::run(isa, params, operands, pixels, y) || sse41::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with Helium; false where there is none.

@@ -3,10 +3,9 @@
 
 use core::arch::x86_64::*;
 
-use super::tiles::{GROUP, Job, Places};
+use super::tiles::{Job, Part, Places, all};
 use super::{Operands, Params};
 use crate::pixels::Pixels;
-use crate::windows::Window;
 use crate::{Isa, Level};
 
 /// Convolves; false where the CPU has not the instruction set, there are fewer channels than a vector holds, or the kernel
@@ -17,87 +16,59 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
     }
     let Some(job) = Job::new(params, operands, pixels) else { return false };
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(&job, y) };
+    unsafe { all::<Sixteen>(&job, y) };
     true
 }
 
-#[target_feature(enable = "avx2")]
-fn all(job: &Job<'_>, y: &mut [i8]) {
-    let (mut windows, mut fours, mut ones) = (job.windows.clone(), Places::<4>::new(job), Places::<1>::new(job));
-    let mut pixels = y.chunks_exact_mut(job.channels.wrapping_mul(4).max(1));
-    for y in &mut pixels {
-        tile(job, &windows.take(), &mut fours, y);
-    }
-    for y in pixels.into_remainder().chunks_exact_mut(job.channels.max(1)) {
-        tile(job, &windows.take(), &mut ones, y);
-    }
-}
+/// 16 channels.
+struct Sixteen;
 
-/// `P` pixels, all channels.
-#[target_feature(enable = "avx2")]
-fn tile<const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Places<P>, y: &mut [i8]) {
-    let mut group = 0;
-    while group < job.channels {
-        places.find(job, windows, group);
-        let end = job.channels.min(group + GROUP);
-        let mut channel = group;
-        while channel < end {
-            // The last 16 channels may have been computed in part before: they come out the same.
-            let first = channel.min(job.channels - 16);
-            // SAFETY: 16 channels exist from `first` on, which lies in the group or less than 16 before it.
-            unsafe { part(job, places, first, first.cast_signed() - group.cast_signed(), y) };
-            channel += 16;
-        }
-        group = end;
-    }
-}
+impl Part for Sixteen {
+    const WIDTH: usize = 16;
 
-/// 16 channels from `channel` on, which lies `offset` after the places.
-///
-/// # Safety
-/// These channels exist and belong to the group of the places, or lie less than 16 before it.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn part<const P: usize>(job: &Job<'_>, places: &Places<P>, channel: usize, offset: isize, y: &mut [i8]) {
-    let load = |from: *const i8| {
-        // SAFETY: the caller's promise, for pixels and for weights.
-        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(from.cast()) })
-    };
-    let zero = _mm256_setzero_si256();
-    let mut weights = job.operands.weights.as_ptr().wrapping_add(channel);
-    // SAFETY: the caller's promise, for the bias.
-    let mut sums = [unsafe { spread(job.operands.bias.as_ptr().wrapping_add(channel)) }; P];
-    let (pairs, last) = places.taps().as_chunks::<2>();
-    let add = |sums: &mut [__m256i; 2], [a, b]: [__m256i; 2], [low, high]: [__m256i; 2]| {
-        let [s, t] = *sums;
-        let s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), low));
-        *sums = [s, _mm256_add_epi32(t, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), high))];
-    };
-    for [first, second] in pairs {
-        let (v, w) = (load(weights), load(weights.wrapping_add(job.channels)));
-        weights = weights.wrapping_add(job.channels.wrapping_mul(2));
-        let w = [_mm256_unpacklo_epi16(v, w), _mm256_unpackhi_epi16(v, w)];
-        for ((sums, a), b) in sums.iter_mut().zip(first).zip(second) {
-            add(sums, [load(a.wrapping_offset(offset)), load(b.wrapping_offset(offset))], w);
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn part<const P: usize>(job: &Job<'_>, places: &Places<P>, channel: usize, offset: isize, y: &mut [i8]) {
+        let load = |from: *const i8| {
+            // SAFETY: the caller's promise, for pixels and for weights.
+            _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(from.cast()) })
+        };
+        let zero = _mm256_setzero_si256();
+        let mut weights = job.operands.weights.as_ptr().wrapping_add(channel);
+        // SAFETY: the caller's promise, for the bias.
+        let mut sums = [unsafe { spread(job.operands.bias.as_ptr().wrapping_add(channel)) }; P];
+        let (pairs, last) = places.taps().as_chunks::<2>();
+        let add = |sums: &mut [__m256i; 2], [a, b]: [__m256i; 2], [low, high]: [__m256i; 2]| {
+            let [s, t] = *sums;
+            let s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), low));
+            *sums = [s, _mm256_add_epi32(t, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), high))];
+        };
+        for [first, second] in pairs {
+            let (v, w) = (load(weights), load(weights.wrapping_add(job.channels)));
+            weights = weights.wrapping_add(job.channels.wrapping_mul(2));
+            let w = [_mm256_unpacklo_epi16(v, w), _mm256_unpackhi_epi16(v, w)];
+            for ((sums, a), b) in sums.iter_mut().zip(first).zip(second) {
+                add(sums, [load(a.wrapping_offset(offset)), load(b.wrapping_offset(offset))], w);
+            }
         }
-    }
-    if let [only] = last {
-        let w = load(weights);
-        let w = [_mm256_unpacklo_epi16(w, zero), _mm256_unpackhi_epi16(w, zero)];
-        for (sums, a) in sums.iter_mut().zip(only) {
-            add(sums, [load(a.wrapping_offset(offset)), zero], w);
+        if let [only] = last {
+            let w = load(weights);
+            let w = [_mm256_unpacklo_epi16(w, zero), _mm256_unpackhi_epi16(w, zero)];
+            for (sums, a) in sums.iter_mut().zip(only) {
+                add(sums, [load(a.wrapping_offset(offset)), zero], w);
+            }
         }
-    }
-    // SAFETY: the caller's promise, for the multipliers.
-    let multipliers = unsafe { spread(job.operands.multipliers.as_ptr().cast::<i32>().wrapping_add(channel)) };
-    let multipliers = multipliers.map(|m| _mm256_castsi256_ps(m));
-    let mut first = channel;
-    for sums in sums {
-        let out = outputs(job, sums, multipliers);
-        let Some(y) = y.get_mut(first..).and_then(<[i8]>::first_chunk_mut::<16>) else { return };
-        // SAFETY: the array holds 16 bytes.
-        unsafe { _mm_storeu_si128(core::ptr::from_mut(y).cast(), out) };
-        first = first.wrapping_add(job.channels);
+        // SAFETY: the caller's promise, for the multipliers.
+        let multipliers = unsafe { spread(job.operands.multipliers.as_ptr().cast::<i32>().wrapping_add(channel)) };
+        let multipliers = multipliers.map(|m| _mm256_castsi256_ps(m));
+        let mut first = channel;
+        for sums in sums {
+            let out = outputs(job, sums, multipliers);
+            let Some(y) = y.get_mut(first..).and_then(<[i8]>::first_chunk_mut::<16>) else { return };
+            // SAFETY: the array holds 16 bytes.
+            unsafe { _mm_storeu_si128(core::ptr::from_mut(y).cast(), out) };
+            first = first.wrapping_add(job.channels);
+        }
     }
 }
 

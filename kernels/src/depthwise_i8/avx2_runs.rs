@@ -8,7 +8,7 @@ use core::arch::x86_64::*;
 
 use super::avx2::spread;
 use super::{Operands, Params};
-use crate::conv_i8::tile::Finish;
+use crate::conv_i8::tile::avx2::Finish;
 use crate::pixels::{Pixels, blocks, place};
 use crate::{Isa, Level};
 

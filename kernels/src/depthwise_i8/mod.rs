@@ -9,13 +9,13 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx2_few;
-#[cfg(target_arch = "x86_64")]
 mod avx2_runs;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
+#[cfg(target_arch = "x86_64")]
+mod few;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
 mod helium;
 #[cfg(target_arch = "aarch64")]
@@ -24,6 +24,8 @@ mod pack;
 mod portable;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod rows_dsp;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
 
@@ -85,9 +87,10 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     avx512vnni::run(isa, params, operands, pixels, y)
-        || avx2_few::run(isa, params, operands, pixels, y)
+        || few::run(isa, params, operands, pixels, y)
         || avx2_runs::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
+        || sse41::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with a NEON variant; false where there is none.

@@ -1,4 +1,5 @@
-//! What the vector variants share: the places of the taps of several pixels.
+//! What the vector variants share: the places of the taps of several pixels, and the walk over pixels and channels.
+#![allow(unsafe_code)] // A part of the channels is computed by a function that relies on the walk.
 
 use super::{Operands, Params};
 use crate::pixels::Pixels;
@@ -84,5 +85,62 @@ impl<'a> Job<'a> {
         }
         let padding = [params.input_zero_point as i8; MARGIN + GROUP + MARGIN];
         Some(Self { params, operands, channels: g.out_channels as usize, distances, taps, padding, windows })
+    }
+}
+
+/// Some channels at a time, of four pixels or of one.
+#[cfg(target_arch = "x86_64")]
+pub(super) trait Part {
+    /// How many channels.
+    const WIDTH: usize;
+
+    /// The channels from `channel` on, which lies `offset` after the places.
+    ///
+    /// # Safety
+    /// The CPU has the instruction set. These channels exist and belong to the group of the places, or lie less than
+    /// [`Part::WIDTH`] before it.
+    unsafe fn part<const P: usize>(job: &Job<'_>, places: &Places<P>, channel: usize, offset: isize, y: &mut [i8]);
+}
+
+/// All pixels, whose channels are as many as a part has at least.
+///
+/// # Safety
+/// The CPU has the instruction set of the part.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) unsafe fn all<K: Part>(job: &Job<'_>, y: &mut [i8]) {
+    let (mut windows, mut fours, mut ones) = (job.windows.clone(), Places::<4>::new(job), Places::<1>::new(job));
+    let mut pixels = y.chunks_exact_mut(job.channels.wrapping_mul(4).max(1));
+    for y in &mut pixels {
+        // SAFETY: the caller's promise.
+        unsafe { tile::<K, 4>(job, &windows.take(), &mut fours, y) };
+    }
+    for y in pixels.into_remainder().chunks_exact_mut(job.channels.max(1)) {
+        // SAFETY: the caller's promise.
+        unsafe { tile::<K, 1>(job, &windows.take(), &mut ones, y) };
+    }
+}
+
+/// `P` pixels, all channels.
+///
+/// # Safety
+/// As for [`all`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn tile<K: Part, const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Places<P>, y: &mut [i8]) {
+    let mut group = 0;
+    while group < job.channels {
+        places.find(job, windows, group);
+        let end = job.channels.min(group + GROUP);
+        let mut channel = group;
+        while channel < end {
+            // The last channels may have been computed in part before: they come out the same.
+            let first = channel.min(job.channels - K::WIDTH);
+            let offset = first.cast_signed() - group.cast_signed();
+            // SAFETY: so many channels exist from `first` on, which lies in the group or less than so many before it.
+            unsafe { K::part(job, places, first, offset, y) };
+            channel += K::WIDTH;
+        }
+        group = end;
     }
 }

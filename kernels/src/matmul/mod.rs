@@ -4,10 +4,10 @@
 //! An output differs from the exact sum by at most `(inner + 2) * 2^-24 * Σ |a * b|`.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use core::ops::Range;
 
@@ -95,17 +95,23 @@ fn one(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) {
 /// Multiplies with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) -> bool {
-    avx512::run(isa, params, a, b, y) || avx2::run(isa, params, a, b, y)
+    avx512::run(isa, params, a, b, y) || crate::simd::run(isa, vector::Product { params, a, b, y })
+}
+
+/// Multiplies with the vector variant.
+#[cfg(target_arch = "aarch64")]
+fn run_fast(isa: Isa, params: &Params, a: &[f32], b: &[f32], y: &mut [f32]) -> bool {
+    crate::simd::run(isa, vector::Product { params, a, b, y })
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &[f32], _: &[f32], _: &mut [f32]) -> bool {
     false
 }
 
 /// Cuts a and y into strips of the most rows that are left of `sizes` (falling), single rows at the end.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn strips(p: &Params, a: &[f32], y: &mut [f32], sizes: [u32; 2], mut one: impl FnMut(u32, &[f32], &mut [f32])) {
     let (inner, columns) = (p.inner as usize, p.columns as usize);
     let (mut a, mut y, mut left) = (a, y, p.rows);

@@ -3,9 +3,9 @@
 //! x `[N, H, W, C]`, y `[N, OH, OW, C]`. A window without any tap inside gives minus infinity; a NaN is passed over.
 //! Every variant gives the same numbers (a zero may have either sign).
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use core::ops::Range;
 
@@ -47,13 +47,13 @@ pub fn run_pixels(isa: Isa, params: &Params, x: &[f32], pixels: Range<u32>, y: &
 }
 
 /// Pools with a vector variant; false where there is none.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn run_fast(isa: Isa, params: &Params, x: &[f32], pixels: &Range<u32>, y: &mut [f32]) -> bool {
-    avx2::run(isa, params, x, pixels, y)
+    crate::simd::run(isa, vector::Pool { params, x, pixels: pixels.clone(), y })
 }
 
 /// No vector variant for this architecture.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_fast(_: Isa, _: &Params, _: &[f32], _: &Range<u32>, _: &mut [f32]) -> bool {
     false
 }

@@ -3,7 +3,7 @@
 
 use core::arch::x86_64::*;
 
-use super::Params;
+use super::{Params, sse41};
 use crate::pixels::Pixels;
 use crate::runs::{self, Run};
 use crate::{Isa, Level};
@@ -37,7 +37,7 @@ fn window(w: &Run, channels: usize, x: &[i8], y: &mut [i8]) {
     while c < channels {
         // The last 16 channels may have been computed in part before: they come out the same.
         // SAFETY: as above, for 16 channels.
-        unsafe { part_16(w, x, y, c.min(channels - 16)) };
+        unsafe { sse41::part(w, x, y, c.min(channels - 16)) };
         c += 16;
     }
 }
@@ -58,22 +58,4 @@ unsafe fn part_32(w: &Run, x: &[i8], y: &mut [i8], c: usize) {
     }
     // SAFETY: as above.
     unsafe { _mm256_storeu_si256(y.as_mut_ptr().add(w.y + c).cast(), best) };
-}
-
-/// 16 channels from `c` on.
-///
-/// # Safety
-/// The window fits into the slices, with these channels.
-#[target_feature(enable = "avx2")]
-unsafe fn part_16(w: &Run, x: &[i8], y: &mut [i8], c: usize) {
-    let mut best = _mm_set1_epi8(i8::MIN);
-    for row in 0..w.taps[0] {
-        for column in 0..w.taps[1] {
-            let place = w.x + row * w.steps[0] + column * w.steps[1] + c;
-            // SAFETY: the channels of every tap are inside, as the caller has seen to.
-            best = _mm_max_epi8(best, unsafe { _mm_loadu_si128(x.as_ptr().add(place).cast()) });
-        }
-    }
-    // SAFETY: as above.
-    unsafe { _mm_storeu_si128(y.as_mut_ptr().add(w.y + c).cast(), best) };
 }

@@ -10,6 +10,8 @@ mod dsp;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 use core::ops::Range;
 
@@ -54,7 +56,7 @@ pub fn run_pixels(isa: Isa, params: &Params, x: &[i8], pixels: Range<u32>, y: &m
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, pixels, y)
+    avx2::run(isa, params, x, pixels, y) || sse41::run(isa, params, x, pixels, y)
 }
 
 /// Pools with NEON; false where there is none.

@@ -10,6 +10,8 @@ mod helium;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 use crate::Isa;
 use crate::broadcast::Broadcast;
@@ -55,7 +57,7 @@ pub fn run(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mu
 /// Multiplies with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, a, b, y)
+    avx2::run(isa, params, a, b, y) || sse41::run(isa, params, a, b, y)
 }
 
 /// Multiplies with NEON; false where there is none.

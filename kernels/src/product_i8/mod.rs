@@ -15,6 +15,8 @@ mod avxvnni;
 mod fours;
 mod pack;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 pub use pack::{Columns, pack};
 
@@ -223,6 +225,7 @@ fn each_block<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], bac
     if !avx512vnni::run(isa, m, rows, backwards, sink)
         && !avxvnni::run(isa, m, rows, backwards, sink)
         && !avx2::run(isa, m, rows, backwards, sink)
+        && !sse41::run(isa, m, rows, backwards, sink)
     {
         portable::run(m, rows, backwards, sink);
     }

@@ -6,6 +6,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 use crate::Isa;
 use crate::round::is_i8;
@@ -36,7 +38,7 @@ pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [i8]) {
 /// Quantizes with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, y)
+    avx2::run(isa, params, x, y) || sse41::run(isa, params, x, y)
 }
 
 /// No vector variant for this architecture.

@@ -7,6 +7,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 use crate::round::{clamp, round_even};
 use crate::{Isa, quantize, view_mut};
@@ -54,7 +56,7 @@ pub fn run(isa: Isa, x: &[f32], y: &mut [u8]) -> Quantization {
 /// The least and the greatest of `x` and 0.
 #[cfg(target_arch = "x86_64")]
 fn range(isa: Isa, x: &[f32]) -> (f32, f32) {
-    avx2::range(isa, x).unwrap_or_else(|| portable::range(x))
+    avx2::range(isa, x).or_else(|| sse41::range(isa, x)).unwrap_or_else(|| portable::range(x))
 }
 
 /// No vector variant for this architecture.

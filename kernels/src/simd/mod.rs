@@ -9,6 +9,8 @@ mod avx512;
 pub(crate) mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -16,6 +18,8 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 use neon::Neon;
+#[cfg(target_arch = "x86_64")]
+use sse41::Sse41;
 
 use crate::Isa;
 use crate::half::{Bf16, F16, Weight};
@@ -27,7 +31,7 @@ use crate::half::{Bf16, F16, Weight};
 pub(crate) trait Simd: Copy {
     /// A vector.
     type F32: Copy;
-    /// Its elements: 8 or 16.
+    /// Its elements: 4, 8 or 16.
     const LANES: usize;
 
     /// Runs a body compiled for this instruction set, as a function of its own.
@@ -80,7 +84,7 @@ pub(crate) trait Simd: Copy {
     fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a * b`.
     fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// `a * b + c`, rounded once.
+    /// `a * b + c`, rounded once where the instruction set can, else after the multiplication too.
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// The greater of `a` and `b`; `b` where one is a NaN.
     fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
@@ -204,6 +208,9 @@ pub(crate) fn run(isa: Isa, kernel: impl Kernel) -> bool {
         kernel.run(simd);
         true
     } else if let Some(simd) = Avx2::of(isa) {
+        kernel.run(simd);
+        true
+    } else if let Some(simd) = Sse41::of(isa) {
         kernel.run(simd);
         true
     } else {

@@ -17,31 +17,26 @@ pub(super) fn run(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -
 
 #[target_feature(enable = "avx2,fma")]
 fn all(p: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
-    let (alpha, beta) = (_mm256_set1_ps(p.alpha), _mm256_set1_ps(p.beta));
+    let alpha = _mm256_set1_ps(p.alpha);
     let zero = _mm256_setzero_ps();
     let sign = _mm256_set1_ps(-0.0);
     match p.function {
-        // Of maximum and minimum the second operand is the result where one is a NaN.
-        Function::Relu => each(x, y, |v| _mm256_max_ps(zero, v)),
-        Function::Clip => each(x, y, |v| _mm256_min_ps(beta, _mm256_max_ps(alpha, v))),
         Function::LeakyRelu => {
             each(x, y, |v| _mm256_blendv_ps(v, _mm256_mul_ps(alpha, v), _mm256_cmp_ps::<_CMP_LT_OQ>(v, zero)))
         }
-        Function::HardSwish => each(x, y, |v| hard_swish(v)),
         Function::HardSigmoid => {
             let (alpha, beta) = (_mm256_set1_pd(f64::from(p.alpha)), _mm256_set1_pd(f64::from(p.beta)));
             each(x, y, |v| {
                 let v = halves(v, |v| _mm256_fmadd_pd(alpha, v, beta));
+                // Of maximum and minimum the second operand is the result where one is a NaN.
                 _mm256_min_ps(_mm256_set1_ps(1.0), _mm256_max_ps(zero, v))
             });
         }
         Function::Abs => each(x, y, |v| _mm256_andnot_ps(sign, v)),
         Function::Neg => each(x, y, |v| _mm256_xor_ps(sign, v)),
         Function::Sqrt => each(x, y, |v| _mm256_sqrt_ps(v)),
-        Function::Reciprocal => each(x, y, |v| _mm256_div_ps(_mm256_set1_ps(1.0), v)),
         Function::Floor => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(v)),
         Function::Ceil => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC }>(v)),
-        Function::Round => each(x, y, |v| _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v)),
         _ => return false,
     }
     true
@@ -89,12 +84,4 @@ fn halves(v: __m256, f: impl Fn(__m256d) -> __m256d) -> __m256 {
     let low = _mm256_cvtpd_ps(f(_mm256_cvtps_pd(_mm256_castps256_ps128(v))));
     let high = _mm256_cvtpd_ps(f(_mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v))));
     _mm256_set_m128(high, low)
-}
-
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn hard_swish(v: __m256) -> __m256 {
-    let six = _mm256_set1_ps(6.0);
-    let shifted = _mm256_max_ps(_mm256_setzero_ps(), _mm256_add_ps(v, _mm256_set1_ps(3.0)));
-    _mm256_mul_ps(v, _mm256_div_ps(_mm256_min_ps(six, shifted), six))
 }

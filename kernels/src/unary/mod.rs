@@ -168,15 +168,15 @@ pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
     if vector::knows(params.function) {
-        return simd::run(isa, vector::Elements { function: params.function, x, y });
+        return simd::run(isa, vector::Elements { params, x, y });
     }
     avx2::run(isa, params, x, y)
 }
 
-/// Computes exponential functions with NEON; false for others.
+/// Computes some functions with NEON; false for others.
 #[cfg(target_arch = "aarch64")]
 fn run_fast(isa: Isa, params: &Params, x: Option<&[f32]>, y: &mut [f32]) -> bool {
-    vector::knows(params.function) && simd::run(isa, vector::Elements { function: params.function, x, y })
+    vector::knows(params.function) && simd::run(isa, vector::Elements { params, x, y })
 }
 
 /// No vector variant for this architecture.

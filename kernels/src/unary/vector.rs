@@ -1,19 +1,20 @@
-//! The vector variant of the functions of the exponential that nets use between their layers, in f32.
+//! The vector variant, in f32: the functions of the exponential that nets use between their layers, and bounds.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
-use super::Function;
+use super::{Function, Params};
 use crate::simd::{Body, Kernel, Simd, math};
 
 /// A function of every element; x is y itself where it is absent.
 pub(super) struct Elements<'a> {
-    pub(super) function: Function,
+    pub(super) params: &'a Params,
     pub(super) x: Option<&'a [f32]>,
     pub(super) y: &'a mut [f32],
 }
 
 /// Whether this variant knows the function.
 pub(super) fn knows(function: Function) -> bool {
-    matches!(function, Function::Sigmoid | Function::Silu | Function::Tanh | Function::Exp)
+    use Function::{Clip, Exp, HardSwish, Reciprocal, Relu, Round, Sigmoid, Silu, Tanh};
+    matches!(function, Clip | Exp | HardSwish | Reciprocal | Relu | Round | Sigmoid | Silu | Tanh)
 }
 
 impl Kernel for Elements<'_> {
@@ -25,7 +26,34 @@ impl Kernel for Elements<'_> {
 impl Body for Elements<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match self.function {
+        let (alpha, beta) = (s.splat(self.params.alpha), s.splat(self.params.beta));
+        match self.params.function {
+            // Of maximum and minimum the second operand is the result where one is a NaN.
+            Function::Relu => self.each(
+                s,
+                #[inline(always)]
+                |v| s.max(s.splat(0.0), v),
+            ),
+            Function::Clip => self.each(
+                s,
+                #[inline(always)]
+                |v| s.min(beta, s.max(alpha, v)),
+            ),
+            Function::HardSwish => self.each(
+                s,
+                #[inline(always)]
+                |v| hard_swish(s, v),
+            ),
+            Function::Reciprocal => self.each(
+                s,
+                #[inline(always)]
+                |v| s.div(s.splat(1.0), v),
+            ),
+            Function::Round => self.each(
+                s,
+                #[inline(always)]
+                |v| s.round(v),
+            ),
             Function::Sigmoid => self.each(
                 s,
                 #[inline(always)]
@@ -48,6 +76,14 @@ impl Body for Elements<'_> {
             ),
         }
     }
+}
+
+/// `v * clamp(v + 3, 0, 6) / 6`.
+#[inline(always)]
+fn hard_swish<S: Simd>(s: S, v: S::F32) -> S::F32 {
+    let six = s.splat(6.0);
+    let shifted = s.max(s.splat(0.0), s.add(v, s.splat(3.0)));
+    s.mul(v, s.div(s.min(six, shifted), six))
 }
 
 impl Elements<'_> {

@@ -1,7 +1,7 @@
-//! AVX2 for fewer channels than a vector holds: the rows that some pixels of a line see are copied, with their padding, to
-//! pixels of 16 channels, which the other variants convolve.
+//! Fewer channels than a vector holds: the rows that some pixels of a line see are copied, with their padding, to pixels of 16
+//! channels, which the variants for AVX2 and SSE4.1 convolve.
 
-use super::{Operands, Params, avx2, avx2_runs};
+use super::{Operands, Params, avx2, avx2_runs, sse41};
 use crate::geometry::Geometry;
 use crate::pixels::{Pixels, place};
 use crate::{Isa, Level};
@@ -15,9 +15,11 @@ const OUTPUTS: usize = 256;
 /// Most taps of a kernel.
 const TAPS: usize = 128;
 
-/// Convolves; false where the CPU has not the instruction set, there are enough channels, or the kernel is too large.
+/// Convolves; false where the CPU has none of the instruction sets, there are enough channels for its variants, or the kernel
+/// is too large.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Avx2 {
+    let enough = if isa.level() < Level::Avx2 { 8 } else { LANES as u32 };
+    if isa.level() < Level::Sse41 || params.geometry.out_channels >= enough {
         return false;
     }
     macro_rules! by_channels {
@@ -60,9 +62,10 @@ fn all<const C: usize>(
         let length = (g.kernel_height as usize).wrapping_mul(width as usize);
         let operands = wide.operands(copy.get(..length)?);
         let out = out.get_mut(..count as usize)?;
-        if !avx2_runs::run(isa, &part, &operands, &(0..count), out.as_flattened_mut()) {
-            avx2::run(isa, &part, &operands, &(0..count), out.as_flattened_mut());
-        }
+        let (pixels, out_bytes) = (0..count, out.as_flattened_mut());
+        let _ = avx2_runs::run(isa, &part, &operands, &pixels, out_bytes)
+            || avx2::run(isa, &part, &operands, &pixels, out_bytes)
+            || sse41::run(isa, &part, &operands, &pixels, out_bytes);
         for (out, y) in out.iter().zip(&mut y) {
             *y = *out.first_chunk::<C>()?;
         }
