@@ -125,7 +125,7 @@ impl Params {
     }
 
     /// Bytes of the weights in their layout, filling included; `None` for a layout that does not exist or does not hold
-    /// several groups.
+    /// the geometry.
     pub fn weights(&self) -> Option<u32> {
         packed_len(&self.geometry, self.layout)
     }
@@ -193,13 +193,39 @@ const W4: u32 = layout::WINOGRAD_4X4;
 /// The layout for weights (`[O][KH][KW][I / groups]`) of a geometry on an instruction set: the best of its layouts that
 /// holds them and pays.
 pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32> {
-    let suits = |layout: u32| winograd::pays(geometry, layout) && pack::holds(geometry, layout, rows);
+    let suits = |layout: u32| {
+        let pays = winograd::pays(geometry, layout) && (geometry.groups == 1 || groups_pay(level, geometry, layout));
+        pays && pack::holds(geometry, layout, rows)
+    };
     layouts(level).iter().copied().find(|&layout| suits(layout))
+}
+
+/// Whether a layout is the best one for several groups: in blocks they are computed as one, with weights of zero, so many times
+/// the products, but each at a better rate than those of rows of few inputs. Both rates are AVX2's.
+fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
+    if layout == layout::ROWS {
+        return true;
+    }
+    // Products in 10 ns.
+    let rate = match (g.kernel_height.saturating_mul(g.kernel_width), g.group_inputs()) {
+        (1, ..=8) | (_, ..=2) => 5,
+        (1, 9..=16) => 35,
+        (1, inputs) => inputs.saturating_mul(2).min(350),
+        (2..=9, 3..=4) => 18,
+        (_, 3..=4) => 35,
+        (2..=9, 5..=8) => 60,
+        (_, 5..=8) => 110,
+        (_, 9..=16) => 180,
+        _ => 350,
+    };
+    let x86 = matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni);
+    let small = packed_len(g, layout).is_some_and(|len| len <= 1 << 20);
+    x86 && small && g.groups.saturating_mul(rate) < 600
 }
 
 /// The best layout for a geometry on an instruction set that keeps weights in a byte each.
 pub fn compact_layout(level: Level, geometry: &Geometry) -> Option<u32> {
-    let bytes = |layout: u32| winograd::form(layout).is_none();
+    let bytes = |layout: u32| winograd::form(layout).is_none() && (geometry.groups == 1 || layout == layout::ROWS);
     layouts(level).iter().copied().find(|&layout| bytes(layout) && packed_len(geometry, layout).is_some())
 }
 
@@ -211,7 +237,12 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
 /// Convolves only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not
 /// depend on how the pixels are cut. Operands of other lengths leave `y` as it is.
 pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i8]) {
-    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
+    if !params.fits(operands, &pixels, y) {
+        return;
+    }
+    let as_one = Params { geometry: Geometry { groups: 1, ..params.geometry }, ..*params };
+    let params = if params.layout == layout::ROWS { params } else { &as_one };
+    if !run_fast(isa, params, operands, &pixels, y) {
         portable::run(params, operands, &pixels, y);
     }
 }

@@ -23,9 +23,9 @@ pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
 }
 
 /// Weights of a channel that stand together without filling, and from the first of them to the first of the next: those of
-/// a tap, or of a row of taps.
+/// a tap, or of a row of taps. A channel has weights for the inputs of all groups.
 fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
-    let inputs = g.group_inputs();
+    let inputs = g.in_channels;
     match layout {
         layout::O16R2 => Some((g.kernel_width.checked_mul(inputs)?, stem::row(g)?)),
         _ => Some((inputs, stride(layout, inputs))),
@@ -38,20 +38,19 @@ fn depth(g: &Geometry, layout: u32) -> Option<u32> {
     g.kernel_height.checked_mul(columns)?.checked_mul(stretch(g, layout)?.1)
 }
 
-/// Bytes of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold several
-/// groups.
+/// Bytes of the weights in `layout`, filling included; `None` for a layout that does not exist or does not hold the geometry.
+/// Layouts in blocks hold several groups as one, with weights of zero for the inputs of the others.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
     match together(layout) {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
-        Some(shift) if g.groups == 1 => {
+        Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
             let block = block.checked_add(head(layout) as u32)?;
             g.out_channels.div_ceil(16).checked_mul(block).filter(|&n| n <= i32::MAX as u32)
         }
         None if layout == layout::ROWS => g.weights(),
         None => winograd::form(layout)?.packed_len(g),
-        _ => None,
     }
 }
 
@@ -76,7 +75,9 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     }
     match (together(layout), depth(geometry, layout), stretch(geometry, layout)) {
         (Some(shift), Some(depth), Some((inputs, stride))) => {
-            let taps = Taps { depth: depth as usize, inputs: inputs as usize, stride: stride as usize };
+            let (groups, outputs) = (geometry.groups as usize, geometry.group_outputs() as usize);
+            let (depth, inputs, stride) = (depth as usize, inputs as usize, stride as usize);
+            let taps = Taps { depth, inputs, stride, groups, outputs };
             pack_blocks(layout, taps, 1 << shift, rows, packed);
         }
         _ => packed.iter_mut().zip(rows).for_each(|(to, &from)| *to = from),
@@ -84,24 +85,34 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     true
 }
 
-/// The weights of a channel: so many with filling, and those of a stretch without and with it.
+/// The weights of a channel: so many with filling, and those of a stretch without and with it; the groups and the channels of
+/// one.
 #[derive(Clone, Copy)]
 struct Taps {
     depth: usize,
     inputs: usize,
     stride: usize,
+    groups: usize,
+    outputs: usize,
 }
 
 impl Taps {
-    /// Weights of a channel in rows.
-    fn row(self) -> usize {
-        self.depth.checked_div(self.stride).unwrap_or(0).wrapping_mul(self.inputs)
+    /// Weights of a stretch that are a channel's own.
+    fn own(self) -> usize {
+        self.inputs.checked_div(self.groups).unwrap_or(0)
     }
 
-    /// The place in its row of weight `k`, which is none where it fills up.
-    fn place(self, k: usize) -> Option<usize> {
+    /// Weights of a channel in rows.
+    fn row(self) -> usize {
+        self.depth.checked_div(self.stride).unwrap_or(0).wrapping_mul(self.own())
+    }
+
+    /// The place in its row of weight `k` of a channel, which is none where it fills up or belongs to another group.
+    fn place(self, channel: usize, k: usize) -> Option<usize> {
         let (tap, input) = (k.checked_div(self.stride)?, k.checked_rem(self.stride)?);
-        (k < self.depth && input < self.inputs).then_some(tap.wrapping_mul(self.inputs).wrapping_add(input))
+        let first = channel.checked_div(self.outputs)?.wrapping_mul(self.own());
+        let input = input.checked_sub(first).filter(|&input| input < self.own())?;
+        (k < self.depth).then_some(tap.wrapping_mul(self.own()).wrapping_add(input))
     }
 }
 
@@ -111,7 +122,8 @@ fn pack_blocks(layout: u32, taps: Taps, together: usize, rows: &[i8], packed: &m
     let depth = taps.row();
     let blocks = rows.chunks(depth.wrapping_mul(16).max(1));
     let size = steps.wrapping_mul(together).wrapping_mul(16).wrapping_add(head(layout));
-    for (rows, packed) in blocks.zip(crate::rows::rows_mut(packed, size)) {
+    let firsts = (0usize..).step_by(16);
+    for ((rows, packed), first_channel) in blocks.zip(crate::rows::rows_mut(packed, size)).zip(firsts) {
         let Some((sums, packed)) = packed.split_at_mut_checked(head(layout)) else { return };
         for (to, row) in sums.as_chunks_mut::<4>().0.iter_mut().zip(rows.chunks(depth.max(1))) {
             let sum = row.iter().fold(0i32, |sum, &w| sum.wrapping_sub(i32::from(w).wrapping_mul(128)));
@@ -124,7 +136,7 @@ fn pack_blocks(layout: u32, taps: Taps, together: usize, rows: &[i8], packed: &m
                 let first = step.wrapping_mul(together);
                 let row = lane.wrapping_mul(depth);
                 for (k, to) in (first..).zip(place) {
-                    let place = taps.place(k).map(|place| row.wrapping_add(place));
+                    let place = taps.place(first_channel.wrapping_add(lane), k).map(|place| row.wrapping_add(place));
                     *to = place.and_then(|place| rows.get(place)).copied().unwrap_or(0);
                 }
             }
@@ -141,7 +153,9 @@ mod tests {
     fn lengths_are_those_of_the_layouts() {
         let g = grouped_convolutions()[0];
         assert_eq!(packed_len(&g, layout::ROWS), Some(108));
-        assert_eq!(packed_len(&g, layout::O16K4), None);
+        let channels = g.kernel_height * g.kernel_width * g.in_channels;
+        assert_eq!(packed_len(&g, layout::O16K4), Some(64 + 16 * channels.next_multiple_of(4)));
+        assert_eq!(packed_len(&g, layout::WINOGRAD), None);
         assert_eq!(packed_len(&g, 9), None);
         assert_eq!(packed_len(&convolutions()[7], layout::O16K4), Some(2 * (64 + 16 * 76)));
         assert_eq!(packed_len(&convolutions()[4], layout::O16K2), Some(16 * 28));

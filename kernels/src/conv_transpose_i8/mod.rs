@@ -56,7 +56,7 @@ pub fn layouts(level: Level) -> &'static [u32] {
 /// Bytes of the weights in a layout, filling included; `None` for a layout that does not exist or does not hold these: pairs
 /// hold one group of an even number of channels.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
-    let even = geometry.in_channels.is_multiple_of(2);
+    let even = geometry.in_channels.is_multiple_of(2) && geometry.groups == 1;
     match layout {
         layout::ROWS => geometry.weights(),
         layout::O16K2 if even => conv_i8::packed_len(geometry, layout),
