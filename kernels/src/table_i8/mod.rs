@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vbmi;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -25,7 +27,10 @@ pub fn run_in_place(isa: Isa, table: &[i8; 256], y: &mut [i8]) {
 /// Looks elements up with a vector variant; how many.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, table: &[i8; 256], x: Option<&[i8]>, y: &mut [i8]) -> usize {
-    avx2::run(isa, table, x, y)
+    match avx512vbmi::run(isa, table, x, y) {
+        0 => avx2::run(isa, table, x, y),
+        done => done,
+    }
 }
 
 /// Looks elements up with NEON; how many.
