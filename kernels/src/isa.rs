@@ -130,6 +130,16 @@ impl Isa {
         here && matches!(self.0, Level::Neon | Level::Dotprod | Level::I8mm)
     }
 
+    /// Whether it looks bytes up in vectors (AVX-512 VBMI), which not every CPU with AVX-512 VNNI does.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn has_vbmi(self) -> bool {
+        #[cfg(all(feature = "std", not(feature = "emulated")))]
+        let here = std::arch::is_x86_feature_detected!("avx512vbmi");
+        #[cfg(any(not(feature = "std"), feature = "emulated"))]
+        let here = cfg!(feature = "emulated");
+        here && self.0 == Level::Avx512Vnni
+    }
+
     /// Which one it is.
     pub const fn level(self) -> Level {
         self.0

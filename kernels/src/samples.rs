@@ -176,6 +176,7 @@ pub(crate) fn transposed_convolutions() -> Vec<Geometry> {
         [1, 2, 3, 2, 3, 2, 2, 4, 3, 1, 1, 0, 0, 0, 0, 1],
         [2, 5, 5, 5, 5, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 1],
         [1, 3, 3, 17, 33, 3, 3, 2, 2, 1, 1, 0, 1, 1, 0, 1],
+        [2, 3, 9, 12, 70, 2, 3, 2, 3, 1, 1, 0, 0, 1, 2, 1],
     ];
     let size = |input, kernel, stride, dilation, pads| (input - 1) * stride + (kernel - 1) * dilation + 1 - pads;
     let geometry = |[batch, h, w, i, o, kh, kw, sh, sw, dh, dw, top, left, bottom, right, groups]: Row| Geometry {

@@ -1,180 +1,384 @@
-//! AVX-512 VNNI: tiles of several pixels times 16, 32 or 64 channels, 24 sums in registers.
+//! AVX-512 VNNI: tiles of several pixels times 16 to 64 channels, 24 sums in registers.
 //!
-//! vpdpbusd multiplies unsigned by signed bytes, so that it gets `x + 128` (x with its top bit flipped), and the sums start
-//! at `bias - 128 * Σ w` over all taps: in wrapping int32 the result is the same.
+//! vpdpbusd multiplies unsigned by signed bytes, so that a band holds `x + 128` (x with its top bit flipped), and the sums
+//! start at `bias - 128 * Σ w`, whose second part stands before the weights: in wrapping int32 the result is the same.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
+use core::mem::MaybeUninit;
+
 use crate::intrinsics::*;
 
-use super::tiles::{Job, Stretches};
+use super::bands::{Job, Memory, Taps, Windows};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
-use crate::windows::Windows;
+use crate::round::Output;
+use crate::tiles::next_tiles;
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16I4; false where the CPU or the layout is another one.
+/// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
+const AHEAD: usize = 1024;
+/// Bytes of sums before the weights of a block.
+const HEAD: usize = 64;
+
+/// Convolves with weights in O16R4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::Avx512Vnni || params.layout != layout::O16I4 {
+    if isa.level() != Level::Avx512Vnni || params.layout != layout::O16R4 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(&Job::new(params, operands, pixels), y) };
+    unsafe { all(Job::new(params, operands, pixels), y) };
     true
 }
 
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all(job: &Job<'_>, y: &mut [i8]) {
-    let (mut block, blocks) = (0, job.blocks());
-    while block < blocks {
-        block += match blocks - block {
-            1 => strip::<12, 1>(job, block, y),
-            2 | 3 => strip::<12, 2>(job, block, y),
-            _ => strip::<6, 4>(job, block, y),
+fn all(mut job: Job<'_>, y: &mut [i8]) {
+    let mut memory = Memory::new();
+    let operands = job.operands;
+    let finish = Finish::new(&job.params.output, operands.multipliers);
+    let mut y = y;
+    while let Some(band) = job.next() {
+        let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
+        job.fill(&band, &mut memory, |from, to| copy(from, to));
+        let work = Work {
+            operands,
+            finish: &finish,
+            channels: job.channels,
+            block: job.block,
+            part: None,
+            // All lines of the band have been written.
+            lines: memory.0.as_ptr().cast(),
+            taps: job.taps(&band),
+            windows: job.windows(&band),
+            pixels: band.pixels,
+            pitch: job.channels,
         };
+        work.run(here);
+        y = rest;
     }
 }
 
+/// Copies bytes with their top bit flipped, as many as there are in both.
+#[inline]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+pub(crate) fn copy(from: &[i8], to: &mut [MaybeUninit<u8>]) {
+    let flip = _mm512_set1_epi8(-128);
+    let ((from, last), (to, last_to)) = (from.as_chunks::<64>(), to.as_chunks_mut::<64>());
+    for (from, to) in from.iter().zip(to) {
+        // SAFETY: both arrays hold 64 bytes.
+        unsafe { _mm512_storeu_epi8(to.as_mut_ptr().cast(), _mm512_xor_si512(_mm512_loadu_epi8(from.as_ptr()), flip)) };
+    }
+    let len = last.len().min(last_to.len());
+    if len > 0 {
+        let mask = first_bytes(len);
+        // SAFETY: both slices hold as many elements as the mask has bits.
+        unsafe {
+            let bytes = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, last.as_ptr()), flip);
+            _mm512_mask_storeu_epi8(last_to.as_mut_ptr().cast(), mask, bytes);
+        }
+    }
+}
+
+/// The mask of the first bytes of a vector, at least one.
+#[inline(always)]
+fn first_bytes(count: usize) -> u64 {
+    u64::MAX >> (64usize.wrapping_sub(count.min(64)) & 63)
+}
+
+/// The mask of the first numbers of a vector, which may be none.
+#[inline(always)]
+fn first_of_16(count: usize) -> __mmask16 {
+    ((1u32 << count.min(16)) - 1) as __mmask16
+}
+
+/// Asks for a line of the cache that will be read soon; any address will do.
+#[inline(always)]
+fn prefetch(from: *const i8) {
+    // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(from) };
+}
+
+/// Pixels, whose input has been copied.
+pub(crate) struct Work<'a> {
+    pub(crate) operands: &'a Operands<'a>,
+    pub(crate) finish: &'a Finish,
+    /// Output channels.
+    pub(crate) channels: usize,
+    /// Bytes of weights from one block of 16 channels to the next.
+    pub(crate) block: usize,
+    /// The part of the weights that is used, if not all of it.
+    pub(crate) part: Option<Part>,
+    /// The input.
+    pub(crate) lines: *const u8,
+    pub(crate) taps: Taps,
+    /// Where the windows begin, and how many they are.
+    pub(crate) windows: Windows,
+    pub(crate) pixels: usize,
+    /// Outputs from pixel to pixel.
+    pub(crate) pitch: usize,
+}
+
+/// A part of the weights of every block, whose sums do not stand before it.
+pub(crate) struct Part {
+    /// Bytes of weights before it, and of it: a multiple of 64.
+    pub(crate) before: usize,
+    pub(crate) bytes: usize,
+    /// What is subtracted from every input.
+    pub(crate) zero_point: i32,
+}
+
 /// What `B` blocks of 16 channels share over all pixels.
-struct Strip<'a, const B: usize> {
-    job: &'a Job<'a>,
+struct Strip<const B: usize> {
     /// The blocks' weights.
     weights: [*const i8; B],
     /// What the sums start at.
     start: [__m512i; B],
-    multipliers: [__m512; B],
-    /// First channel, and how many there are.
+    /// Of the four vectors that are packed together.
+    multipliers: [__m512; 4],
+    /// First channel, and the mask of those that exist.
     channel: usize,
-    channels: usize,
-    /// The top bit of every byte.
-    flip: __m512i,
+    mask: u64,
 }
 
-/// All pixels of `B` blocks, `P` at a time; returns `B`.
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn strip<const P: usize, const B: usize>(job: &Job<'_>, block: usize, y: &mut [i8]) -> usize {
-    let strip = prepare::<B>(job, block);
-    let mut windows = job.windows.clone();
-    let (mut pixel, pixels) = (0, job.pixels);
-    while pixel < pixels {
-        pixel += match pixels - pixel {
-            n if n >= P => tile::<P, B>(&strip, &mut windows, pixel, y),
-            4.. => tile::<4, B>(&strip, &mut windows, pixel, y),
-            2 | 3 => tile::<2, B>(&strip, &mut windows, pixel, y),
-            _ => tile::<1, B>(&strip, &mut windows, pixel, y),
-        };
-    }
-    B
-}
-
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn prepare<'a, const B: usize>(job: &'a Job<'a>, block: usize) -> Strip<'a, B> {
-    let channel = block.wrapping_mul(16);
-    let mut strip = Strip {
-        job,
-        weights: [core::ptr::null(); B],
-        start: [_mm512_setzero_si512(); B],
-        multipliers: [_mm512_setzero_ps(); B],
-        channel,
-        channels: job.operands.bias.len().wrapping_sub(channel).min(16 * B),
-        // Hidden from the compiler, which would flip a scalar before it is spread, in three instructions instead of one.
-        flip: core::hint::black_box(_mm512_set1_epi8(-128)),
-    };
-    let slots = strip.weights.iter_mut().zip(&mut strip.start).zip(&mut strip.multipliers);
-    for (k, ((w, start), m)) in slots.enumerate() {
-        let (weights, channel) = (job.block(block.wrapping_add(k)), channel.wrapping_add(k.wrapping_mul(16)));
-        let bias = job.operands.bias.get(channel..).unwrap_or_default();
-        let multipliers = job.operands.multipliers.get(channel..).unwrap_or_default();
-        let mask = ((1u32 << bias.len().min(multipliers.len()).min(16)) - 1) as __mmask16;
-        // SAFETY: the slice holds as many elements as the mask has bits.
-        let bias = unsafe { _mm512_maskz_loadu_epi32(mask, bias.as_ptr()) };
-        // SAFETY: the slice holds as many elements as the mask has bits.
-        *m = unsafe { _mm512_maskz_loadu_ps(mask, multipliers.as_ptr()) };
-        (*w, *start) = (weights.as_ptr(), _mm512_sub_epi32(bias, sums_of_128(weights)));
-    }
-    strip
-}
-
-/// `128 * Σ w` of every channel of a block.
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn sums_of_128(weights: &[i8]) -> __m512i {
-    let (mut a, mut b) = (_mm512_setzero_si512(), _mm512_setzero_si512());
-    let all_128 = _mm512_set1_epi8(-128);
-    let add = |sum: &mut __m512i, w: &[i8; 64]| {
-        // SAFETY: the array holds 64 bytes.
-        *sum = _mm512_dpbusd_epi32(*sum, all_128, unsafe { _mm512_loadu_epi8(w.as_ptr()) });
-    };
-    let (pairs, last) = weights.as_chunks::<64>().0.as_chunks::<2>();
-    for [even, odd] in pairs {
-        add(&mut a, even);
-        add(&mut b, odd);
-    }
-    for w in last {
-        add(&mut a, w);
-    }
-    _mm512_add_epi32(a, b)
-}
-
-/// The next `P` pixels, the first of which is `pixel`; returns `P`.
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn tile<const P: usize, const B: usize>(
-    strip: &Strip<'_, B>,
-    windows: &mut Windows,
-    pixel: usize,
-    y: &mut [i8],
-) -> usize {
-    let sums = sums::<P, B>(strip, Stretches::new(strip.job, windows.take()));
-    let out_channels = strip.job.params.geometry.out_channels as usize;
-    let output = &strip.job.params.output;
-    let low = _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32);
-    let high = _mm512_set1_ps(output.high.wrapping_sub(output.zero_point) as f32);
-    let zero_point = _mm512_set1_epi16(output.zero_point as i16);
-    // Packing works in quarters of a vector: this puts the fours of channels back into order.
-    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    let mask = u64::MAX >> (64usize.wrapping_sub(strip.channels) & 63);
-    for (p, sums) in sums.iter().enumerate() {
-        let mut steps = [_mm512_setzero_si512(); 4];
-        for ((steps, &sum), &multipliers) in steps.iter_mut().zip(sums).zip(&strip.multipliers) {
-            let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
-            // The second operand wins against a NaN, as in the contract.
-            let v = _mm512_min_ps(_mm512_max_ps(v, low), high);
-            *steps = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
-        }
-        let [a, b, c, d] = steps;
-        let ab = _mm512_add_epi16(_mm512_packs_epi32(a, b), zero_point);
-        let cd = _mm512_add_epi16(_mm512_packs_epi32(c, d), zero_point);
-        let out = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(ab, cd));
-        let first = pixel.wrapping_add(p).wrapping_mul(out_channels).wrapping_add(strip.channel);
-        let Some(y) = y.get_mut(first..first.wrapping_add(strip.channels)) else { return P };
-        // SAFETY: the slice holds as many bytes as the mask has bits.
-        unsafe { _mm512_mask_storeu_epi8(y.as_mut_ptr(), mask, out) };
-    }
-    P
-}
-
-/// The sums of a tile.
-#[inline]
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn sums<const P: usize, const B: usize>(strip: &Strip<'_, B>, mut stretches: Stretches<'_, P>) -> [[__m512i; B]; P] {
-    let mut sums = [strip.start; P];
-    let mut weights = strip.weights;
-    while let Some(stretch) = stretches.next() {
-        for k in 0..stretch.steps {
-            let mut w = [_mm512_setzero_si512(); B];
-            for (w, weights) in w.iter_mut().zip(&mut weights) {
-                // SAFETY: a block has 64 bytes for every step of the walk.
-                *w = unsafe { _mm512_loadu_epi8(*weights) };
-                *weights = weights.wrapping_add(64);
+/// All pixels of a strip of `$blocks` blocks in tiles of so many pixels, falling; gives `$blocks`.
+macro_rules! strip {
+    ($work:expr, $block:expr, $y:expr, $small:literal, $blocks:literal: $($size:literal)*) => {{
+        let strip = $work.strip::<$blocks>($block);
+        let mut windows = $work.windows.clone();
+        let (mut y, mut left) = (&mut *$y, $work.pixels);
+        while left > 0 {
+            let (size, count) = next_tiles(&[$($size),*], left);
+            match size {
+                $($size => $work.tiles::<$size, $blocks, $small>(&strip, &mut windows, count, y),)*
+                _ => return,
             }
-            for (sums, x) in sums.iter_mut().zip(&stretch.x) {
-                // SAFETY: a stretch has 4 bytes of every pixel for every step.
-                let four = unsafe { x.wrapping_add(k.wrapping_mul(4)).cast::<i32>().read_unaligned() };
-                let x = _mm512_xor_si512(_mm512_set1_epi32(four), strip.flip);
-                for (sum, &w) in sums.iter_mut().zip(&w) {
-                    *sum = _mm512_dpbusd_epi32(*sum, x, w);
+            let done = size.wrapping_mul(count);
+            y = y.get_mut(done.wrapping_mul($work.pitch)..).unwrap_or_default();
+            left = left.wrapping_sub(done);
+        }
+        $blocks
+    }};
+}
+
+impl Work<'_> {
+    /// All channels, in strips of at most 64; `y` begins with the outputs of the first pixel.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(crate) fn run(&self, y: &mut [i8]) {
+        let (mut block, blocks) = (0usize, self.channels.div_ceil(16));
+        while block < blocks {
+            block = block.wrapping_add(match (blocks.wrapping_sub(block), self.finish.small) {
+                (1, true) => strip!(self, block, y, true, 1: 12 8 6 4 2 1),
+                (2, true) => strip!(self, block, y, true, 2: 12 8 6 4 2 1),
+                (3 | 5 | 6, true) => strip!(self, block, y, true, 3: 8 6 4 3 2 1),
+                (_, true) => strip!(self, block, y, true, 4: 6 5 4 3 2 1),
+                // Large multipliers are rare.
+                (1, false) => strip!(self, block, y, false, 1: 12 1),
+                (2 | 3, false) => strip!(self, block, y, false, 2: 12 1),
+                (_, false) => strip!(self, block, y, false, 4: 6 1),
+            });
+        }
+    }
+
+    /// `B` blocks.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn strip<const B: usize>(&self, block: usize) -> Strip<B> {
+        let (operands, channel) = (self.operands, block.wrapping_mul(16));
+        let count = self.channels.wrapping_sub(channel).min(16 * B);
+        let mut strip = Strip {
+            weights: [core::ptr::null(); B],
+            start: [_mm512_setzero_si512(); B],
+            multipliers: [_mm512_setzero_ps(); 4],
+            channel,
+            mask: first_bytes(count),
+        };
+        let slots = strip.weights.iter_mut().zip(&mut strip.start).enumerate();
+        for (k, (weights, start)) in slots {
+            let first = channel.wrapping_add(k.wrapping_mul(16));
+            let place = block.wrapping_add(k).wrapping_mul(self.block);
+            let all = operands.weights.get(place..place.wrapping_add(self.block)).unwrap_or_default();
+            let (less, used) = self.less(all);
+            *weights = used;
+            let bias = operands.bias.get(first..).unwrap_or_default();
+            // SAFETY: the slice holds as many elements as the mask has bits.
+            let bias = unsafe { _mm512_maskz_loadu_epi32(first_of_16(bias.len()), bias.as_ptr()) };
+            *start = _mm512_add_epi32(bias, less);
+        }
+        for (k, to) in strip.multipliers.iter_mut().enumerate() {
+            // Where several pixels share a vector of bytes, they come again.
+            let block = k.checked_rem(B).unwrap_or(0);
+            let all = operands.multipliers.get(channel.wrapping_add(block.wrapping_mul(16))..).unwrap_or_default();
+            // SAFETY: the slice holds as many elements as the mask has bits.
+            *to = unsafe { _mm512_maskz_loadu_ps(first_of_16(all.len()), all.as_ptr()) };
+        }
+        strip
+    }
+
+    /// What the flipped top bits add to the sums, and the zero point, negated; and the weights of a block that are used.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn less(&self, block: &[i8]) -> (__m512i, *const i8) {
+        let (sums, weights) = block.split_first_chunk::<HEAD>().unwrap_or((&[0; HEAD], &[]));
+        let Some(part) = &self.part else {
+            // SAFETY: the array holds 16 numbers of 4 bytes.
+            return (unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.as_ptr().cast()) }, weights.as_ptr());
+        };
+        let weights = weights.get(part.before..part.before.wrapping_add(part.bytes)).unwrap_or_default();
+        let each = _mm512_set1_epi8(part.zero_point.wrapping_add(128) as i8);
+        let mut sums = _mm512_setzero_si512();
+        for w in weights.as_chunks::<64>().0 {
+            // SAFETY: the array holds 64 bytes.
+            sums = _mm512_dpbusd_epi32(sums, each, unsafe { _mm512_loadu_epi8(w.as_ptr()) });
+        }
+        (_mm512_sub_epi32(_mm512_setzero_si512(), sums), weights.as_ptr())
+    }
+
+    /// The next `count` tiles of `P` pixels, the outputs of the first of which are at the start of `y`.
+    #[inline(never)] // On its own, every sum gets a register.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn tiles<const P: usize, const B: usize, const SMALL: bool>(
+        &self,
+        strip: &Strip<B>,
+        windows: &mut Windows,
+        count: usize,
+        y: &mut [i8],
+    ) {
+        let mut y = y;
+        for _ in 0..count {
+            let x = windows.take::<P>().map(|start| self.lines.wrapping_add(start));
+            let sums = self.sums::<P, B>(strip, x);
+            self.finish.store::<P, B, SMALL>(&sums, strip, self.pitch, y);
+            y = y.get_mut(P.wrapping_mul(self.pitch)..).unwrap_or_default();
+        }
+    }
+
+    /// The sums of a tile, whose windows begin at `x`.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn sums<const P: usize, const B: usize>(&self, strip: &Strip<B>, x: [*const u8; P]) -> [[__m512i; B]; P] {
+        let (mut sums, mut weights) = ([strip.start; P], strip.weights);
+        let (mut row, mut rows) = (0usize, self.taps.rows);
+        // Loops that end below: there are rows, runs and steps, and what is known to happen keeps the sums where they are.
+        loop {
+            let (mut run, mut runs) = (row, self.taps.runs);
+            loop {
+                let (mut place, mut steps) = (run, self.taps.steps);
+                loop {
+                    let mut w = [_mm512_setzero_si512(); B];
+                    for (w, weights) in w.iter_mut().zip(&mut weights) {
+                        // SAFETY: a block has 64 bytes for every step of the walk.
+                        *w = unsafe { _mm512_loadu_epi8(*weights) };
+                        prefetch(weights.wrapping_add(AHEAD));
+                        *weights = weights.wrapping_add(64);
+                    }
+                    for (sums, x) in sums.iter_mut().zip(&x) {
+                        // SAFETY: the lines hold 4 bytes of every window for every step.
+                        let four = unsafe { x.wrapping_add(place).cast::<i32>().read_unaligned() };
+                        let four = _mm512_set1_epi32(four);
+                        for (sum, &w) in sums.iter_mut().zip(&w) {
+                            *sum = _mm512_dpbusd_epi32(*sum, four, w);
+                        }
+                    }
+                    (place, steps) = (place.wrapping_add(4), steps.wrapping_sub(1));
+                    if steps == 0 {
+                        break;
+                    }
+                }
+                (run, runs) = (run.wrapping_add(self.taps.run_step), runs.wrapping_sub(1));
+                if runs == 0 {
+                    break;
+                }
+            }
+            (row, rows) = (row.wrapping_add(self.taps.row_step), rows.wrapping_sub(1));
+            if rows == 0 {
+                return sums;
+            }
+        }
+    }
+}
+
+/// The way from sums to int8.
+pub(crate) struct Finish {
+    low: __m512,
+    high: __m512,
+    zero_point: __m512i,
+    least: __m512i,
+    greatest: __m512i,
+    /// Packing works in quarters of a vector: this puts the fours of channels back into order.
+    order: __m512i,
+    /// Whether no product can leave int32, so that packing is all the clamp that int8 needs.
+    small: bool,
+}
+
+impl Finish {
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
+        Self {
+            low: _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32),
+            high: _mm512_set1_ps(output.high.wrapping_sub(output.zero_point) as f32),
+            zero_point: _mm512_set1_epi16(output.zero_point as i16),
+            least: _mm512_set1_epi8(output.low as i8),
+            greatest: _mm512_set1_epi8(output.high as i8),
+            order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+            small: multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99)),
+        }
+    }
+
+    /// Stores the channels of a strip of `P` pixels that are `pitch` apart.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn store<const P: usize, const B: usize, const SMALL: bool>(
+        &self,
+        sums: &[[__m512i; B]; P],
+        strip: &Strip<B>,
+        pitch: usize,
+        y: &mut [i8],
+    ) {
+        let mut first = strip.channel;
+        let count = strip.mask.count_ones() as usize;
+        // One pixel of 48 or 64 channels fills a vector of bytes, or two of 32, or four of 16.
+        for pixels in sums.chunks(const { 4usize.div_euclid(B) }) {
+            let mut sums = [_mm512_setzero_si512(); 4];
+            for (to, &sum) in sums.iter_mut().zip(pixels.as_flattened()) {
+                *to = sum;
+            }
+            let bytes = self.bytes::<SMALL>(sums, &strip.multipliers);
+            for k in 0..pixels.len() {
+                let Some(y) = y.get_mut(first..first.wrapping_add(count)) else { return };
+                first = first.wrapping_add(pitch);
+                if B == 4
+                    && let Some(y) = y.first_chunk_mut::<64>()
+                {
+                    // SAFETY: the array holds 64 bytes.
+                    unsafe { _mm512_storeu_epi8(y.as_mut_ptr(), bytes) };
+                    continue;
+                }
+                let before = k.wrapping_mul(16 * B);
+                // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask, and the
+                // slice holds as many.
+                unsafe {
+                    let to = y.as_mut_ptr().wrapping_sub(before);
+                    _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes);
                 }
             }
         }
     }
-    sums
+
+    /// Four vectors of sums in a vector of bytes, one after the other.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn bytes<const SMALL: bool>(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
+        let mut steps = [_mm512_setzero_si512(); 4];
+        for ((step, sum), &multipliers) in steps.iter_mut().zip(sums).zip(multipliers) {
+            let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
+            // The second operand wins against a NaN, as in the contract.
+            let v = if SMALL { v } else { _mm512_min_ps(_mm512_max_ps(v, self.low), self.high) };
+            *step = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
+        }
+        let [a, b, c, d] = steps;
+        // A sum above int16 stays so far outside of int8 that the zero point does not bring it back.
+        let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
+        let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
+        let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), self.least), self.greatest);
+        _mm512_permutexvar_epi32(self.order, bytes)
+    }
 }

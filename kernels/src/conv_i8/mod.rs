@@ -20,6 +20,8 @@ mod avx2_winograd;
 mod avx512vnni;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
+#[cfg(target_arch = "x86_64")]
+mod bands;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub(crate) mod dots_dsp;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
@@ -28,6 +30,7 @@ mod dsp;
 mod gathered;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
 mod helium;
+mod lines;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -49,7 +52,7 @@ mod sse41_stem;
 #[cfg(target_arch = "x86_64")]
 mod sse41_winograd;
 mod stem;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(target_arch = "aarch64")]
 mod tiles;
 #[cfg(target_arch = "x86_64")]
 mod transformed;
@@ -73,6 +76,13 @@ pub(crate) mod tile {
     }
 }
 
+/// What the transposed convolution shares, for AVX-512.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod tile_512 {
+    pub(crate) use super::avx512vnni::{Finish, Part, Work, copy};
+    pub(crate) use super::bands::{BYTES, Memory, Taps, Windows};
+}
+
 use core::ops::Range;
 
 pub use pack::{pack, packed_len};
@@ -94,6 +104,10 @@ pub mod layout {
     /// `[O / 16][KH][KW * I / 2][16][2]`: the weights in pairs, every row of taps filled up to pairs, and no sums; at most 4
     /// channels, one group, no dilation, several columns, and rows that fit into a ring.
     pub const O16R2: u32 = 7;
+    /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then
+    /// `[KH][KW * I / 4][16][4]`, the weights in fours, every row of taps filled up to fours; one group, columns without
+    /// dilation or channels in whole fours, and windows of at most 48 KiB.
+    pub const O16R4: u32 = 8;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
@@ -166,27 +180,28 @@ pub struct Operands<'a> {
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
-/// the instruction set has no variant for a layout. Without an operating system nobody reads the layouts of Winograd and of first
-/// layers: no board packs them, and a board's flash is small.
+/// the instruction set has no variant for a layout. Without an operating system nobody reads the layouts of Winograd and of rows
+/// of taps: no board packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, R2, W2, W4],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, R4, R2, W2, W4],
         Level::Sse41 | Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
-        Level::Avx512Vnni => &[layout::O16I4, layout::O16K2, layout::ROWS, layout::O16K4, R2, W2, W4],
+        Level::Avx512Vnni => &[R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4],
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, R2, W2, W4]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, R4, R2, W2, W4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
     match all.split_last_chunk() {
-        Some((others, [R2, W2, W4])) if !cfg!(feature = "std") => others,
+        Some((others, [R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
 
 /// Layouts for processors with an operating system.
 const R2: u32 = layout::O16R2;
+const R4: u32 = layout::O16R4;
 const W2: u32 = layout::WINOGRAD;
 const W4: u32 = layout::WINOGRAD_4X4;
 

@@ -1,12 +1,12 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
-use super::{layout, stem, winograd};
+use super::{layout, lines, stem, winograd};
 use crate::geometry::Geometry;
 
 /// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
 pub(super) fn together(layout: u32) -> Option<u32> {
     match layout {
-        layout::O16K4 | layout::O16I4 => Some(2),
+        layout::O16K4 | layout::O16I4 | layout::O16R4 => Some(2),
         layout::O16K2 | layout::O16R2 => Some(1),
         _ => None,
     }
@@ -14,7 +14,7 @@ pub(super) fn together(layout: u32) -> Option<u32> {
 
 /// Bytes of sums before the weights of a block.
 pub(super) fn head(layout: u32) -> usize {
-    if layout == layout::O16K4 { 64 } else { 0 }
+    if matches!(layout, layout::O16K4 | layout::O16R4) { 64 } else { 0 }
 }
 
 /// Weights from one tap of a channel to the next, where taps are what is filled up.
@@ -22,19 +22,27 @@ pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
     if layout == layout::O16I4 { inputs.wrapping_add(3) & !3 } else { inputs }
 }
 
+/// Whether rows of taps are what is filled up.
+pub(super) fn of_rows(layout: u32) -> bool {
+    matches!(layout, layout::O16R2 | layout::O16R4)
+}
+
 /// Weights of a channel that stand together without filling, and from the first of them to the first of the next: those of
 /// a tap, or of a row of taps. A channel has weights for the inputs of all groups.
-fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
+pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
     let inputs = g.in_channels;
     match layout {
-        layout::O16R2 => Some((g.kernel_width.checked_mul(inputs)?, stem::row(g)?)),
+        layout::O16R2 | layout::O16R4 => {
+            let row = g.kernel_width.checked_mul(inputs)?;
+            Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
+        }
         _ => Some((inputs, stride(layout, inputs))),
     }
 }
 
 /// Weights of one output channel.
-fn depth(g: &Geometry, layout: u32) -> Option<u32> {
-    let columns = if layout == layout::O16R2 { 1 } else { g.kernel_width };
+pub(super) fn depth(g: &Geometry, layout: u32) -> Option<u32> {
+    let columns = if of_rows(layout) { 1 } else { g.kernel_width };
     g.kernel_height.checked_mul(columns)?.checked_mul(stretch(g, layout)?.1)
 }
 
@@ -44,6 +52,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let g = geometry;
     match together(layout) {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
+        _ if layout == layout::O16R4 && !lines::holds(g) => None,
         Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
             let block = block.checked_add(head(layout) as u32)?;
@@ -167,7 +176,8 @@ mod tests {
             let (o, i) = (g.out_channels as usize, g.in_channels as usize);
             let taps = (g.kernel_height * g.kernel_width) as usize;
             let rows: std::vec::Vec<i8> = (0..o * taps * i).map(|k| (k * 7 % 251) as i8).collect();
-            for layout in [layout::O16K4, layout::O16K2] {
+            let whole = i % 4 == 0 || g.kernel_width == 1;
+            for layout in [layout::O16K4, layout::O16K2].into_iter().chain(whole.then_some(layout::O16R4)) {
                 let together = 1 << super::together(layout).unwrap() as usize;
                 let mut packed = std::vec![1; packed_len(&g, layout).unwrap() as usize];
                 assert!(pack(&g, layout, &rows, &mut packed));
@@ -190,6 +200,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_of_taps_are_filled_up_to_fours() {
+        let g = Geometry { out_channels: 1, ..convolutions()[4] };
+        assert_eq!((g.kernel_width, g.in_channels), (3, 3));
+        let rows: std::vec::Vec<i8> = (1..28).collect();
+        let mut packed = std::vec![1; packed_len(&g, layout::O16R4).unwrap() as usize];
+        assert!(pack(&g, layout::O16R4, &rows, &mut packed));
+        assert_eq!(
+            packed[..4],
+            (-128 * rows.iter().map(|&w| i32::from(w)).sum::<i32>()).to_ne_bytes().map(u8::cast_signed)
+        );
+        let weights: std::vec::Vec<i8> = packed[64..].chunks(64).flat_map(|step| &step[..4]).copied().collect();
+        let want = rows.chunks(9).flat_map(|row| row.iter().copied().chain([0; 3]));
+        assert!(want.eq(weights));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The reference: one output at a time.
 
-use super::{Operands, Params, layout, winograd};
+use super::{Operands, Params, winograd};
 use crate::pixels::{Pixels, places};
 
 pub(super) fn run(params: &Params, o: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -52,9 +52,10 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
     }
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;
     let (mut depth, mut first) = (taps.wrapping_mul(stride), tap.wrapping_mul(stride));
-    if cfg!(feature = "std") && params.layout == layout::O16R2 {
+    if cfg!(feature = "std") && super::pack::of_rows(params.layout) {
         // Rows of taps are filled up.
-        let (row, columns) = (super::stem::row(g).unwrap_or(0) as usize, g.kernel_width as usize);
+        let row = super::pack::stretch(g, params.layout).map_or(0, |(_, filled)| filled as usize);
+        let columns = g.kernel_width as usize;
         let place = |tap: usize| {
             let column = tap.checked_rem(columns).unwrap_or(0).wrapping_mul(inputs);
             tap.checked_div(columns).unwrap_or(0).wrapping_mul(row).wrapping_add(column)

@@ -8,6 +8,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
 mod dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
@@ -40,25 +42,43 @@ pub struct Params {
     pub input_zero_point: i32,
     /// The way to int8.
     pub output: Output,
-    /// Layout of the weights, rows or pairs of [`layout`].
+    /// Layout of the weights: rows, pairs or fours of [`layout`].
     pub layout: u32,
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16K2],
-        Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni => &[layout::O16K2, layout::ROWS],
+        Level::Portable => &[layout::ROWS, layout::O16K2, layout::O16K4],
+        Level::Sse41 | Level::Avx2 | Level::AvxVnni => &[layout::O16K2, layout::ROWS],
+        Level::Avx512Vnni => &[layout::O16K4, layout::O16K2, layout::ROWS],
         Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
 
+/// Most bytes of a row of input whose weights can be fours.
+const LINE: u32 = 48 << 10;
+
+/// Whether windows stand side by side in the output and cover it, every one made of one input pixel: the geometries of weights
+/// in fours, with whole fours of channels.
+fn side_by_side(g: &Geometry) -> bool {
+    let covers = |input: u32, kernel: u32, stride: u32, output: u32| {
+        kernel == stride && input.checked_mul(stride).is_some_and(|end| output <= end)
+    };
+    let alike = covers(g.in_height, g.kernel_height, g.stride_height, g.out_height)
+        && covers(g.in_width, g.kernel_width, g.stride_width, g.out_width);
+    let dense = (g.dilation_height, g.dilation_width, g.pad_top, g.pad_left) == (1, 1, 0, 0);
+    let line = g.in_width.checked_mul(g.in_channels).is_some_and(|line| line <= LINE);
+    alike && dense && line && g.groups == 1 && g.in_channels.is_multiple_of(4)
+}
+
 /// Bytes of the weights in a layout, filling included; `None` for a layout that does not exist or does not hold these: pairs
-/// hold one group of an even number of channels.
+/// hold one group of an even number of channels, fours whole fours of channels whose windows stand side by side.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let even = geometry.in_channels.is_multiple_of(2) && geometry.groups == 1;
     match layout {
         layout::ROWS => geometry.weights(),
+        layout::O16K4 if cfg!(feature = "std") && side_by_side(geometry) => conv_i8::packed_len(geometry, layout),
         layout::O16K2 if even => conv_i8::packed_len(geometry, layout),
         _ => None,
     }
@@ -110,7 +130,9 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, operands, pixels, y) || sse41::run(isa, params, operands, pixels, y)
+    avx512vnni::run(isa, params, operands, pixels, y)
+        || avx2::run(isa, params, operands, pixels, y)
+        || sse41::run(isa, params, operands, pixels, y)
 }
 
 /// Convolves with Helium; false where there is none.

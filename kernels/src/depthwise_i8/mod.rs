@@ -12,6 +12,8 @@ mod avx2;
 mod avx2_runs;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni_runs;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
 #[cfg(target_arch = "x86_64")]
@@ -86,7 +88,8 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx512vnni::run(isa, params, operands, pixels, y)
+    avx512vnni_runs::run(isa, params, operands, pixels, y)
+        || avx512vnni::run(isa, params, operands, pixels, y)
         || few::run(isa, params, operands, pixels, y)
         || avx2_runs::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)

@@ -4,7 +4,8 @@
 #![allow(non_camel_case_types)] // The names of the intrinsics' types.
 
 pub(crate) use core::arch::x86_64::{
-    __m256i, __mmask16, __mmask32, __mmask64, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_loadu_si256,
+    __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch,
+    _mm256_loadu_si256,
 };
 use core::array::from_fn;
 use core::mem::transmute;
@@ -14,7 +15,7 @@ use crate::half::F16;
 /// 512 bits of integers.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(crate) struct __m512i([i32; 16]);
+pub(crate) struct __m512i(pub(super) [i32; 16]);
 
 /// 16 floats.
 #[derive(Clone, Copy)]
@@ -22,29 +23,39 @@ pub(crate) struct __m512i([i32; 16]);
 pub(crate) struct __m512([f32; 16]);
 
 impl __m512i {
-    fn words(self) -> [i16; 32] {
+    pub(super) fn words(self) -> [i16; 32] {
         // SAFETY: both are 64 bytes without any that may not be read.
         unsafe { transmute(self) }
     }
 
-    fn bytes(self) -> [i8; 64] {
+    pub(super) fn bytes(self) -> [i8; 64] {
         // SAFETY: as above.
         unsafe { transmute(self) }
     }
 
-    fn of_words(v: [i16; 32]) -> Self {
+    pub(super) fn of_words(v: [i16; 32]) -> Self {
         // SAFETY: as above.
         unsafe { transmute(v) }
     }
 
-    fn of_bytes(v: [i8; 64]) -> Self {
+    pub(super) fn of_bytes(v: [i8; 64]) -> Self {
+        // SAFETY: as above.
+        unsafe { transmute(v) }
+    }
+
+    fn longs(self) -> [i64; 8] {
+        // SAFETY: both are 64 bytes without any that may not be read.
+        unsafe { transmute(self) }
+    }
+
+    fn of_longs(v: [i64; 8]) -> Self {
         // SAFETY: as above.
         unsafe { transmute(v) }
     }
 }
 
 /// Whether a mask has lane `i`.
-fn has(mask: u64, i: usize) -> bool {
+pub(super) fn has(mask: u64, i: usize) -> bool {
     mask >> i & 1 == 1
 }
 
@@ -183,14 +194,6 @@ pub(crate) fn _mm512_set1_epi32(v: i32) -> __m512i {
     __m512i([v; 16])
 }
 
-pub(crate) fn _mm512_set1_epi16(v: i16) -> __m512i {
-    __m512i::of_words([v; 32])
-}
-
-pub(crate) fn _mm512_set1_epi8(v: i8) -> __m512i {
-    __m512i::of_bytes([v; 64])
-}
-
 #[allow(clippy::too_many_arguments)] // The intrinsic's.
 pub(crate) fn _mm512_setr_epi32(
     a: i32,
@@ -213,11 +216,6 @@ pub(crate) fn _mm512_setr_epi32(
     __m512i([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
 }
 
-pub(crate) unsafe fn _mm512_loadu_epi8(from: *const i8) -> __m512i {
-    // SAFETY: the caller's promise.
-    __m512i::of_bytes(unsafe { from.cast::<[i8; 64]>().read_unaligned() })
-}
-
 pub(crate) unsafe fn _mm512_maskz_loadu_epi32(mask: __mmask16, from: *const i32) -> __m512i {
     // SAFETY: the caller's promise, for the lanes in the mask.
     __m512i(from_fn(|i| if has(mask.into(), i) { unsafe { from.add(i).read_unaligned() } } else { 0 }))
@@ -226,30 +224,6 @@ pub(crate) unsafe fn _mm512_maskz_loadu_epi32(mask: __mmask16, from: *const i32)
 pub(crate) unsafe fn _mm512_storeu_epi32(to: *mut i32, v: __m512i) {
     // SAFETY: the caller's promise.
     unsafe { to.cast::<[i32; 16]>().write_unaligned(v.0) }
-}
-
-pub(crate) unsafe fn _mm512_mask_storeu_epi8(to: *mut i8, mask: __mmask64, v: __m512i) {
-    for (i, &v) in v.bytes().iter().enumerate().filter(|&(i, _)| has(mask, i)) {
-        // SAFETY: the caller's promise, for the lanes in the mask.
-        unsafe { to.add(i).write(v) };
-    }
-}
-
-pub(crate) unsafe fn _mm256_maskz_loadu_epi8(mask: __mmask32, from: *const i8) -> __m256i {
-    let bytes: [i8; 32] =
-        // SAFETY: the caller's promise, for the lanes in the mask.
-        from_fn(|i| if has(mask.into(), i) { unsafe { from.add(i).read() } } else { 0 });
-    // SAFETY: both are 32 bytes without any that may not be read.
-    unsafe { transmute(bytes) }
-}
-
-pub(crate) unsafe fn _mm256_mask_storeu_epi8(to: *mut i8, mask: __mmask32, v: __m256i) {
-    // SAFETY: both are 32 bytes without any that may not be read.
-    let bytes: [i8; 32] = unsafe { transmute(v) };
-    for (i, &v) in bytes.iter().enumerate().filter(|&(i, _)| has(mask.into(), i)) {
-        // SAFETY: the caller's promise, for the lanes in the mask.
-        unsafe { to.add(i).write(v) };
-    }
 }
 
 pub(crate) fn _mm512_add_epi32(a: __m512i, b: __m512i) -> __m512i {
@@ -269,56 +243,24 @@ pub(crate) fn _mm512_slli_epi32<const IMM8: u32>(v: __m512i) -> __m512i {
     __m512i(v.0.map(|v| v << IMM8))
 }
 
-pub(crate) fn _mm512_add_epi16(a: __m512i, b: __m512i) -> __m512i {
-    let (a, b) = (a.words(), b.words());
-    __m512i::of_words(from_fn(|i| a[i].wrapping_add(b[i])))
-}
-
 pub(crate) fn _mm512_cmplt_epi32_mask(a: __m512i, b: __m512i) -> __mmask16 {
     (0..16).map(|i| u16::from(a.0[i] < b.0[i]) << i).sum()
 }
 
-/// Unsigned bytes of `a` times signed ones of `b`.
-pub(crate) fn _mm512_dpbusd_epi32(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-    let (a, b) = (a.bytes(), b.bytes());
-    let product = |i: usize| i32::from(a[i] as u8) * i32::from(b[i]);
-    __m512i(from_fn(|i| (4 * i..4 * i + 4).map(product).fold(sum.0[i], i32::wrapping_add)))
+#[allow(clippy::too_many_arguments)] // The intrinsic's.
+pub(crate) fn _mm512_setr_epi64(a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64) -> __m512i {
+    __m512i::of_longs([a, b, c, d, e, f, g, h])
 }
 
-pub(crate) fn _mm512_dpwssd_epi32(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-    let (a, b) = (a.words(), b.words());
-    let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
-    __m512i(from_fn(|i| (2 * i..2 * i + 2).map(product).fold(sum.0[i], i32::wrapping_add)))
+pub(crate) fn _mm512_permutexvar_epi64(places: __m512i, v: __m512i) -> __m512i {
+    let v = v.longs();
+    __m512i::of_longs(places.longs().map(|p| v[p as usize & 7]))
 }
 
-/// In every quarter, four of `a`, then four of `b`.
-pub(crate) fn _mm512_packs_epi32(a: __m512i, b: __m512i) -> __m512i {
-    let quarter = |i: usize| i / 8 * 4 + i % 4;
-    let from = |i: usize| if i % 8 < 4 { a.0[quarter(i)] } else { b.0[quarter(i)] };
-    __m512i::of_words(from_fn(|i| from(i).clamp(i16::MIN.into(), i16::MAX.into()) as i16))
-}
-
-/// In every quarter, eight of `a`, then eight of `b`.
-pub(crate) fn _mm512_packs_epi16(a: __m512i, b: __m512i) -> __m512i {
-    let (a, b) = (a.words(), b.words());
-    let quarter = |i: usize| i / 16 * 8 + i % 8;
-    let from = |i: usize| if i % 16 < 8 { a[quarter(i)] } else { b[quarter(i)] };
-    __m512i::of_bytes(from_fn(|i| from(i).clamp(i8::MIN.into(), i8::MAX.into()) as i8))
-}
-
-/// In every quarter, the words from `first` on of `a` and `b` by turns.
-fn unpack(a: __m512i, b: __m512i, first: usize) -> __m512i {
-    let (a, b) = (a.words(), b.words());
-    let from = |i: usize| i / 8 * 8 + first + i % 8 / 2;
-    __m512i::of_words(from_fn(|i| if i % 2 == 0 { a[from(i)] } else { b[from(i)] }))
-}
-
-pub(crate) fn _mm512_unpacklo_epi16(a: __m512i, b: __m512i) -> __m512i {
-    unpack(a, b, 0)
-}
-
-pub(crate) fn _mm512_unpackhi_epi16(a: __m512i, b: __m512i) -> __m512i {
-    unpack(a, b, 4)
+/// What lies above is not defined; here it is zero.
+pub(crate) fn _mm512_castsi256_si512(v: __m256i) -> __m512i {
+    // SAFETY: both are 64 bytes without any that may not be read.
+    unsafe { transmute([words(v), [0; 16]]) }
 }
 
 pub(crate) fn _mm512_permutexvar_epi32(places: __m512i, v: __m512i) -> __m512i {
@@ -327,16 +269,4 @@ pub(crate) fn _mm512_permutexvar_epi32(places: __m512i, v: __m512i) -> __m512i {
 
 pub(crate) fn _mm512_permutex2var_epi32(a: __m512i, places: __m512i, b: __m512i) -> __m512i {
     __m512i(places.0.map(|p| if p & 16 == 0 { a.0[p as usize & 15] } else { b.0[p as usize & 15] }))
-}
-
-pub(crate) fn _mm512_cvtepi8_epi16(v: __m256i) -> __m512i {
-    // SAFETY: both are 32 bytes without any that may not be read.
-    let bytes: [i8; 32] = unsafe { transmute(v) };
-    __m512i::of_words(bytes.map(i16::from))
-}
-
-/// Keeps the low bytes.
-pub(crate) fn _mm512_cvtepi16_epi8(v: __m512i) -> __m256i {
-    // SAFETY: both are 32 bytes without any that may not be read.
-    unsafe { transmute(v.words().map(|v| v as i8)) }
 }

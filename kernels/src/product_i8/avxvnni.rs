@@ -13,6 +13,7 @@ fours!(
     "avx2,avxvnni",
     Level::AvxVnni,
     8,
+    32,
     _mm256_setzero_si256(),
     _mm256_set1_epi32,
     _mm256_loadu_si256,

@@ -1,10 +1,11 @@
 //! What the variants with vpdpbusd share: it multiplies four unsigned by four signed bytes and adds the products to an int32.
 //! The weights are the unsigned ones, x is moved: `Σ x * w = Σ (x - 128) * (w + 128) + 128 * Σ w - 128 * Σ (x - 128)`.
 
-/// Defines `run`: `$width` outputs to a vector, made of `$zero`, `$spread` (of an i32), `$load`, `$store` and `$products`.
+/// Defines `run`: `$width` outputs to a vector, `$wide` at a time, so that as many sums as a core multiplies at once hide the
+/// time that each takes; vectors made of `$zero`, `$spread` (of an i32), `$load`, `$store` and `$products`.
 macro_rules! fours {
     (
-        $feature:literal, $level:expr, $width:literal,
+        $feature:literal, $level:expr, $width:literal, $wide:literal,
         $zero:expr, $spread:path, $load:path, $store:path, $products:path
     ) => {
         /// Computes every block; false where the CPU has not the instruction set.
@@ -33,12 +34,13 @@ macro_rules! fours {
             for (first, weights) in blocks(m, backwards) {
                 let outputs = (m.shape.columns() - first).min(BLOCK);
                 let (mut sums, mut at) = ([[0; BLOCK]; R], 0);
-                while at + 32 <= outputs {
-                    some::<{ 32 / $width }, R>(weights, outputs, at, levels, &mut sums);
-                    at += 32;
+                while at + $wide <= outputs {
+                    some::<{ $wide / $width }, R>(weights, outputs, at, levels, &mut sums);
+                    at += $wide;
                 }
-                if at < outputs {
+                while at < outputs {
                     some::<{ 16 / $width }, R>(weights, outputs, at, levels, &mut sums);
+                    at += 16;
                 }
                 sink.take(first, &sums, &missing);
             }

@@ -8,7 +8,7 @@ use super::fours::fours;
 use super::{BLOCK, Matrix, Missing, Row, Sink, Sums, blocks};
 use crate::{Isa, Level};
 
-fours!("sse4.1", Level::Sse41, 4, _mm_setzero_si128(), _mm_set1_epi32, _mm_loadu_si128, _mm_storeu_si128, products);
+fours!("sse4.1", Level::Sse41, 4, 32, _mm_setzero_si128(), _mm_set1_epi32, _mm_loadu_si128, _mm_storeu_si128, products);
 
 /// `sum` and the products of four unsigned and four signed bytes in every lane.
 #[inline]

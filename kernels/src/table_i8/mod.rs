@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vbmi;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -27,10 +29,13 @@ pub fn run_in_place(isa: Isa, table: &[i8; 256], y: &mut [i8]) {
 /// Looks elements up with a vector variant; how many.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, table: &[i8; 256], x: Option<&[i8]>, y: &mut [i8]) -> usize {
-    match avx2::run(isa, table, x, y) {
-        0 => sse41::run(isa, table, x, y),
-        done => done,
+    let mut done = avx512vbmi::run(isa, table, x, y);
+    for run in [avx2::run, sse41::run] {
+        if done == 0 {
+            done = run(isa, table, x, y);
+        }
     }
+    done
 }
 
 /// Looks elements up with NEON; how many.

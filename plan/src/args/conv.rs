@@ -63,6 +63,9 @@ impl Layout {
     /// `[O / 16][KH][KW * I / 2][16][2]`: the weights in pairs, every row of taps filled up to pairs; at most 4 channels, one
     /// group only.
     pub const O16R2: u32 = 7;
+    /// `[O / 16]` blocks of int32 `[16]`, `-128 * Σ w` of every channel, and `[KH][KW * I / 4][16][4]`: the weights in fours,
+    /// every row of taps filled up to fours; one group only.
+    pub const O16R4: u32 = 8;
 }
 
 /// Layouts of f32 convolution weights, by number.
@@ -199,7 +202,8 @@ arguments! {
         low: i32,
         /// Greatest output, zero point included.
         high: i32,
-        /// Layout of the weights: [`Layout::ROWS`] or, for one group of an even number of channels, [`Layout::O16K2`].
+        /// Layout of the weights: [`Layout::ROWS`] or, for one group, [`Layout::O16K2`] (an even number of channels) or
+        /// [`Layout::O16K4`] (whole fours of channels, windows side by side that cover the output).
         layout: u32,
     }
 }

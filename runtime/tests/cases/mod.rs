@@ -223,8 +223,10 @@ fn elementwise() -> Vec<Case> {
     let (condition_strides, a_strides, b_strides) = ([0, 0, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0; 6]);
     let select = args::Select { element_bytes: 4, sizes, condition_strides, a_strides, b_strides };
     cases.push(case(select, &[vec![1, 0], i32s(&[5, 6]), i32s(&[7])], i32s(&[5, 6, 7, 7])));
-    let mut packed = vec![0; 256];
-    packed[..8].copy_from_slice(&[1, 2, 0, 0, 3, 4, 0, 0]);
+    // Weights as `w + 128`, filled up with those of zero.
+    let mut packed = vec![128; 64];
+    packed[..8].copy_from_slice(&[129, 130, 128, 128, 131, 132, 128, 128]);
+    packed.resize(256, 0);
     packed[64..72].copy_from_slice(&f32s(&[1.0, 1.0]));
     packed[192..200].copy_from_slice(&i32s(&[3, 7]));
     let product = args::MatMulInteger { rows: 1, inputs: 2, outputs: 2, signed: 0 };
