@@ -23,9 +23,8 @@ pub(super) struct Job<'a, W> {
     x: &'a [f32],
     /// The weights of this group's outputs.
     panel: Panel<'a, W>,
-    /// The first input and output channel of the group.
+    /// The first input channel of the group.
     inputs: usize,
-    outputs: usize,
     /// Whether an output pixel is made of the input pixel at its place, and of that alone.
     pixelwise: bool,
     /// Whether windows at a border are copied.
@@ -42,6 +41,7 @@ impl<'a, W: Load> Job<'a, W> {
             bias,
             products: taps.saturating_mul(g.group_inputs() as usize),
             channels: g.group_outputs() as usize,
+            before: 0,
             low: params.low,
             high: params.high,
         };
@@ -49,7 +49,7 @@ impl<'a, W: Load> Job<'a, W> {
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = g.groups == 1 && same(g.rows()) && same(g.columns());
         let copied = !pixelwise && copies::suit(g);
-        fits.then_some(Self { params, x, panel, inputs: 0, outputs: 0, pixelwise, copied })
+        fits.then_some(Self { params, x, panel, inputs: 0, pixelwise, copied })
     }
 
     /// The same, of another group; `None` where there is none.
@@ -60,7 +60,7 @@ impl<'a, W: Load> Job<'a, W> {
         self.panel.weights = self.panel.weights.get(part(block))?;
         self.panel.bias = self.panel.bias.get(part(outputs))?;
         self.inputs = group.wrapping_mul(self.params.geometry.group_inputs() as usize);
-        self.outputs = group.wrapping_mul(outputs);
+        self.panel.before = group.wrapping_mul(outputs);
         Some(self)
     }
 
@@ -185,7 +185,6 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
                 return;
             }
             pixel = pixel.wrapping_add(P);
-            let y = y.get_mut(job.outputs..).unwrap_or_default();
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
                 let mut sums = job.panel.start::<S, P, C>(simd, first);

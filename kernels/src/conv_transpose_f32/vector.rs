@@ -26,6 +26,7 @@ impl<'a, W: Load> Job<'a, W> {
             bias,
             products: taps.saturating_mul(g.in_channels as usize),
             channels: g.out_channels as usize,
+            before: 0,
             low: params.low,
             high: params.high,
         };

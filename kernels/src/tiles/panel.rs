@@ -21,6 +21,8 @@ pub(crate) struct Panel<'a, W> {
     pub(crate) products: usize,
     /// Output channels.
     pub(crate) channels: usize,
+    /// Outputs before them in a row of y.
+    pub(crate) before: usize,
     /// Least output.
     pub(crate) low: f32,
     /// Greatest output.
@@ -146,8 +148,9 @@ impl<W: Load> Panel<'_, W> {
     ) {
         let (low, high) = (simd.splat(self.low), simd.splat(self.high));
         let end = channel.wrapping_add(C.wrapping_mul(S::LANES));
-        if end <= self.channels && P.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(end) <= y.len() {
-            let mut row = y.as_mut_ptr().wrapping_add(channel);
+        let last = P.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(self.before);
+        if end <= self.channels && last.wrapping_add(end) <= y.len() {
+            let mut row = y.as_mut_ptr().wrapping_add(self.before).wrapping_add(channel);
             for sums in sums {
                 for (c, &sum) in sums.iter().enumerate() {
                     let to = row.wrapping_add(c.wrapping_mul(S::LANES));
@@ -159,7 +162,8 @@ impl<W: Load> Panel<'_, W> {
             return;
         }
         for (p, sums) in sums.iter().enumerate() {
-            let row = y.get_mut(p.wrapping_mul(pitch)..).and_then(|y| y.get_mut(..self.channels));
+            let first = p.wrapping_mul(pitch).wrapping_add(self.before);
+            let row = y.get_mut(first..first.wrapping_add(self.channels));
             let Some(row) = row else { return };
             for (c, &sum) in sums.iter().enumerate() {
                 let v = simd.min(high, simd.max(low, sum));
@@ -185,7 +189,8 @@ mod tests {
     fn passes_hold_every_vector_once() {
         for channels in 1..200 {
             for (lanes, most) in [(8, 2), (16, 4), (8, 8)] {
-                let panel = Panel::<f32> { weights: &[], bias: &[], products: 30, channels, low: 0.0, high: 0.0 };
+                let panel =
+                    Panel::<f32> { weights: &[], bias: &[], products: 30, channels, before: 0, low: 0.0, high: 0.0 };
                 let passes: Vec<Pass> = panel.passes(lanes, most).collect();
                 let mut next = 0;
                 for pass in &passes {
