@@ -106,8 +106,13 @@ pub(super) fn depthwise_by_two(isa: Isa, scratch: &mut Scratch) -> Work {
 }
 
 fn by_channel(isa: Isa, g: Geometry, scratch: &mut Scratch) -> Work {
-    let (_, operands, y) = layer(isa, g, scratch);
+    let [inputs, outputs, weights] = [g.inputs(), g.outputs(), g.weights()].map(|n| n.unwrap_or(0) as usize);
+    let Scratch { x, y, weights: taps, bias, multipliers, .. } = scratch;
+    let channels = g.out_channels as usize;
+    let (bias, multipliers) = (&bias[..channels], &multipliers[..channels]);
+    let operands = Operands { x: &x[..inputs], weights: &taps[..weights], bias, multipliers };
     let params = depthwise_i8::Params { geometry: g, input_zero_point: ZERO_POINT, output: OUTPUT };
+    let y = &mut y[..outputs];
     twice(|| depthwise_i8::run(isa, &params, &operands, y));
     macs(&g)
 }
