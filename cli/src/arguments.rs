@@ -53,9 +53,10 @@ pub fn target(name: &str) -> Result<Isa, String> {
         "avx2" => Level::Avx2,
         "avxvnni" => Level::AvxVnni,
         "avx512vnni" => Level::Avx512Vnni,
+        "amx" => Level::Amx,
         _ => {
             return Err(format!(
-                "no target is called {name:?}; the targets are native, portable, sse41, avx2, avxvnni, avx512vnni"
+                "no target is called {name:?}; the targets are native, portable, sse41, avx2, avxvnni, avx512vnni, amx"
             ));
         }
     };
@@ -78,7 +79,7 @@ pub struct CompileArgs {
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     pub shapes: Vec<(String, Vec<usize>)>,
-    /// What the weights are packed for, and what runs: native, portable, sse41, avx2, avxvnni, avx512vnni.
+    /// What the weights are packed for, and what runs: native, portable, sse41, avx2, avxvnni, avx512vnni, amx.
     #[arg(long, default_value = "native", value_parser = target)]
     pub target: Isa,
     /// What the weights of float layers are stored in: f32, f16 or bf16.

@@ -24,11 +24,12 @@ pub struct Processor {
 
 impl Processor {
     /// Processors. Whole cache lines matter on large ones, bytes on small ones.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::large("x86-64-v2", Level::Sse41),
         Self::large("x86-64-v3", Level::Avx2),
         Self::large("x86-64-v3+avxvnni", Level::AvxVnni),
         Self::large("x86-64-v4", Level::Avx512Vnni),
+        Self::large("x86-64-v4+amx", Level::Amx),
         Self::large("aarch64", Level::Neon),
         Self { fp16: true, ..Self::large("aarch64+fp16", Level::Neon) },
         Self::board("cortex-m4", Level::Dsp),

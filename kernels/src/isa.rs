@@ -14,6 +14,8 @@ pub enum Level {
     AvxVnni,
     /// x86-64 AVX-512 F, BW, VL and VNNI.
     Avx512Vnni,
+    /// x86-64 AVX-512 VNNI with AMX's tiles of bytes, where the operating system lets them be used.
+    Amx,
     /// aarch64 NEON, which every such CPU has.
     Neon,
     /// aarch64 NEON with SDOT.
@@ -28,12 +30,13 @@ pub enum Level {
 
 impl Level {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Portable,
         Self::Sse41,
         Self::Avx2,
         Self::AvxVnni,
         Self::Avx512Vnni,
+        Self::Amx,
         Self::Neon,
         Self::Dotprod,
         Self::I8mm,
@@ -49,6 +52,7 @@ impl Level {
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
+            Self::Amx => "amx",
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
             Self::I8mm => "i8mm",
@@ -72,7 +76,7 @@ impl Level {
                     && std::arch::is_x86_feature_detected!("f16c")
             }
             #[cfg(all(target_arch = "x86_64", feature = "emulated"))]
-            Self::AvxVnni | Self::Avx512Vnni => Self::Avx2.is_here(),
+            Self::AvxVnni | Self::Avx512Vnni | Self::Amx => Self::Avx2.is_here(),
             #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
             Self::AvxVnni => Self::Avx2.is_here() && std::arch::is_x86_feature_detected!("avxvnni"),
             #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
@@ -83,6 +87,8 @@ impl Level {
                     && std::arch::is_x86_feature_detected!("avx512vl")
                     && std::arch::is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(all(target_arch = "x86_64", feature = "std", not(feature = "emulated")))]
+            Self::Amx => Self::Avx512Vnni.is_here() && crate::amx::allowed(),
             Self::Neon => cfg!(all(target_arch = "aarch64", target_feature = "neon")),
             #[cfg(all(target_arch = "aarch64", feature = "std"))]
             Self::Dotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
@@ -91,7 +97,7 @@ impl Level {
             Self::Dsp => cfg!(all(target_arch = "arm", feature = "dsp")),
             Self::Helium => cfg!(all(target_arch = "arm", feature = "helium")),
             #[cfg(not(all(target_arch = "x86_64", feature = "std")))]
-            Self::Sse41 | Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni => false,
+            Self::Sse41 | Self::Avx2 | Self::AvxVnni | Self::Avx512Vnni | Self::Amx => false,
             #[cfg(not(all(target_arch = "aarch64", feature = "std")))]
             Self::Dotprod | Self::I8mm => false,
         }
@@ -137,7 +143,13 @@ impl Isa {
         let here = std::arch::is_x86_feature_detected!("avx512vbmi");
         #[cfg(any(not(feature = "std"), feature = "emulated"))]
         let here = cfg!(feature = "emulated");
-        here && self.0 == Level::Avx512Vnni
+        here && self.has_avx512()
+    }
+
+    /// Whether it runs the variants for AVX-512 VNNI.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn has_avx512(self) -> bool {
+        matches!(self.0, Level::Avx512Vnni | Level::Amx)
     }
 
     /// Which one it is.

@@ -15,6 +15,8 @@
 extern crate std;
 
 pub mod add_i8;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod amx;
 pub mod arg_max;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod assembly;

@@ -29,7 +29,7 @@ pub struct Compile {
     /// Sizes of an input, such as input=1,3,224,224; symbolic sizes without it are 1.
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
-    /// What the plan is for: native, portable, sse41, avx2, avxvnni, avx512vnni, or a processor that need not be this one:
+    /// What the plan is for: native, portable, sse41, avx2, avxvnni, avx512vnni, amx, or a processor that need not be this one:
     /// x86-64-v2, x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
     #[arg(long, default_value = "native", value_parser = processor)]
     target: Processor,

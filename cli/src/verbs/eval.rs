@@ -53,7 +53,7 @@ pub struct Eval {
     /// Standard deviation per channel, where the model does not say it.
     #[arg(long, value_delimiter = ',', requires = "mean")]
     std: Vec<f32>,
-    /// The instruction set that runs a plan: native, portable, sse41, avx2, avxvnni, avx512vnni.
+    /// The instruction set that runs a plan: native, portable, sse41, avx2, avxvnni, avx512vnni, amx.
     #[arg(long, default_value = "native", value_parser = target)]
     target: Isa,
     /// Run a plan with every instruction set of this CPU that reads its weights, and fail where the answers differ in

@@ -150,6 +150,7 @@ pub fn layouts(level: Level) -> &'static [u32] {
         | Level::Avx2
         | Level::AvxVnni
         | Level::Avx512Vnni
+        | Level::Amx
         | Level::Neon
         | Level::Dotprod
         | Level::I8mm => &[

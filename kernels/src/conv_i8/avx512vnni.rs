@@ -14,7 +14,7 @@ use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round::Output;
 use crate::tiles::next_tiles;
-use crate::{Isa, Level};
+use crate::Isa;
 
 /// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
 const AHEAD: usize = 1024;
@@ -23,11 +23,11 @@ const HEAD: usize = 64;
 
 /// Convolves with weights in O16R4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::Avx512Vnni || params.layout != layout::O16R4 {
+    if !isa.has_avx512() || params.layout != layout::O16R4 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(Job::new(params, operands, pixels), y) };
+    unsafe { all(Job::new(params, operands, pixels, 0x80), y) };
     true
 }
 
@@ -39,7 +39,7 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
     let mut y = y;
     while let Some(band) = job.next() {
         let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
-        job.fill(&band, &mut memory, |from, to| copy(from, to));
+        job.fill(&band, &mut memory.0, |from, to| copy(from, to));
         let work = Work {
             operands,
             finish: &finish,
@@ -306,7 +306,7 @@ pub(crate) struct Finish {
     /// Packing works in quarters of a vector: this puts the fours of channels back into order.
     order: __m512i,
     /// Whether no product can leave int32, so that packing is all the clamp that int8 needs.
-    small: bool,
+    pub(super) small: bool,
 }
 
 impl Finish {
@@ -366,7 +366,7 @@ impl Finish {
     /// Four vectors of sums in a vector of bytes, one after the other.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn bytes<const SMALL: bool>(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
+    pub(super) fn bytes<const SMALL: bool>(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
         let mut steps = [_mm512_setzero_si512(); 4];
         for ((step, sum), &multipliers) in steps.iter_mut().zip(sums).zip(multipliers) {
             let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);

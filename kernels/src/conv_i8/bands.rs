@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 
 pub(crate) use super::lines::BYTES;
 use super::lines::{OVER, Shape};
-use super::{Operands, Params, layout, pack};
+use super::{Operands, Params, pack};
 use crate::pixels::{Pixels, place};
 
 /// Memory of a band's input, aligned to cache lines.
@@ -30,6 +30,8 @@ pub(super) struct Job<'a> {
     pub(super) channels: usize,
     /// Bytes of weights from one block of 16 channels to the next.
     pub(super) block: usize,
+    /// The bits in which the inputs differ from their copies.
+    flip: u8,
     /// The pixels that are left.
     next: u32,
     end: u32,
@@ -50,8 +52,8 @@ pub(super) struct Band {
     row: i32,
     column: i32,
     /// The first window's column, of which there are so many.
-    window: u32,
-    windows: u32,
+    pub(super) window: u32,
+    pub(super) windows: u32,
 }
 
 /// The taps of a window: rows of them, with `runs` stretches of `steps` fours each.
@@ -72,15 +74,17 @@ impl Shape {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels) -> Self {
+    /// `flip`: the bits in which the inputs differ from their copies in a band.
+    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels, flip: u8) -> Self {
         let g = &params.geometry;
-        let depth = pack::depth(g, layout::O16R4).unwrap_or(0) as usize;
+        let depth = pack::depth(g, params.layout).unwrap_or(0) as usize;
         Self {
             params,
             operands,
             shape: Shape::new(g),
             channels: g.out_channels as usize,
-            block: depth.wrapping_mul(16).wrapping_add(pack::head(layout::O16R4)),
+            block: depth.wrapping_mul(16).wrapping_add(pack::head(params.layout)),
+            flip,
             next: pixels.start,
             end: pixels.end,
         }
@@ -132,16 +136,16 @@ impl<'a> Job<'a> {
 
     /// Brings the input of a band into memory; `copy` copies as many bytes as there are.
     #[inline(always)]
-    pub(super) fn fill(&self, band: &Band, memory: &mut Memory, copy: impl Fn(&[i8], &mut [MaybeUninit<u8>])) {
+    pub(super) fn fill(&self, band: &Band, memory: &mut [MaybeUninit<u8>], copy: impl Fn(&[i8], &mut [MaybeUninit<u8>])) {
         let Shape { rows, columns, inputs } = self.shape;
         let inputs = inputs as usize;
-        let padding = (self.params.input_zero_point as i8).cast_unsigned() ^ 0x80;
+        let padding = (self.params.input_zero_point as i8).cast_unsigned() ^ self.flip;
         let width = (columns.input as usize).wrapping_mul(inputs);
         // The first input column of a line, and what stands before it.
         let first = (band.column.max(0) as usize).wrapping_mul(inputs);
         let before = (band.column.min(0).unsigned_abs() as usize).wrapping_mul(inputs);
         let extent = Shape::extent(&rows, 1);
-        for (k, line) in (0..band.lines).zip(crate::rows::rows_mut(&mut memory.0, band.line)) {
+        for (k, line) in (0..band.lines).zip(crate::rows::rows_mut(memory, band.line)) {
             if band.every == 1 && k.checked_rem(rows.stride).is_none_or(|k| k >= extent) {
                 // No window sees it.
                 continue;
@@ -160,6 +164,30 @@ impl<'a> Job<'a> {
                 beside.iter_mut().for_each(|to| _ = to.write(padding));
             }
         }
+    }
+
+    /// The input itself, where it is a band's only line, and can be read `row` bytes from the last window on.
+    pub(super) fn in_place(&self, band: &Band, row: usize) -> Option<*const i8> {
+        let Shape { rows, columns, inputs } = self.shape;
+        let alone = (rows.input, rows.kernel, rows.pad, columns.kernel, columns.stride, columns.pad) == (1, 1, 0, 1, 1, 0);
+        let inputs = inputs as usize;
+        let first = (band.column as usize).wrapping_mul(inputs);
+        let last = (band.windows as usize).wrapping_sub(1).wrapping_mul(inputs);
+        let end = first.wrapping_add(last).wrapping_add(row);
+        self.operands.x.get(first..end).filter(|_| alone && band.image == 0).map(<[i8]>::as_ptr)
+    }
+
+    /// Bytes from window to window, and from a row of them to the next.
+    pub(super) fn steps(&self, band: &Band) -> (usize, usize) {
+        let Shape { rows, columns, inputs } = self.shape;
+        ((columns.stride as usize).wrapping_mul(inputs as usize), band.line.wrapping_mul(rows.stride as usize))
+    }
+
+    /// Tiles of a row of taps, and fours of each, with weights in O16A4.
+    pub(super) fn tiles(&self) -> (usize, usize) {
+        let Shape { columns, inputs, .. } = self.shape;
+        let (tiles, fours) = pack::tiles(columns.kernel.wrapping_mul(inputs));
+        (tiles as usize, fours as usize)
     }
 
     /// The taps of the windows of a band.
@@ -238,6 +266,7 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout;
     use super::super::lines::holds;
     use super::*;
     use crate::geometry::Geometry;
@@ -263,10 +292,10 @@ mod tests {
             let operands = Operands { x: &x, weights: &[], bias: &[], multipliers: &[] };
             let all: Vec<_> = pixels(g.batch, g.out_height, g.out_width).collect();
             for cut in cuts(all.len() as u32) {
-                let mut job = Job::new(&params, &operands, &cut);
+                let mut job = Job::new(&params, &operands, &cut, 0x80);
                 let (mut memory, mut next) = (Memory([MaybeUninit::new(0); BYTES]), cut.start as usize);
                 while let Some(band) = job.next() {
-                    job.fill(&band, &mut memory, |from, to| {
+                    job.fill(&band, &mut memory.0, |from, to| {
                         to.iter_mut().zip(from).for_each(|(to, &from)| _ = to.write(from as u8 ^ 0x80));
                     });
                     let (taps, mut windows) = (job.taps(&band), job.windows(&band));

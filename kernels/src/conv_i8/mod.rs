@@ -6,6 +6,8 @@
 //! x `[N, H, W, I]`, weights in one of [`layout`], bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives the
 //! same bits.
 
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -108,6 +110,9 @@ pub mod layout {
     /// `[KH][KW * I / 4][16][4]`, the weights in fours, every row of taps filled up to fours; one group, columns without
     /// dilation or channels in whole fours, and windows of at most 48 KiB.
     pub const O16R4: u32 = 8;
+    /// `[O / 16][KH][KW * I / 4][16][4]`: the weights in fours and no sums, every row of taps filled up to tiles of equally
+    /// many fours, at most 16; for the geometries of [`O16R4`] without dilation of columns.
+    pub const O16A4: u32 = 9;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
@@ -184,22 +189,27 @@ pub struct Operands<'a> {
 /// of taps: no board packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, R4, R2, W2, W4],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, A4, R4, R2, W2, W4],
         Level::Sse41 | Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
         Level::Avx512Vnni => &[R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4],
+        Level::Amx => {
+            const AMX: &[u32] = &[A4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4];
+            return AMX;
+        }
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, R4, R2, W2, W4]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, A4, R4, R2, W2, W4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
     match all.split_last_chunk() {
-        Some((others, [R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
+        Some((others, [A4, R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
 
 /// Layouts for processors with an operating system.
+const A4: u32 = layout::O16A4;
 const R2: u32 = layout::O16R2;
 const R4: u32 = layout::O16R4;
 const W2: u32 = layout::WINOGRAD;
@@ -233,7 +243,7 @@ fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
         (_, 9..=16) => 180,
         _ => 350,
     };
-    let x86 = matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni);
+    let x86 = matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx);
     let small = packed_len(g, layout).is_some_and(|len| len <= 1 << 20);
     x86 && small && g.groups.saturating_mul(rate) < 600
 }
@@ -265,6 +275,10 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    #[cfg(feature = "std")]
+    if amx::run(isa, params, operands, pixels, y) {
+        return true;
+    }
     avx512vnni::run(isa, params, operands, pixels, y)
         || avxvnni::run(isa, params, operands, pixels, y)
         || avx2_bytes::run(isa, params, operands, pixels, y)
@@ -444,7 +458,7 @@ mod tests {
             run(isa, &p, &Operands { bias: &o.bias[1..], ..o }, &mut y);
             run(isa, &p, &Operands { multipliers: &o.multipliers[1..], ..o }, &mut y);
             run(isa, &p, &o, &mut y[1..]);
-            run(isa, &Params { layout: 9, ..p }, &o, &mut y);
+            run(isa, &Params { layout: 99, ..p }, &o, &mut y);
             run(isa, &Params { input_zero_point: 128, ..p }, &o, &mut y);
             run(isa, &Params { output: Output { low: 4, high: 3, ..p.output }, ..p }, &o, &mut y);
             assert_eq!(y, [7; 27]);

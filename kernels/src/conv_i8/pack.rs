@@ -6,7 +6,7 @@ use crate::geometry::Geometry;
 /// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
 pub(super) fn together(layout: u32) -> Option<u32> {
     match layout {
-        layout::O16K4 | layout::O16I4 | layout::O16R4 => Some(2),
+        layout::O16K4 | layout::O16I4 | layout::O16R4 | layout::O16A4 => Some(2),
         layout::O16K2 | layout::O16R2 => Some(1),
         _ => None,
     }
@@ -24,7 +24,7 @@ pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
 
 /// Whether rows of taps are what is filled up.
 pub(super) fn of_rows(layout: u32) -> bool {
-    matches!(layout, layout::O16R2 | layout::O16R4)
+    matches!(layout, layout::O16R2 | layout::O16R4 | layout::O16A4)
 }
 
 /// Weights of a channel that stand together without filling, and from the first of them to the first of the next: those of
@@ -36,8 +36,20 @@ pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
             let row = g.kernel_width.checked_mul(inputs)?;
             Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
         }
+        layout::O16A4 => {
+            let row = g.kernel_width.checked_mul(inputs)?;
+            let (tiles, fours) = tiles(row);
+            Some((row, tiles.checked_mul(fours)?.checked_mul(4)?))
+        }
         _ => Some((inputs, stride(layout, inputs))),
     }
+}
+
+/// Into how many tiles of how many fours a row of so many weights is cut.
+pub(super) fn tiles(row: u32) -> (u32, u32) {
+    let fours = row.div_ceil(4);
+    let tiles = fours.div_ceil(16).max(1);
+    (tiles, fours.div_ceil(tiles))
 }
 
 /// Weights of one output channel.
@@ -53,6 +65,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     match together(layout) {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
         _ if layout == layout::O16R4 && !lines::holds(g) => None,
+        _ if layout == layout::O16A4 && !(lines::holds(g) && g.dilation_width == 1) => None,
         Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
             let block = block.checked_add(head(layout) as u32)?;
@@ -165,7 +178,7 @@ mod tests {
         let channels = g.kernel_height * g.kernel_width * g.in_channels;
         assert_eq!(packed_len(&g, layout::O16K4), Some(64 + 16 * channels.next_multiple_of(4)));
         assert_eq!(packed_len(&g, layout::WINOGRAD), None);
-        assert_eq!(packed_len(&g, 9), None);
+        assert_eq!(packed_len(&g, 99), None);
         assert_eq!(packed_len(&convolutions()[7], layout::O16K4), Some(2 * (64 + 16 * 76)));
         assert_eq!(packed_len(&convolutions()[4], layout::O16K2), Some(16 * 28));
     }

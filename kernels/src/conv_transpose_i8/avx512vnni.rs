@@ -7,13 +7,13 @@ use super::{Operands, Params};
 use crate::conv_i8::layout;
 use crate::conv_i8::tile_512::{BYTES, Finish, Memory, Part, Taps, Windows, Work, copy};
 use crate::pixels::{Pixels, place};
-use crate::{Isa, Level};
+use crate::Isa;
 
 const _: () = assert!(super::LINE as usize <= BYTES);
 
 /// Convolves with weights in O16K4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::Avx512Vnni || params.layout != layout::O16K4 {
+    if !isa.has_avx512() || params.layout != layout::O16K4 {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.

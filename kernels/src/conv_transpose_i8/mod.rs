@@ -51,7 +51,7 @@ pub fn layouts(level: Level) -> &'static [u32] {
     match level {
         Level::Portable => &[layout::ROWS, layout::O16K2, layout::O16K4],
         Level::Sse41 | Level::Avx2 | Level::AvxVnni => &[layout::O16K2, layout::ROWS],
-        Level::Avx512Vnni => &[layout::O16K4, layout::O16K2, layout::ROWS],
+        Level::Avx512Vnni | Level::Amx => &[layout::O16K4, layout::O16K2, layout::ROWS],
         Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }

@@ -8,11 +8,11 @@ use super::tiles::{GROUP, Job, Places};
 use super::{Operands, Params};
 use crate::pixels::Pixels;
 use crate::windows::Window;
-use crate::{Isa, Level};
+use crate::Isa;
 
 /// Convolves; false where the CPU has not the instruction set or the kernel is too large.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::Avx512Vnni {
+    if !isa.has_avx512() {
         return false;
     }
     let Some(job) = Job::new(params, operands, pixels) else { return false };

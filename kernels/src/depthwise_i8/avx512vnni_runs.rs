@@ -11,7 +11,7 @@ use crate::intrinsics::*;
 
 use super::{Operands, Params};
 use crate::pixels::{Pixels, blocks, place};
-use crate::{Isa, Level};
+use crate::Isa;
 
 /// Rows of taps that are interleaved.
 const FOUR: usize = 4;
@@ -23,7 +23,7 @@ const NEAR: u32 = 64 << 10;
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     let small = operands.multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
-    if isa.level() != Level::Avx512Vnni || g.dilation_width != 1 || !small {
+    if !isa.has_avx512() || g.dilation_width != 1 || !small {
         return false;
     }
     let channels = g.out_channels as usize;

@@ -10,7 +10,7 @@ use crate::{Isa, Level};
 
 fours!(
     "avx512f,avx512bw,avx512vl,avx512vnni",
-    Level::Avx512Vnni,
+    Level::Avx512Vnni | Level::Amx,
     16,
     64,
     _mm512_setzero_si512(),

@@ -5,7 +5,7 @@
 /// time that each takes; vectors made of `$zero`, `$spread` (of an i32), `$load`, `$store` and `$products`.
 macro_rules! fours {
     (
-        $feature:literal, $level:expr, $width:literal, $wide:literal,
+        $feature:literal, $level:pat, $width:literal, $wide:literal,
         $zero:expr, $spread:path, $load:path, $store:path, $products:path
     ) => {
         /// Computes every block; false where the CPU has not the instruction set.
@@ -16,7 +16,7 @@ macro_rules! fours {
             backwards: bool,
             sink: &mut impl Sink<R>,
         ) -> bool {
-            if isa.level() != $level || rows.iter().any(|row| row.levels.len() != m.shape.row_bytes()) {
+            if !matches!(isa.level(), $level) || rows.iter().any(|row| row.levels.len() != m.shape.row_bytes()) {
                 return false;
             }
             // SAFETY: an `Isa` of this level can only be made on a CPU that has it.

@@ -1,0 +1,340 @@
+//! AMX: tiles of two times 16 pixels and two times 16 channels, 64 inputs at a time.
+//!
+//! A tile's pixels lie in one row of the output, so that their inputs are equally far apart; a row is cut into tiles of
+//! one size, and the last one computes some pixels again. Where all pixels are one row of input without borders, nothing is
+//! copied.
+#![allow(unsafe_code)] // Tiles, and the entry into code that needs the instruction set.
+#![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
+
+use core::mem::MaybeUninit;
+
+use crate::amx::{Shape, Tiles};
+use crate::intrinsics::*;
+
+use super::avx512vnni::Finish;
+use super::bands::{BYTES, Band, Job};
+use super::{Operands, Params, layout};
+use crate::pixels::Pixels;
+use crate::{Isa, Level};
+
+/// Bytes that the last tile of a row of taps may reach beyond it.
+const OVER: usize = 4 << 10;
+
+/// Memory of a band's input, aligned to cache lines.
+#[repr(align(64))]
+struct Memory([MaybeUninit<u8>; BYTES + OVER]);
+
+/// The sums of a tile of pixels and 32 channels.
+#[repr(align(64))]
+struct Sums([[[i32; 16]; 2]; 16]);
+
+/// Convolves with weights in O16A4; false where the CPU or the layout is another one.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    if isa.level() != Level::Amx || params.layout != layout::O16A4 {
+        return false;
+    }
+    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+    unsafe { all(Job::new(params, operands, pixels, 0), y) };
+    true
+}
+
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+fn all(mut job: Job<'_>, y: &mut [i8]) {
+    let mut memory = Memory([const { MaybeUninit::uninit() }; BYTES + OVER]);
+    if cfg!(feature = "emulated") {
+        memory.0.fill(MaybeUninit::new(0));
+    }
+    let operands = job.operands;
+    let finish = Finish::new(&job.params.output, operands.multipliers);
+    let (count, fours) = job.tiles();
+    // SAFETY: this is only entered on a CPU that has AMX.
+    let mut tiles = unsafe { Tiles::new(Shape { rows: 1, fours: fours as u8 }) };
+    let mut y = y;
+    while let Some(band) = job.next() {
+        let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
+        let lines = job.in_place(&band, count.wrapping_mul(fours).wrapping_mul(4)).unwrap_or_else(|| {
+            job.fill(&band, &mut memory.0, |from, to| copy(from, to));
+            // All lines of the band have been written.
+            memory.0.as_ptr().cast()
+        });
+        let places = Places::new(&job, &band);
+        tiles.shape(Shape { rows: places.rows as u8, fours: fours as u8 });
+        let taps = job.taps(&band);
+        let work = Work {
+            operands,
+            finish: &finish,
+            channels: job.channels,
+            block: job.block,
+            lines,
+            rows: taps.rows,
+            row_step: taps.row_step,
+            tiles: count,
+            fours,
+            places,
+        };
+        if finish.small { work.run::<true>(&mut tiles, here) } else { work.run::<false>(&mut tiles, here) }
+        y = rest;
+    }
+}
+
+/// Copies bytes, as many as there are in both.
+#[inline]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+fn copy(from: &[i8], to: &mut [MaybeUninit<u8>]) {
+    for (to, &from) in to.iter_mut().zip(from) {
+        to.write(from.cast_unsigned());
+    }
+}
+
+/// Walks the windows of a band in tiles.
+#[derive(Clone)]
+struct Places {
+    /// Bytes from window to window, and from row to row of them.
+    step: usize,
+    line_step: usize,
+    /// Windows of a row, and of a tile.
+    windows: usize,
+    rows: usize,
+    /// Where the row begins, the next window of it, and windows left in all.
+    line: usize,
+    column: usize,
+    left: usize,
+}
+
+/// The windows of a tile: where the first begins, and which ones are new.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    start: usize,
+    first: usize,
+    count: usize,
+}
+
+impl Places {
+    fn new(job: &Job<'_>, band: &Band) -> Self {
+        let (step, line_step) = job.steps(band);
+        let windows = band.windows as usize;
+        let tiles = windows.div_ceil(16).max(1);
+        let rows = windows.div_ceil(tiles).max(1);
+        Self { step, line_step, windows, rows, line: 0, column: band.window as usize, left: band.pixels }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Place> {
+        if self.left == 0 {
+            return None;
+        }
+        let column = self.column.min(self.windows.wrapping_sub(self.rows));
+        let first = self.column.wrapping_sub(column);
+        let count = self.rows.wrapping_sub(first).min(self.left);
+        let start = self.line.wrapping_add(column.wrapping_mul(self.step));
+        self.left = self.left.wrapping_sub(count);
+        self.column = self.column.wrapping_add(count);
+        if self.column >= self.windows {
+            (self.column, self.line) = (0, self.line.wrapping_add(self.line_step));
+        }
+        Some(Place { start, first, count })
+    }
+}
+
+/// A band, whose input is there.
+struct Work<'a> {
+    operands: &'a Operands<'a>,
+    finish: &'a Finish,
+    /// Output channels.
+    channels: usize,
+    /// Bytes of weights from one block of 16 channels to the next.
+    block: usize,
+    /// The input.
+    lines: *const i8,
+    /// Rows of taps, input bytes from one to the next, and tiles of each, of so many fours.
+    rows: u32,
+    row_step: usize,
+    tiles: usize,
+    fours: usize,
+    places: Places,
+}
+
+/// What `B` blocks of 16 channels share over all pixels.
+struct Strip<const B: usize> {
+    /// The blocks' weights.
+    weights: [*const i8; B],
+    /// What the sums start at.
+    bias: [[i32; 16]; B],
+    /// Of the four vectors that are packed together.
+    multipliers: [__m512; 4],
+    /// First channel, and the mask of those that exist.
+    channel: usize,
+    mask: u64,
+}
+
+impl Work<'_> {
+    /// All channels, 32 at a time.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn run<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
+        let blocks = self.channels.div_ceil(16);
+        for block in (0..blocks).step_by(2) {
+            if blocks.wrapping_sub(block) > 1 {
+                self.pixels::<2, SMALL>(&self.strip(block), tiles, y);
+            } else {
+                self.pixels::<1, SMALL>(&self.strip(block), tiles, y);
+            }
+        }
+    }
+
+    /// `B` blocks.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn strip<const B: usize>(&self, block: usize) -> Strip<B> {
+        let (operands, channel) = (self.operands, block.wrapping_mul(16));
+        let count = self.channels.wrapping_sub(channel).min(16 * B);
+        let mut strip = Strip {
+            weights: [core::ptr::null(); B],
+            bias: [[0; 16]; B],
+            multipliers: [_mm512_setzero_ps(); 4],
+            channel,
+            mask: u64::MAX >> (64usize.wrapping_sub(count) & 63),
+        };
+        for (k, (weights, bias)) in strip.weights.iter_mut().zip(&mut strip.bias).enumerate() {
+            let place = block.wrapping_add(k).wrapping_mul(self.block);
+            *weights = operands.weights.get(place..place.wrapping_add(self.block)).unwrap_or_default().as_ptr();
+            let from = operands.bias.get(channel.wrapping_add(k.wrapping_mul(16))..).unwrap_or_default();
+            bias.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+        }
+        for (k, to) in strip.multipliers.iter_mut().enumerate() {
+            // Where several pixels share a vector of bytes, they come again.
+            let first = channel.wrapping_add(k.checked_rem(B).unwrap_or(0).wrapping_mul(16));
+            let from = operands.multipliers.get(first..).unwrap_or_default();
+            let mut all = [0.0; 16];
+            all.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            // SAFETY: the array holds 16 floats.
+            *to = unsafe { _mm512_maskz_loadu_ps(u16::MAX, all.as_ptr()) };
+        }
+        strip
+    }
+
+    /// All pixels of a strip; `y` begins with the outputs of the first.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut [i8]) {
+        let (mut places, mut y) = (self.places.clone(), y);
+        let mut sums = [const { Sums([[[0; 16]; 2]; 16]) }; 2];
+        let x = |place: Place| self.lines.wrapping_add(place.start);
+        while let Some(a) = places.next() {
+            let b = places.next();
+            if let Some(b) = b {
+                self.sums(strip, [x(a), x(b)], tiles, &mut sums);
+            } else {
+                self.sums(strip, [x(a)], tiles, &mut sums);
+            }
+            for (sums, place) in sums.iter().zip([a, b.unwrap_or_default()]) {
+                self.store::<B, SMALL>(strip, sums, place, y);
+                y = y.get_mut(place.count.wrapping_mul(self.channels)..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// The sums of `A` tiles of pixels, whose windows begin at `x`.
+    #[inline(always)]
+    fn sums<const A: usize, const B: usize>(
+        &self,
+        strip: &Strip<B>,
+        x: [*const i8; A],
+        tiles: &mut Tiles,
+        sums: &mut [Sums; 2],
+    ) {
+        let ([x0, x1], [w0, w1]) = (ends(x), ends(strip.weights));
+        let [bias0, bias1] = ends(strip.bias.each_ref().map(|bias| bias.as_ptr().cast()));
+        // SAFETY: every row of a tile of sums is loaded from the same 16.
+        unsafe {
+            tiles.load::<0>(bias0, 0);
+            if B > 1 {
+                tiles.load::<1>(bias1, 0);
+            }
+            if A > 1 {
+                tiles.load::<2>(bias0, 0);
+            }
+            if A > 1 && B > 1 {
+                tiles.load::<3>(bias1, 0);
+            }
+        }
+        let (step, width) = (self.places.step, self.fours.wrapping_mul(4));
+        let (mut row, mut rows, mut weight) = (0usize, self.rows, 0usize);
+        while rows > 0 {
+            let (mut place, mut left) = (row, self.tiles);
+            while left > 0 {
+                // SAFETY: the lines hold as many windows as a tile has rows, so far apart, and what is read beyond the last
+                // row of taps; a block of weights has 64 bytes for every four inputs.
+                unsafe {
+                    tiles.load::<6>(w0.wrapping_add(weight), 64);
+                    tiles.load::<4>(x0.wrapping_add(place), step);
+                    tiles.multiply::<0, 4, 6>();
+                    if B > 1 {
+                        tiles.load::<7>(w1.wrapping_add(weight), 64);
+                        tiles.multiply::<1, 4, 7>();
+                    }
+                    if A > 1 {
+                        tiles.load::<5>(x1.wrapping_add(place), step);
+                        tiles.multiply::<2, 5, 6>();
+                    }
+                    if A > 1 && B > 1 {
+                        tiles.multiply::<3, 5, 7>();
+                    }
+                }
+                weight = weight.wrapping_add(width.wrapping_mul(16));
+                (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));
+            }
+            (row, rows) = (row.wrapping_add(self.row_step), rows.wrapping_sub(1));
+        }
+        let [to0, to1] = sums.each_mut().map(|sums| sums.0.as_mut_ptr().cast::<i32>());
+        // SAFETY: there is room for 16 rows of 32 sums.
+        unsafe {
+            tiles.store::<0>(to0, 128);
+            if B > 1 {
+                tiles.store::<1>(to0.wrapping_add(16), 128);
+            }
+            if A > 1 {
+                tiles.store::<2>(to1, 128);
+            }
+            if A > 1 && B > 1 {
+                tiles.store::<3>(to1.wrapping_add(16), 128);
+            }
+        }
+    }
+
+    /// Stores the outputs of a tile's new pixels.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn store<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, sums: &Sums, place: Place, y: &mut [i8]) {
+        let count = strip.mask.count_ones() as usize;
+        let (mut pixel, mut left, mut at) = (place.first, place.count, strip.channel);
+        while left > 0 {
+            // Two pixels of 32 channels fill a vector of bytes, or four of 16.
+            let mut vectors = [_mm512_setzero_si512(); 4];
+            for (k, to) in vectors.iter_mut().enumerate() {
+                let (pixel, block) = (pixel.wrapping_add(k.div_euclid(B)).min(15), k.rem_euclid(B));
+                let from = sums.0.as_ptr().cast::<i32>().wrapping_add(pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16)));
+                // SAFETY: there are 32 sums for each of 16 pixels.
+                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, from) };
+            }
+            let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
+            let pixels = left.min(const { 4usize.div_euclid(B) });
+            for k in 0..pixels {
+                let Some(y) = y.get_mut(at..at.wrapping_add(count)) else { return };
+                at = at.wrapping_add(self.channels);
+                let before = k.wrapping_mul(16 * B);
+                // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask, and the
+                // slice holds as many.
+                unsafe {
+                    let to = y.as_mut_ptr().wrapping_sub(before);
+                    _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes);
+                }
+            }
+            (pixel, left) = (pixel.wrapping_add(pixels), left.wrapping_sub(pixels));
+        }
+    }
+}
+
+/// The first and the last.
+#[inline(always)]
+fn ends<const N: usize>(all: [*const i8; N]) -> [*const i8; 2] {
+    let first = all.first().copied().unwrap_or(core::ptr::null());
+    [first, all.last().copied().unwrap_or(first)]
+}
