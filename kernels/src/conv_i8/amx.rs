@@ -20,6 +20,9 @@ use crate::{Isa, Level};
 /// Bytes that the last tile of a row of taps may reach beyond it.
 const OVER: usize = 4 << 10;
 
+/// The most tiles of pixels that meet weights together.
+const TOGETHER: usize = 4;
+
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
 struct Memory([MaybeUninit<u8>; BYTES + OVER]);
@@ -86,36 +89,66 @@ fn copy(from: &[i8], to: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Walks the windows of a band in tiles.
+/// Walks the windows of a band in tiles, each of which takes windows that are equally far apart: of one row, or of joined rows,
+/// where windows that nobody asked for stand between the rows, as many as the border has columns.
 #[derive(Clone)]
 struct Places {
-    /// Bytes from window to window, and from row to row of them.
+    /// Bytes from window to window, and from tile to tile of them.
     step: usize,
+    /// Bytes from row to row, where rows are not joined.
     line_step: usize,
-    /// Windows of a row, and of a tile.
+    /// Windows of a row, and of a row with those that nobody asked for.
     windows: usize,
+    pitch: usize,
+    /// Windows that a tile can begin or end with: of a row or of all joined rows.
+    all: usize,
+    /// Windows of a tile, and tiles.
     rows: usize,
-    /// Where the row begins, the next window of it, and windows left in all.
+    tiles: usize,
+    /// Where the row begins, its next window, and windows left that are asked for.
     line: usize,
-    column: usize,
+    next: usize,
     left: usize,
 }
 
-/// The windows of a tile: where the first begins, and which ones are new.
+/// The windows of a tile: where the first begins, and which ones are new and asked for.
 #[derive(Clone, Copy, Default)]
 struct Place {
     start: usize,
-    first: usize,
-    count: usize,
+    new: u16,
 }
 
 impl Places {
     fn new(job: &Job<'_>, band: &Band) -> Self {
         let (step, line_step) = job.steps(band);
-        let windows = band.windows as usize;
-        let tiles = windows.div_ceil(16).max(1);
-        let rows = windows.div_ceil(tiles).max(1);
-        Self { step, line_step, windows, rows, line: 0, column: band.window as usize, left: band.pixels }
+        let (windows, first) = (band.windows as usize, band.window as usize);
+        let lines = first.wrapping_add(band.pixels).div_ceil(windows.max(1));
+        let pieces = windows.div_ceil(16).max(1);
+        let alone = Self {
+            step,
+            line_step,
+            windows,
+            pitch: windows,
+            all: windows,
+            rows: windows.div_ceil(pieces).max(1),
+            tiles: pieces.wrapping_mul(lines),
+            line: 0,
+            next: first,
+            left: band.pixels,
+        };
+        let pitch = line_step.checked_div(step).unwrap_or(0);
+        let all = lines.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(windows);
+        let tiles = all.wrapping_sub(first).div_ceil(16);
+        let even = lines > 1 && pitch >= windows && pitch.wrapping_mul(step) == line_step;
+        if !even || tiles > TOGETHER || tiles >= alone.tiles {
+            return alone;
+        }
+        Self { pitch, all, rows: all.min(16), tiles, ..alone }
+    }
+
+    /// Whether rows are joined.
+    fn joined(&self) -> bool {
+        self.pitch != self.windows
     }
 
     #[inline(always)]
@@ -123,17 +156,43 @@ impl Places {
         if self.left == 0 {
             return None;
         }
-        let column = self.column.min(self.windows.wrapping_sub(self.rows));
-        let first = self.column.wrapping_sub(column);
-        let count = self.rows.wrapping_sub(first).min(self.left);
-        let start = self.line.wrapping_add(column.wrapping_mul(self.step));
-        self.left = self.left.wrapping_sub(count);
-        self.column = self.column.wrapping_add(count);
-        if self.column >= self.windows {
-            (self.column, self.line) = (0, self.line.wrapping_add(self.line_step));
+        let begin = self.next.min(self.all.wrapping_sub(self.rows));
+        let start = self.line.wrapping_add(begin.wrapping_mul(self.step));
+        let first = self.next.wrapping_sub(begin);
+        if self.joined() {
+            return Some(Place { start, new: self.asked_for(begin, first) });
         }
-        Some(Place { start, first, count })
+        let count = self.rows.wrapping_sub(first).min(self.left);
+        self.left = self.left.wrapping_sub(count);
+        self.next = self.next.wrapping_add(count);
+        if self.next >= self.windows {
+            (self.next, self.line) = (0, self.line.wrapping_add(self.line_step));
+        }
+        Some(Place { start, new: ones(first, count) })
     }
+
+    /// Which windows of a tile that begins at `begin`, from number `first` on, are asked for.
+    #[inline(never)]
+    fn asked_for(&mut self, begin: usize, first: usize) -> u16 {
+        let (mut new, mut at) = (0, first);
+        while at < self.rows && self.left > 0 {
+            let column = begin.wrapping_add(at).checked_rem(self.pitch).unwrap_or(0);
+            let Some(here) = self.windows.checked_sub(column).filter(|&here| here > 0) else {
+                at = at.wrapping_add(self.pitch.wrapping_sub(column));
+                continue;
+            };
+            let count = here.min(self.rows.wrapping_sub(at)).min(self.left);
+            new |= ones(at, count);
+            (at, self.left) = (at.wrapping_add(count), self.left.wrapping_sub(count));
+        }
+        self.next = begin.wrapping_add(self.rows);
+        new
+    }
+}
+
+/// So many bits from bit `first` on.
+fn ones(first: usize, count: usize) -> u16 {
+    ((1u32.wrapping_shl(count as u32)).wrapping_sub(1)).wrapping_shl(first as u32) as u16
 }
 
 /// A band, whose input is there.
@@ -168,16 +227,22 @@ struct Strip<const B: usize> {
 }
 
 impl Work<'_> {
-    /// All channels, 32 at a time.
+    /// All channels: 32 at a time, or 16 where that lets all pixels meet the weights at once, which are then read once.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn run<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
         let blocks = self.channels.div_ceil(16);
-        for block in (0..blocks).step_by(2) {
-            if blocks.wrapping_sub(block) > 1 {
+        let few = matches!(self.places.tiles, 3 | TOGETHER);
+        let mut block = 0usize;
+        while block < blocks {
+            if few {
+                self.few_pixels::<SMALL>(&self.strip(block), tiles, y);
+            } else if blocks.wrapping_sub(block) > 1 {
                 self.pixels::<2, SMALL>(&self.strip(block), tiles, y);
+                block = block.wrapping_add(1);
             } else {
                 self.pixels::<1, SMALL>(&self.strip(block), tiles, y);
             }
+            block = block.wrapping_add(1);
         }
     }
 
@@ -225,9 +290,22 @@ impl Work<'_> {
                 self.sums(strip, [x(a)], tiles, &mut sums);
             }
             for (sums, place) in sums.iter().zip([a, b.unwrap_or_default()]) {
-                self.store::<B, SMALL>(strip, sums, place, y);
-                y = y.get_mut(place.count.wrapping_mul(self.channels)..).unwrap_or_default();
+                y = self.store::<B, SMALL>(strip, sums, place.new, y);
             }
+        }
+    }
+
+    /// As [`Work::pixels`], of at most [`TOGETHER`] tiles.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn few_pixels<const SMALL: bool>(&self, strip: &Strip<1>, tiles: &mut Tiles, y: &mut [i8]) {
+        let (mut places, mut y) = (self.places.clone(), y);
+        let mut sums = [const { Sums([[[0; 16]; 2]; 16]) }; TOGETHER];
+        let mut all = [Place::default(); TOGETHER];
+        // A tile that is missing computes what another does, and stores nothing.
+        all.iter_mut().for_each(|place| *place = places.next().unwrap_or_default());
+        self.sums_of_four(strip, all.map(|place| self.lines.wrapping_add(place.start)), tiles, &mut sums);
+        for (sums, place) in sums.iter().zip(all) {
+            y = self.store::<1, SMALL>(strip, sums, place.new, y);
         }
     }
 
@@ -299,25 +377,77 @@ impl Work<'_> {
         }
     }
 
-    /// Stores the outputs of a tile's new pixels.
+    /// The sums of four tiles of pixels, whose windows begin at `x`.
+    #[inline(always)]
+    fn sums_of_four(&self, strip: &Strip<1>, x: [*const i8; 4], tiles: &mut Tiles, sums: &mut [Sums; 4]) {
+        let ([a, b, c, d], [w]) = (x, strip.weights);
+        let [bias] = strip.bias.each_ref().map(|bias| bias.as_ptr().cast());
+        // SAFETY: every row of a tile of sums is loaded from the same 16.
+        unsafe {
+            tiles.load::<0>(bias, 0);
+            tiles.load::<1>(bias, 0);
+            tiles.load::<2>(bias, 0);
+            tiles.load::<3>(bias, 0);
+        }
+        let (step, width) = (self.places.step, self.fours.wrapping_mul(4));
+        let (mut row, mut rows, mut weight) = (0usize, self.rows, 0usize);
+        while rows > 0 {
+            let (mut place, mut left) = (row, self.tiles);
+            while left > 0 {
+                // SAFETY: as for two tiles.
+                unsafe {
+                    tiles.load::<6>(w.wrapping_add(weight), 64);
+                    tiles.load::<4>(a.wrapping_add(place), step);
+                    tiles.multiply::<0, 4, 6>();
+                    tiles.load::<5>(b.wrapping_add(place), step);
+                    tiles.multiply::<1, 5, 6>();
+                    tiles.load::<4>(c.wrapping_add(place), step);
+                    tiles.multiply::<2, 4, 6>();
+                    tiles.load::<5>(d.wrapping_add(place), step);
+                    tiles.multiply::<3, 5, 6>();
+                }
+                weight = weight.wrapping_add(width.wrapping_mul(16));
+                (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));
+            }
+            (row, rows) = (row.wrapping_add(self.row_step), rows.wrapping_sub(1));
+        }
+        let [a, b, c, d] = sums.each_mut().map(|sums| sums.0.as_mut_ptr().cast::<i32>());
+        // SAFETY: there is room for 16 rows of 32 sums.
+        unsafe {
+            tiles.store::<0>(a, 128);
+            tiles.store::<1>(b, 128);
+            tiles.store::<2>(c, 128);
+            tiles.store::<3>(d, 128);
+        }
+    }
+
+    /// Stores the outputs of those pixels of a tile; gives what follows them.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn store<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, sums: &Sums, place: Place, y: &mut [i8]) {
+    fn store<'y, const B: usize, const SMALL: bool>(
+        &self,
+        strip: &Strip<B>,
+        sums: &Sums,
+        new: u16,
+        y: &'y mut [i8],
+    ) -> &'y mut [i8] {
         let count = strip.mask.count_ones() as usize;
-        let (mut pixel, mut left, mut at) = (place.first, place.count, strip.channel);
-        while left > 0 {
-            // Two pixels of 32 channels fill a vector of bytes, or four of 16.
+        let (mut left, mut at) = (new, strip.channel);
+        while left != 0 {
+            let first = left.trailing_zeros() as usize;
+            // Two neighbours of 32 channels fill a vector of bytes, or four of 16.
+            let pixels = (left >> first).trailing_ones().min(const { 4u32.div_euclid(B as u32) }) as usize;
+            left &= !ones(first, pixels);
             let mut vectors = [_mm512_setzero_si512(); 4];
             for (k, to) in vectors.iter_mut().enumerate() {
-                let (pixel, block) = (pixel.wrapping_add(k.div_euclid(B)).min(15), k.rem_euclid(B));
-                let from = sums.0.as_ptr().cast::<i32>().wrapping_add(pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16)));
+                let (pixel, block) = (first.wrapping_add(k.div_euclid(B)).min(15), k.rem_euclid(B));
+                let place = pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16));
                 // SAFETY: there are 32 sums for each of 16 pixels.
-                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, from) };
+                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.0.as_ptr().cast::<i32>().wrapping_add(place)) };
             }
             let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
-            let pixels = left.min(const { 4usize.div_euclid(B) });
             for k in 0..pixels {
-                let Some(y) = y.get_mut(at..at.wrapping_add(count)) else { return };
+                let Some(y) = y.get_mut(at..at.wrapping_add(count)) else { return &mut [] };
                 at = at.wrapping_add(self.channels);
                 let before = k.wrapping_mul(16 * B);
                 // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask, and the
@@ -327,8 +457,9 @@ impl Work<'_> {
                     _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes);
                 }
             }
-            (pixel, left) = (pixel.wrapping_add(pixels), left.wrapping_sub(pixels));
         }
+        let done = (new.count_ones() as usize).wrapping_mul(self.channels);
+        y.get_mut(done..).unwrap_or_default()
     }
 }
 
