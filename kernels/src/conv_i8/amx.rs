@@ -27,9 +27,13 @@ const TOGETHER: usize = 4;
 #[repr(align(64))]
 struct Memory([MaybeUninit<u8>; BYTES + OVER]);
 
-/// The sums of a tile of pixels and 32 channels.
+/// The sums of a tile of pixels and 32 channels, with room to read on.
 #[repr(align(64))]
-struct Sums([[[i32; 16]; 2]; 16]);
+struct Sums([[[i32; 16]; 2]; 19]);
+
+impl Sums {
+    const NONE: Self = Self([[[0; 16]; 2]; 19]);
+}
 
 /// Convolves with weights in O16A4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
@@ -280,18 +284,26 @@ impl Work<'_> {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut [i8]) {
         let (mut places, mut y) = (self.places.clone(), y);
-        let mut sums = [const { Sums([[[0; 16]; 2]; 16]) }; 2];
+        let mut memory = [const { [Sums::NONE, Sums::NONE] }; 2];
+        let [sums, last] = &mut memory;
+        // Tiles multiply while the sums of those before them are stored.
+        let (mut sums, mut last, mut waiting) = (sums, last, [Place::default(); 2]);
         let x = |place: Place| self.lines.wrapping_add(place.start);
         while let Some(a) = places.next() {
             let b = places.next();
             if let Some(b) = b {
-                self.sums(strip, [x(a), x(b)], tiles, &mut sums);
+                self.sums(strip, [x(a), x(b)], tiles, sums);
             } else {
-                self.sums(strip, [x(a)], tiles, &mut sums);
+                self.sums(strip, [x(a)], tiles, sums);
             }
-            for (sums, place) in sums.iter().zip([a, b.unwrap_or_default()]) {
+            for (sums, place) in last.iter().zip(waiting) {
                 y = self.store::<B, SMALL>(strip, sums, place.new, y);
             }
+            waiting = [a, b.unwrap_or_default()];
+            core::mem::swap(&mut sums, &mut last);
+        }
+        for (sums, place) in last.iter().zip(waiting) {
+            y = self.store::<B, SMALL>(strip, sums, place.new, y);
         }
     }
 
@@ -299,7 +311,7 @@ impl Work<'_> {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn few_pixels<const SMALL: bool>(&self, strip: &Strip<1>, tiles: &mut Tiles, y: &mut [i8]) {
         let (mut places, mut y) = (self.places.clone(), y);
-        let mut sums = [const { Sums([[[0; 16]; 2]; 16]) }; TOGETHER];
+        let mut sums = [const { Sums::NONE }; TOGETHER];
         let mut all = [Place::default(); TOGETHER];
         // A tile that is missing computes what another does, and stores nothing.
         all.iter_mut().for_each(|place| *place = places.next().unwrap_or_default());
@@ -435,31 +447,61 @@ impl Work<'_> {
         let (mut left, mut at) = (new, strip.channel);
         while left != 0 {
             let first = left.trailing_zeros() as usize;
-            // Two neighbours of 32 channels fill a vector of bytes, or four of 16.
-            let pixels = (left >> first).trailing_ones().min(const { 4u32.div_euclid(B as u32) }) as usize;
+            let pixels = (left >> first).trailing_ones() as usize;
             left &= !ones(first, pixels);
-            let mut vectors = [_mm512_setzero_si512(); 4];
-            for (k, to) in vectors.iter_mut().enumerate() {
-                let (pixel, block) = (first.wrapping_add(k.div_euclid(B)).min(15), k.rem_euclid(B));
-                let place = pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16));
-                // SAFETY: there are 32 sums for each of 16 pixels.
-                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.0.as_ptr().cast::<i32>().wrapping_add(place)) };
-            }
-            let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
-            for k in 0..pixels {
-                let Some(y) = y.get_mut(at..at.wrapping_add(count)) else { return &mut [] };
-                at = at.wrapping_add(self.channels);
-                let before = k.wrapping_mul(16 * B);
-                // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask, and the
-                // slice holds as many.
-                unsafe {
-                    let to = y.as_mut_ptr().wrapping_sub(before);
-                    _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes);
-                }
-            }
+            let bytes = pixels.wrapping_sub(1).wrapping_mul(self.channels).wrapping_add(count);
+            let Some(y) = y.get_mut(at..at.wrapping_add(bytes)) else { return &mut [] };
+            at = at.wrapping_add(pixels.wrapping_mul(self.channels));
+            // SAFETY: there is room for the channels of as many pixels, of which a tile has sums.
+            unsafe { self.store_pixels::<B, SMALL>(strip, sums, (first, pixels), y.as_mut_ptr()) };
         }
         let done = (new.count_ones() as usize).wrapping_mul(self.channels);
         y.get_mut(done..).unwrap_or_default()
+    }
+
+    /// Stores the outputs of neighbours: so many from the first on.
+    ///
+    /// # Safety
+    /// The tile has as many, and at `y` there is room for the strip's channels of each.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    unsafe fn store_pixels<const B: usize, const SMALL: bool>(
+        &self,
+        strip: &Strip<B>,
+        sums: &Sums,
+        (first, pixels): (usize, usize),
+        mut y: *mut i8,
+    ) {
+        let whole = strip.mask.trailing_ones() as usize == 16 * B;
+        let (mut pixel, mut left) = (first, pixels);
+        while left > 0 {
+            // Two neighbours of 32 channels fill a vector of bytes, or four of 16.
+            let mut vectors = [_mm512_setzero_si512(); 4];
+            for (k, to) in vectors.iter_mut().enumerate() {
+                let (pixel, block) = (pixel.wrapping_add(k.div_euclid(B)), k.rem_euclid(B));
+                let place = pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16));
+                // SAFETY: there are 32 sums for each of 16 pixels, and room to read three more.
+                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.0.as_ptr().cast::<i32>().wrapping_add(place)) };
+            }
+            let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
+            let together = const { 4usize.div_euclid(B) };
+            if whole && left >= together && B == 2 {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
+                    _mm256_storeu_si256(y.wrapping_add(self.channels).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
+                }
+            } else {
+                for k in 0..left.min(together) {
+                    let before = k.wrapping_mul(16 * B);
+                    let to = y.wrapping_add(k.wrapping_mul(self.channels)).wrapping_sub(before);
+                    // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask.
+                    unsafe { _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes) };
+                }
+            }
+            y = y.wrapping_add(self.channels.wrapping_mul(together));
+            (pixel, left) = (pixel.wrapping_add(together), left.saturating_sub(together));
+        }
     }
 }
 
