@@ -64,6 +64,8 @@ pub mod mul_i8;
 mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx2;
+#[cfg(target_arch = "x86_64")]
+mod pairs_avx512;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod pairs_dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
@@ -84,6 +86,8 @@ pub mod resize_f32;
 pub mod resize_i8;
 pub mod rnn;
 pub mod round;
+#[cfg(target_arch = "x86_64")]
+mod round_avx512;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod round_dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]

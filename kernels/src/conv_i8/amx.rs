@@ -11,7 +11,7 @@ use core::mem::MaybeUninit;
 use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
 
-use super::avx512vnni::Finish;
+use super::avx512vnni::{Finish, Part};
 use super::bands::{BYTES, Band, Job};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
@@ -71,7 +71,9 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
             operands,
             finish: &finish,
             channels: job.channels,
+            pitch: job.channels,
             block: job.block,
+            part: None,
             lines,
             rows: taps.rows,
             row_step: taps.row_step,
@@ -79,7 +81,7 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
             fours,
             places,
         };
-        if finish.small { work.run::<true>(&mut tiles, here) } else { work.run::<false>(&mut tiles, here) }
+        work.run(&mut tiles, here);
         y = rest;
     }
 }
@@ -96,7 +98,7 @@ fn copy(from: &[i8], to: &mut [MaybeUninit<u8>]) {
 /// Walks the windows of a band in tiles, each of which takes windows that are equally far apart: of one row, or of joined rows,
 /// where windows that nobody asked for stand between the rows, as many as the border has columns.
 #[derive(Clone)]
-struct Places {
+pub(crate) struct Places {
     /// Bytes from window to window, and from tile to tile of them.
     step: usize,
     /// Bytes from row to row, where rows are not joined.
@@ -107,7 +109,7 @@ struct Places {
     /// Windows that a tile can begin or end with: of a row or of all joined rows.
     all: usize,
     /// Windows of a tile, and tiles.
-    rows: usize,
+    pub(crate) rows: usize,
     tiles: usize,
     /// Where the row begins, its next window, and windows left that are asked for.
     line: usize,
@@ -123,23 +125,20 @@ struct Place {
 }
 
 impl Places {
+    /// So many windows of a row of `windows`, `step` bytes apart, from number `first` on.
+    pub(crate) fn row(windows: usize, step: usize, first: usize, left: usize) -> Self {
+        let tiles = windows.div_ceil(16).max(1);
+        let rows = windows.div_ceil(tiles).max(1);
+        let (pitch, all) = (windows, windows);
+        Self { step, line_step: 0, windows, pitch, all, rows, tiles, line: 0, next: first, left }
+    }
+
     fn new(job: &Job<'_>, band: &Band) -> Self {
         let (step, line_step) = job.steps(band);
         let (windows, first) = (band.windows as usize, band.window as usize);
         let lines = first.wrapping_add(band.pixels).div_ceil(windows.max(1));
-        let pieces = windows.div_ceil(16).max(1);
-        let alone = Self {
-            step,
-            line_step,
-            windows,
-            pitch: windows,
-            all: windows,
-            rows: windows.div_ceil(pieces).max(1),
-            tiles: pieces.wrapping_mul(lines),
-            line: 0,
-            next: first,
-            left: band.pixels,
-        };
+        let row = Self::row(windows, step, first, band.pixels);
+        let alone = Self { line_step, tiles: row.tiles.wrapping_mul(lines), ..row };
         let pitch = line_step.checked_div(step).unwrap_or(0);
         let all = lines.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(windows);
         let tiles = all.wrapping_sub(first).div_ceil(16);
@@ -199,22 +198,25 @@ fn ones(first: usize, count: usize) -> u16 {
     ((1u32.wrapping_shl(count as u32)).wrapping_sub(1)).wrapping_shl(first as u32) as u16
 }
 
-/// A band, whose input is there.
-struct Work<'a> {
-    operands: &'a Operands<'a>,
-    finish: &'a Finish,
-    /// Output channels.
-    channels: usize,
+/// Pixels, whose input is there.
+pub(crate) struct Work<'a> {
+    pub(crate) operands: &'a Operands<'a>,
+    pub(crate) finish: &'a Finish,
+    /// Output channels, and outputs from pixel to pixel.
+    pub(crate) channels: usize,
+    pub(crate) pitch: usize,
     /// Bytes of weights from one block of 16 channels to the next.
-    block: usize,
+    pub(crate) block: usize,
+    /// The part of the weights that is used, if not all of it.
+    pub(crate) part: Option<Part>,
     /// The input.
-    lines: *const i8,
+    pub(crate) lines: *const i8,
     /// Rows of taps, input bytes from one to the next, and tiles of each, of so many fours.
-    rows: u32,
-    row_step: usize,
-    tiles: usize,
-    fours: usize,
-    places: Places,
+    pub(crate) rows: u32,
+    pub(crate) row_step: usize,
+    pub(crate) tiles: usize,
+    pub(crate) fours: usize,
+    pub(crate) places: Places,
 }
 
 /// What `B` blocks of 16 channels share over all pixels.
@@ -233,7 +235,12 @@ struct Strip<const B: usize> {
 impl Work<'_> {
     /// All channels: 32 at a time, or 16 where that lets all pixels meet the weights at once, which are then read once.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn run<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
+    pub(crate) fn run(&self, tiles: &mut Tiles, y: &mut [i8]) {
+        if self.finish.small { self.channels::<true>(tiles, y) } else { self.channels::<false>(tiles, y) }
+    }
+
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn channels<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
         let blocks = self.channels.div_ceil(16);
         let few = matches!(self.places.tiles, 3 | TOGETHER);
         let mut block = 0usize;
@@ -264,9 +271,14 @@ impl Work<'_> {
         };
         for (k, (weights, bias)) in strip.weights.iter_mut().zip(&mut strip.bias).enumerate() {
             let place = block.wrapping_add(k).wrapping_mul(self.block);
-            *weights = operands.weights.get(place..place.wrapping_add(self.block)).unwrap_or_default().as_ptr();
+            let mut all = operands.weights.get(place..place.wrapping_add(self.block)).unwrap_or_default();
+            if let Some(part) = &self.part {
+                all = all.get(part.before..part.before.wrapping_add(part.bytes)).unwrap_or_default();
+                *bias = part.less(all);
+            }
+            *weights = all.as_ptr();
             let from = operands.bias.get(channel.wrapping_add(k.wrapping_mul(16))..).unwrap_or_default();
-            bias.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            bias.iter_mut().zip(from).for_each(|(to, &from)| *to = to.wrapping_add(from));
         }
         for (k, to) in strip.multipliers.iter_mut().enumerate() {
             // Where several pixels share a vector of bytes, they come again.
@@ -449,13 +461,13 @@ impl Work<'_> {
             let first = left.trailing_zeros() as usize;
             let pixels = (left >> first).trailing_ones() as usize;
             left &= !ones(first, pixels);
-            let bytes = pixels.wrapping_sub(1).wrapping_mul(self.channels).wrapping_add(count);
+            let bytes = pixels.wrapping_sub(1).wrapping_mul(self.pitch).wrapping_add(count);
             let Some(y) = y.get_mut(at..at.wrapping_add(bytes)) else { return &mut [] };
-            at = at.wrapping_add(pixels.wrapping_mul(self.channels));
+            at = at.wrapping_add(pixels.wrapping_mul(self.pitch));
             // SAFETY: there is room for the channels of as many pixels, of which a tile has sums.
             unsafe { self.store_pixels::<B, SMALL>(strip, sums, (first, pixels), y.as_mut_ptr()) };
         }
-        let done = (new.count_ones() as usize).wrapping_mul(self.channels);
+        let done = (new.count_ones() as usize).wrapping_mul(self.pitch);
         y.get_mut(done..).unwrap_or_default()
     }
 
@@ -489,19 +501,40 @@ impl Work<'_> {
                 // SAFETY: the caller's promise.
                 unsafe {
                     _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
-                    _mm256_storeu_si256(y.wrapping_add(self.channels).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
+                    _mm256_storeu_si256(y.wrapping_add(self.pitch).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
                 }
             } else {
                 for k in 0..left.min(together) {
                     let before = k.wrapping_mul(16 * B);
-                    let to = y.wrapping_add(k.wrapping_mul(self.channels)).wrapping_sub(before);
+                    let to = y.wrapping_add(k.wrapping_mul(self.pitch)).wrapping_sub(before);
                     // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask.
                     unsafe { _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes) };
                 }
             }
-            y = y.wrapping_add(self.channels.wrapping_mul(together));
+            y = y.wrapping_add(self.pitch.wrapping_mul(together));
             (pixel, left) = (pixel.wrapping_add(together), left.saturating_sub(together));
         }
+    }
+}
+
+impl Part {
+    /// What the zero point adds to the sums of a block with these weights, negated.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn less(&self, weights: &[i8]) -> [i32; 16] {
+        // Unsigned bytes: the zero point above -128, and 128.
+        let (each, top) = (_mm512_set1_epi8(self.zero_point.wrapping_add(128) as i8), _mm512_set1_epi8(-128));
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for w in weights.as_chunks::<64>().0 {
+            // SAFETY: the array holds 64 bytes.
+            let w = unsafe { _mm512_loadu_epi8(w.as_ptr()) };
+            let [a, b] = sums;
+            sums = [_mm512_dpbusd_epi32(a, each, w), _mm512_dpbusd_epi32(b, top, w)];
+        }
+        let ([a, b], mut less) = (sums, [0; 16]);
+        // SAFETY: the array holds 16 numbers.
+        unsafe { _mm512_storeu_epi32(less.as_mut_ptr(), _mm512_sub_epi32(b, a)) };
+        less
     }
 }
 

@@ -13,6 +13,7 @@ use super::bands::{Job, Memory, Taps, Windows};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round::Output;
+use crate::round_avx512::Rounding;
 use crate::tiles::next_tiles;
 use crate::Isa;
 
@@ -298,29 +299,16 @@ impl Work<'_> {
 
 /// The way from sums to int8.
 pub(crate) struct Finish {
-    low: __m512,
-    high: __m512,
-    zero_point: __m512i,
-    least: __m512i,
-    greatest: __m512i,
-    /// Packing works in quarters of a vector: this puts the fours of channels back into order.
-    order: __m512i,
-    /// Whether no product can leave int32, so that packing is all the clamp that int8 needs.
+    rounding: Rounding,
+    /// Whether no product can leave int32.
     pub(super) small: bool,
 }
 
 impl Finish {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
-        Self {
-            low: _mm512_set1_ps(output.low.wrapping_sub(output.zero_point) as f32),
-            high: _mm512_set1_ps(output.high.wrapping_sub(output.zero_point) as f32),
-            zero_point: _mm512_set1_epi16(output.zero_point as i16),
-            least: _mm512_set1_epi8(output.low as i8),
-            greatest: _mm512_set1_epi8(output.high as i8),
-            order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-            small: multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99)),
-        }
+        let small = multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
+        Self { rounding: Rounding::new(output), small }
     }
 
     /// Stores the channels of a strip of `P` pixels that are `pitch` apart.
@@ -367,18 +355,10 @@ impl Finish {
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(super) fn bytes<const SMALL: bool>(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
-        let mut steps = [_mm512_setzero_si512(); 4];
-        for ((step, sum), &multipliers) in steps.iter_mut().zip(sums).zip(multipliers) {
-            let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
-            // The second operand wins against a NaN, as in the contract.
-            let v = if SMALL { v } else { _mm512_min_ps(_mm512_max_ps(v, self.low), self.high) };
-            *step = _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v);
+        let mut v = [_mm512_setzero_ps(); 4];
+        for ((v, sum), &multipliers) in v.iter_mut().zip(sums).zip(multipliers) {
+            *v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
         }
-        let [a, b, c, d] = steps;
-        // A sum above int16 stays so far outside of int8 that the zero point does not bring it back.
-        let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
-        let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
-        let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), self.least), self.greatest);
-        _mm512_permutexvar_epi32(self.order, bytes)
+        self.rounding.bytes::<SMALL>(v)
     }
 }

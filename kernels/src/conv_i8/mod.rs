@@ -85,8 +85,16 @@ pub(crate) mod tile_512 {
     pub(crate) use super::bands::{BYTES, Memory, Taps, Windows};
 }
 
+/// What the transposed convolution shares, for AMX.
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+pub(crate) mod tile_amx {
+    pub(crate) use super::amx::{Places, Work};
+    pub(crate) use super::avx512vnni::{Finish, Part};
+}
+
 use core::ops::Range;
 
+pub(crate) use pack::tiles;
 pub use pack::{pack, packed_len};
 
 use crate::geometry::Geometry;

@@ -46,7 +46,7 @@ pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
 }
 
 /// Into how many tiles of how many fours a row of so many weights is cut.
-pub(super) fn tiles(row: u32) -> (u32, u32) {
+pub(crate) fn tiles(row: u32) -> (u32, u32) {
     let fours = row.div_ceil(4);
     let tiles = fours.div_ceil(16).max(1);
     (tiles, fours.div_ceil(tiles))

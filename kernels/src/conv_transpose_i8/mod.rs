@@ -6,6 +6,8 @@
 //! x `[N, H, W, I]`, weights in one of [`layouts`], bias and multipliers `[O]`, y `[N, OH, OW, O]`. Every variant gives
 //! the same bits.
 
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -49,9 +51,10 @@ pub struct Params {
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all.
 pub fn layouts(level: Level) -> &'static [u32] {
     match level {
-        Level::Portable => &[layout::ROWS, layout::O16K2, layout::O16K4],
+        Level::Portable => &[layout::ROWS, layout::O16K2, layout::O16K4, layout::O16A4],
         Level::Sse41 | Level::Avx2 | Level::AvxVnni => &[layout::O16K2, layout::ROWS],
-        Level::Avx512Vnni | Level::Amx => &[layout::O16K4, layout::O16K2, layout::ROWS],
+        Level::Amx => &[layout::O16A4, layout::O16K4, layout::O16K2, layout::ROWS],
+        Level::Avx512Vnni => &[layout::O16K4, layout::O16K2, layout::ROWS],
         Level::Neon | Level::Dotprod | Level::I8mm | Level::Dsp | Level::Helium => &[layout::ROWS],
     }
 }
@@ -72,12 +75,23 @@ fn side_by_side(g: &Geometry) -> bool {
     alike && dense && line && g.groups == 1 && g.in_channels.is_multiple_of(4)
 }
 
+/// Whether rows of taps are whole tiles of weights, and taps too.
+fn whole_tiles(g: &Geometry) -> bool {
+    [g.in_channels, g.in_channels.saturating_mul(g.kernel_width)].into_iter().all(|weights| {
+        let (tiles, fours) = conv_i8::tiles(weights);
+        tiles.saturating_mul(fours).saturating_mul(4) == weights
+    })
+}
+
 /// Bytes of the weights in a layout, filling included; `None` for a layout that does not exist or does not hold these: pairs
-/// hold one group of an even number of channels, fours whole fours of channels whose windows stand side by side.
+/// hold one group of an even number of channels, fours and tiles whole ones of channels whose windows stand side by side.
 pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     let even = geometry.in_channels.is_multiple_of(2) && geometry.groups == 1;
     match layout {
         layout::ROWS => geometry.weights(),
+        layout::O16A4 if cfg!(feature = "std") && side_by_side(geometry) && whole_tiles(geometry) => {
+            conv_i8::packed_len(geometry, layout)
+        }
         layout::O16K4 if cfg!(feature = "std") && side_by_side(geometry) => conv_i8::packed_len(geometry, layout),
         layout::O16K2 if even => conv_i8::packed_len(geometry, layout),
         _ => None,
@@ -130,6 +144,10 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    #[cfg(feature = "std")]
+    if amx::run(isa, params, operands, pixels, y) {
+        return true;
+    }
     avx512vnni::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
         || sse41::run(isa, params, operands, pixels, y)

@@ -5,7 +5,7 @@
 
 pub(crate) use core::arch::x86_64::{
     __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch,
-    _mm256_loadu_si256,
+    _mm256_loadu_si256, _mm256_storeu_si256,
 };
 use core::array::from_fn;
 use core::mem::transmute;
@@ -255,6 +255,17 @@ pub(crate) fn _mm512_setr_epi64(a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, 
 pub(crate) fn _mm512_permutexvar_epi64(places: __m512i, v: __m512i) -> __m512i {
     let v = v.longs();
     __m512i::of_longs(places.longs().map(|p| v[p as usize & 7]))
+}
+
+pub(crate) fn _mm512_castsi512_si256(v: __m512i) -> __m256i {
+    _mm512_extracti64x4_epi64::<0>(v)
+}
+
+pub(crate) fn _mm512_extracti64x4_epi64<const IMM8: i32>(v: __m512i) -> __m256i {
+    const { assert!(IMM8 == 0 || IMM8 == 1, "one of both halves") }
+    // SAFETY: both are 64 bytes without any that may not be read.
+    let halves: [__m256i; 2] = unsafe { transmute(v) };
+    halves[IMM8 as usize]
 }
 
 /// What lies above is not defined; here it is zero.

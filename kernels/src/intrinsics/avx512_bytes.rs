@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // Loads and stores, and vectors seen as other elements.
 #![allow(clippy::indexing_slicing)] // For tests only, and by numbers that are smaller than the lanes.
 
-use core::arch::x86_64::{__m256i, __mmask32, __mmask64};
+use core::arch::x86_64::{__m128i, __m256i, __mmask16, __mmask32, __mmask64};
 use core::array::from_fn;
 use core::mem::transmute;
 
@@ -36,6 +36,14 @@ pub(crate) unsafe fn _mm512_mask_storeu_epi8(to: *mut i8, mask: __mmask64, v: __
         // SAFETY: the caller's promise, for the lanes in the mask; the start may lie outside.
         unsafe { to.wrapping_add(i).write(v) };
     }
+}
+
+pub(crate) unsafe fn _mm_maskz_loadu_epi8(mask: __mmask16, from: *const i8) -> __m128i {
+    let bytes: [i8; 16] =
+        // SAFETY: the caller's promise, for the lanes in the mask.
+        from_fn(|i| if has(mask.into(), i) { unsafe { from.add(i).read() } } else { 0 });
+    // SAFETY: both are 16 bytes without any that may not be read.
+    unsafe { transmute(bytes) }
 }
 
 pub(crate) unsafe fn _mm256_maskz_loadu_epi8(mask: __mmask32, from: *const i8) -> __m256i {
@@ -158,6 +166,12 @@ pub(crate) fn _mm512_movepi8_mask(v: __m512i) -> __mmask64 {
 pub(crate) fn _mm512_mask_blend_epi8(mask: __mmask64, a: __m512i, b: __m512i) -> __m512i {
     let (a, b) = (a.bytes(), b.bytes());
     __m512i::of_bytes(from_fn(|i| if has(mask, i) { b[i] } else { a[i] }))
+}
+
+pub(crate) fn _mm512_cvtepi8_epi32(v: __m128i) -> __m512i {
+    // SAFETY: both are 16 bytes without any that may not be read.
+    let bytes: [i8; 16] = unsafe { transmute(v) };
+    __m512i(bytes.map(i32::from))
 }
 
 pub(crate) fn _mm512_cvtepi8_epi16(v: __m256i) -> __m512i {

@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "helium")))]
 mod dsp;
 #[cfg(all(target_arch = "arm", feature = "helium"))]
@@ -57,7 +59,7 @@ pub fn run(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mu
 /// Multiplies with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, a: Option<&[i8]>, b: Option<&[i8]>, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, a, b, y) || sse41::run(isa, params, a, b, y)
+    avx512::run(isa, params, a, b, y) || avx2::run(isa, params, a, b, y) || sse41::run(isa, params, a, b, y)
 }
 
 /// Multiplies with NEON; false where there is none.
