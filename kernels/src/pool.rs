@@ -41,6 +41,8 @@ struct Shared {
     /// Workers that have started.
     started: AtomicUsize,
     sleeping: AtomicUsize,
+    /// Runs that are going on: meanwhile nobody sleeps.
+    runs: AtomicUsize,
     bed: Mutex<()>,
     bell: Condvar,
 }
@@ -121,17 +123,19 @@ impl Shared {
         core::mem::forget(guard);
     }
 
-    /// Waits until the state is another one: awake for a while, then asleep.
+    /// Waits until the state is another one: awake for a while and as long as a run goes on, then asleep.
     fn wait(&self, seen: u64) {
-        for _ in 0..PATIENCE {
+        let mut rounds = 0;
+        while rounds < PATIENCE || self.runs.load(Ordering::Relaxed) > 0 {
             if self.state.load(Ordering::Acquire) != seen {
                 return;
             }
             core::hint::spin_loop();
+            rounds += 1;
         }
         let mut bed = lock(&self.bed);
         self.sleeping.fetch_add(1, Ordering::SeqCst);
-        while self.state.load(Ordering::SeqCst) == seen {
+        while self.state.load(Ordering::SeqCst) == seen && self.runs.load(Ordering::SeqCst) == 0 {
             bed = self.bell.wait(bed).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
@@ -140,6 +144,11 @@ impl Shared {
     /// Publishes a state and wakes who sleeps.
     fn publish(&self, state: u64) {
         self.state.store(state, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Wakes who sleeps.
+    fn wake(&self) {
         if self.sleeping.load(Ordering::SeqCst) > 0 {
             drop(lock(&self.bed));
             self.bell.notify_all();
@@ -162,6 +171,7 @@ impl Pool {
             job: UnsafeCell::new(job),
             started: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
+            runs: AtomicUsize::new(0),
             bed: Mutex::new(()),
             bell: Condvar::new(),
         });
@@ -180,6 +190,18 @@ impl Pool {
     /// Threads, the caller's own counted.
     pub fn threads(&self) -> usize {
         self.workers.len() + 1
+    }
+
+    /// A run of many calls of [`Pool::each`] begins: the workers wake, and stay awake until as many runs have ended.
+    pub fn begin(&self) {
+        self.shared.runs.fetch_add(1, Ordering::SeqCst);
+        self.shared.wake();
+    }
+
+    /// A run ends.
+    pub fn end(&self) {
+        // One that has not begun is not counted.
+        let _ = self.shared.runs.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |runs| runs.checked_sub(1));
     }
 
     /// Calls `f` on every item and returns when all calls have; calls may run at once, and in any order. No allocation.
@@ -226,6 +248,33 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_stay_awake_in_a_run_and_sleep_after_it() {
+        let pool = Pool::new(3).unwrap();
+        let asleep = || {
+            let start = std::time::Instant::now();
+            while pool.shared.sleeping.load(Ordering::SeqCst) < 2 && start.elapsed().as_secs() < 20 {
+                std::thread::yield_now();
+            }
+            pool.shared.sleeping.load(Ordering::SeqCst)
+        };
+        assert_eq!(asleep(), 2);
+        pool.begin();
+        let start = std::time::Instant::now();
+        while pool.shared.sleeping.load(Ordering::SeqCst) > 0 && start.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert_eq!(pool.shared.sleeping.load(Ordering::SeqCst), 0);
+        let mut items = [1; 9];
+        pool.each(&mut items, |item| *item += 1);
+        assert_eq!(items, [2; 9]);
+        pool.end();
+        assert_eq!(asleep(), 2);
+        pool.end();
+        assert_eq!(asleep(), 2);
+    }
 
     #[test]
     fn every_item_is_done_once() {

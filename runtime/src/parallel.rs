@@ -20,6 +20,10 @@ pub trait Parallel {
     fn least_work(&self) -> u64 {
         LEAST_WORK
     }
+    /// A run begins, in which steps will follow each other closely: whoever helps may stay awake.
+    fn begin(&self) {}
+    /// The run has ended.
+    fn end(&self) {}
     /// Calls [`Part::run`] on every part and returns when all calls have; they may run at once, in any order.
     fn run(&self, parts: &mut [Part<'_>]);
 }
@@ -101,6 +105,14 @@ pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, par
 impl Parallel for ocellus_kernels::pool::Pool {
     fn threads(&self) -> usize {
         Self::threads(self)
+    }
+
+    fn begin(&self) {
+        Self::begin(self);
+    }
+
+    fn end(&self) {
+        Self::end(self);
     }
 
     fn run(&self, parts: &mut [Part<'_>]) {

@@ -15,6 +15,22 @@ pub struct Session<'a> {
     arena: &'a mut [u8],
 }
 
+/// A run on several threads, which ends with this value.
+struct Running<'t>(&'t dyn Parallel);
+
+impl<'t> Running<'t> {
+    fn new(threads: &'t dyn Parallel) -> Self {
+        threads.begin();
+        Self(threads)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Lower half of a step's first word: the place of its operation in the caller's list, once loaded.
 const CODE: u32 = 0xFFFF;
 
@@ -83,7 +99,12 @@ impl<'a> Session<'a> {
         self.each(Some(parallel).filter(|p| p.threads() > 1), after);
     }
 
-    fn each(&mut self, threads: Option<&dyn Parallel>, mut after: impl FnMut(usize, &'static str)) {
+    fn each(&mut self, threads: Option<&dyn Parallel>, after: impl FnMut(usize, &'static str)) {
+        let _running = threads.map(Running::new);
+        self.steps_on(threads, after);
+    }
+
+    fn steps_on(&mut self, threads: Option<&dyn Parallel>, mut after: impl FnMut(usize, &'static str)) {
         let weights = self.plan.weights();
         for (index, step) in Steps::checked(self.steps).flatten().enumerate() {
             // Both were found at loading.

@@ -4,7 +4,11 @@
 //! Element `i` of the box goes from `x[x_offset + Σ i[k] * x_strides[k]]` to `y[y_offset + Σ i[k] * y_strides[k]]`, in
 //! row-major order of `i`. What the box does not reach in `y` keeps its value.
 
+#[cfg(feature = "std")]
+mod blocks;
 mod portable;
+
+use core::ops::Range;
 
 use crate::Isa;
 use crate::walk::product;
@@ -35,6 +39,33 @@ impl Params {
         elements.is_some_and(|n| n as usize <= y_bytes >> shift)
             && inside(&self.sizes, self.x_strides.map(i64::from), self.x_offset, x_bytes >> shift)
             && inside(&self.sizes, y_strides, self.y_offset, y_bytes >> shift)
+    }
+
+    /// The outermost axis with more than one slice and its stride in y, where every slice is written within its own stretch
+    /// of so many elements.
+    pub fn outermost(&self) -> Option<(usize, u32)> {
+        let axis = self.sizes.iter().position(|&size| size > 1)?;
+        let stride = *self.y_strides.get(axis)?;
+        let inner = self.sizes.iter().zip(&self.y_strides).skip(axis.wrapping_add(1));
+        let reach = inner.map(|(&size, &stride)| u64::from(size).saturating_sub(1).saturating_mul(u64::from(stride)));
+        let last = reach.fold(u64::from(self.y_offset), u64::saturating_add);
+        (last < u64::from(stride)).then_some((axis, stride))
+    }
+
+    /// Only these slices along [`Params::outermost`], into the part of y that begins with the stretch of the first.
+    pub fn slices(&self, slices: Range<u32>) -> Option<Self> {
+        let (axis, _) = self.outermost()?;
+        let mut part = *self;
+        *part.sizes.get_mut(axis)? = slices.end.checked_sub(slices.start)?;
+        let step = i64::from(*self.x_strides.get(axis)?).checked_mul(i64::from(slices.start))?;
+        part.x_offset = u32::try_from(i64::from(self.x_offset).checked_add(step)?).ok()?;
+        Some(part)
+    }
+
+    /// Whether the innermost axis is dense on both sides.
+    pub fn in_rows(&self) -> bool {
+        let innermost = self.sizes.iter().zip(self.x_strides).zip(self.y_strides).rfind(|((size, _), _)| **size > 1);
+        innermost.is_none_or(|((_, x), y)| (x, y) == (1, 1))
     }
 }
 
@@ -93,7 +124,23 @@ mod tests {
                 let mut y = std::vec![0xEE; want.len()];
                 run(isa, &p, &x, &mut y);
                 assert_eq!(y, want, "{p:?}");
+                slices_agree(isa, &p, &x, &want);
             }
+        }
+    }
+
+    /// Slices copied by themselves give what all together give.
+    fn slices_agree(isa: Isa, p: &Params, x: &[u8], want: &[u8]) {
+        let Some((axis, stride)) = p.outermost() else { return };
+        let (count, bytes) = (p.sizes[axis], (stride * p.element_bytes) as usize);
+        for first in 0..count {
+            let mut y = std::vec![0xEE; want.len()];
+            let middle = first.div_ceil(2);
+            for slices in [0..middle, middle..count] {
+                let to = (slices.start as usize * bytes).min(y.len())..(slices.end as usize * bytes).min(y.len());
+                run(isa, &p.slices(slices).unwrap(), x, &mut y[to]);
+            }
+            assert_eq!(y, want, "{first} {p:?}");
         }
     }
 
@@ -126,6 +173,10 @@ mod tests {
         battery(&params([1, 1, 1, 2, 3, 4], ([0, 0, 0, 1, 0, 0], 0), ([0, 0, 0, 12, 4, 1], 0)), 2, 24);
         // Six axes, none of which merges.
         battery(&params([2; 6], ([1, 2, 4, 8, 16, 32], 0), ([32, 16, 8, 4, 2, 1], 0)), 64, 64);
+        // Blocks of two transposed axes, with what is left over on both sides.
+        battery(&params([1, 1, 1, 2, 19, 83], ([0, 0, 0, 1577, 1, 19], 0), ([0, 0, 0, 1577, 83, 1], 0)), 3154, 3154);
+        battery(&params([1, 1, 1, 2, 83, 19], ([0, 0, 0, 1577, 19, 1], 0), ([0, 0, 0, 1577, 1, 83], 0)), 3154, 3154);
+        battery(&params([1, 1, 1, 1, 16, 64], ([0, 0, 0, 0, 1, 20], 3), ([0, 0, 0, 0, 70, 1], 5)), 1300, 1130);
         // One element.
         battery(&params([1; 6], ([9; 6], 3), ([9; 6], 2)), 4, 3);
     }

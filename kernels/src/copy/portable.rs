@@ -24,6 +24,25 @@ struct Rows {
     y_stride: u32,
 }
 
+#[cfg(feature = "std")]
+impl Rows {
+    /// The sides of a transpose, from these elements on, where rows of `x` go to columns of `y`.
+    fn transposed(&self, from: u32, to: u32) -> Option<[super::blocks::Side; 2]> {
+        let side = |first: u32, step: u32, rows: u32| super::blocks::Side {
+            first: first as usize,
+            step: step as usize,
+            rows: rows as usize,
+        };
+        let forward = |stride: u32| stride > 1 && stride <= i32::MAX as u32;
+        match (self.x_line, self.x_stride, self.y_line, self.y_stride) {
+            _ if self.count < 2 || self.len < 2 => None,
+            (1, x, y, 1) if forward(x) && forward(y) => Some([side(from, x, self.len), side(to, y, self.count)]),
+            (x, 1, 1, y) if forward(x) && forward(y) => Some([side(from, x, self.count), side(to, y, self.len)]),
+            _ => None,
+        }
+    }
+}
+
 /// Cuts off the innermost axes, as many as together have one stride on either side, and the next one.
 fn rows(params: &Params) -> Rows {
     let outer = params.sizes;
@@ -55,6 +74,11 @@ fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
     // Negative strides are added modulo 2^32, as the walk does it.
     for [from, to] in Walk::new(rows.outer, [params.x_strides.map(i32::cast_unsigned), params.y_strides]) {
         let (mut from, mut to) = (params.x_offset.wrapping_add(from), params.y_offset.wrapping_add(to));
+        #[cfg(feature = "std")]
+        if let Some([x_side, y_side]) = rows.transposed(from, to) {
+            super::blocks::transpose(x, x_side, y, y_side);
+            continue;
+        }
         for _ in 0..rows.count {
             row(&rows, x, from, y, to);
             (from, to) = (from.wrapping_add(rows.x_line), to.wrapping_add(rows.y_line));

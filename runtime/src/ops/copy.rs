@@ -1,13 +1,15 @@
 //! Movement of elements.
 
+use core::ops::Range;
+
 use ocellus_kernels::copy::{self, Params};
 use ocellus_plan::args::Copy;
 
 use super::OpEntry;
-use crate::{Check, Operands, StepFault};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `copy`.
-pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run);
+pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &Copy) -> Params {
     Params {
@@ -35,5 +37,21 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     copy::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
+
+/// Slices along the outermost axis, where none reaches into the next one's stretch of y.
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let p = params(&o.args()?);
+    let (axis, stride) = p.outermost()?;
+    let count = *p.sizes.get(axis)?;
+    let elements = p.sizes.iter().fold(1u64, |n, &size| n.saturating_mul(u64::from(size)));
+    // Rows of bytes are moved as such, single elements one by one.
+    let work = if p.in_rows() { elements.saturating_mul(u64::from(p.element_bytes)) >> 4 } else { elements >> 2 };
+    Some(Units { count, bytes: (stride as usize).wrapping_mul(p.element_bytes as usize), work })
+}
+
+fn part(o: &Operands<'_>, slices: Range<u32>, y: &mut [u8]) -> Option<()> {
+    copy::run(o.isa, &params(&o.args()?).slices(slices)?, o.read(0)?, y);
     Some(())
 }

@@ -1,13 +1,17 @@
 //! f32 maximum pooling.
 
+use core::ops::Range;
+
 use ocellus_kernels::max_pool_f32::{self, Params};
+use ocellus_kernels::view_mut;
 use ocellus_plan::args::MaxPoolF32;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `max_pool_f32`.
-pub const MAX_POOL_F32: OpEntry = OpEntry::new::<MaxPoolF32>(check, run);
+pub const MAX_POOL_F32: OpEntry =
+    OpEntry::new::<MaxPoolF32>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &MaxPoolF32) -> Params {
     Params { geometry: geometry::pool(&args.geometry) }
@@ -27,5 +31,17 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
     max_pool_f32::run(o.isa, &p, o.read(0)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Operands<'_>) -> Option<Units> {
+    let g = params(&o.args()?).geometry;
+    let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
+    units::pixels(g.pixels(), g.channels, 4, terms, 4)
+}
+
+fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let p = params(&o.args()?);
+    max_pool_f32::run_pixels(o.isa, &p, o.read(0)?, pixels, view_mut(y)?);
     Some(())
 }
