@@ -1,6 +1,6 @@
-//! Transposes of two axes, in blocks of 8 by 8 elements.
+//! Transposes of two axes, in blocks.
 
-/// Elements of a block's side.
+/// Elements of a block's side, where there is no vector variant.
 const SIDE: usize = 8;
 /// Rows of `x` that are transposed together, so that whole lines of the cache of `y` are written.
 const ROWS: usize = 64;
@@ -15,16 +15,33 @@ pub(super) struct Side {
 
 /// Copies element `j` of every row `i` of `x` to element `i` of row `j` of `y`. What lies outside stays as it is.
 pub(super) fn transpose<const N: usize>(x: &[[u8; N]], from: Side, y: &mut [[u8; N]], to: Side) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(side) = super::sse2::side(N) {
+        return in_blocks(x, from, y, to, side, super::sse2::whole);
+    }
+    in_blocks(x, from, y, to, SIDE, whole);
+}
+
+/// Transposes in blocks of a side with `whole`, which says whether a block lies inside.
+#[inline(always)]
+fn in_blocks<const N: usize>(
+    x: &[[u8; N]],
+    from: Side,
+    y: &mut [[u8; N]],
+    to: Side,
+    side: usize,
+    whole: impl Fn(&[[u8; N]], usize, &mut [[u8; N]], usize) -> bool,
+) {
     for first in (0..from.rows).step_by(ROWS) {
         let rows = ROWS.min(from.rows.wrapping_sub(first));
-        for column in (0..to.rows).step_by(SIDE) {
-            let columns = SIDE.min(to.rows.wrapping_sub(column));
-            for row in (first..first.wrapping_add(rows)).step_by(SIDE) {
-                let rows = SIDE.min(first.wrapping_add(rows).wrapping_sub(row));
+        for column in (0..to.rows).step_by(side) {
+            let columns = side.min(to.rows.wrapping_sub(column));
+            for row in (first..first.wrapping_add(rows)).step_by(side) {
+                let rows = side.min(first.wrapping_add(rows).wrapping_sub(row));
                 let x_at = from.first.wrapping_add(row.wrapping_mul(from.step)).wrapping_add(column);
                 let y_at = to.first.wrapping_add(column.wrapping_mul(to.step)).wrapping_add(row);
                 let (x, y) = (x.get(x_at..).unwrap_or_default(), y.get_mut(y_at..).unwrap_or_default());
-                if (rows, columns) != (SIDE, SIDE) || !whole(x, from.step, y, to.step) {
+                if (rows, columns) != (side, side) || !whole(x, from.step, y, to.step) {
                     single(x, (from.step, rows), y, (to.step, columns));
                 }
             }

@@ -7,6 +7,8 @@
 #[cfg(feature = "std")]
 mod blocks;
 mod portable;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod sse2;
 
 use core::ops::Range;
 
