@@ -4,6 +4,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use ocellus_runtime::{Isa, Level};
+
 use crate::least_ms;
 
 /// What is counted.
@@ -35,6 +37,7 @@ fn rounds(arithmetic: Arithmetic, rounds: u64) -> Option<u64> {
         match arithmetic {
             Arithmetic::F32 if has512 => Some(x86::fma512(rounds)),
             Arithmetic::F32 if has256 => Some(x86::fma256(rounds)),
+            Arithmetic::I8 if Isa::best().level() == Level::Amx => Some(x86::amx(rounds)),
             Arithmetic::I8 if vnni => Some(x86::vnni512(rounds)),
             Arithmetic::I8 if has256 => Some(x86::madd256(rounds)),
             _ => None,
@@ -81,6 +84,36 @@ mod x86 {
         }
         black_box(sums);
         24 * 64
+    }
+
+    /// Products of tiles of 16 by 64 bytes. There are no intrinsics for them in stable Rust.
+    pub fn amx(rounds: u64) -> u64 {
+        use std::arch::asm;
+
+        #[repr(align(64))]
+        struct Configuration([u8; 64]);
+        let mut configuration = Configuration([0; 64]);
+        configuration.0[0] = 1;
+        for tile in 0..8 {
+            (configuration.0[16 + 2 * tile], configuration.0[48 + tile]) = (64, 16);
+        }
+        // SAFETY: the configuration is a valid one; tiles are nobody else's.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) configuration.0.as_ptr(), options(nostack, readonly)) };
+        for _ in 0..rounds {
+            // SAFETY: the tiles are configured.
+            unsafe {
+                asm!(
+                    "tdpbssd tmm0, tmm4, tmm6",
+                    "tdpbssd tmm1, tmm4, tmm7",
+                    "tdpbssd tmm2, tmm5, tmm6",
+                    "tdpbssd tmm3, tmm5, tmm7",
+                    options(nostack, nomem)
+                );
+            }
+        }
+        // SAFETY: as above.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        4 * 16 * 16 * 64
     }
 
     /// Exact products without VNNI: 16-bit pairs.
