@@ -39,7 +39,9 @@ mod instructions {
         }
         let (low, high): (u32, u32);
         // SAFETY: a CPU with OSXSAVE has the instruction, and register 0.
-        unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags))
+        };
         (u64::from(high) << 32 | u64::from(low)) & STATE == STATE && asked()
     }
 

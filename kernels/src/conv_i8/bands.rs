@@ -136,7 +136,12 @@ impl<'a> Job<'a> {
 
     /// Brings the input of a band into memory; `copy` copies as many bytes as there are.
     #[inline(always)]
-    pub(super) fn fill(&self, band: &Band, memory: &mut [MaybeUninit<u8>], copy: impl Fn(&[i8], &mut [MaybeUninit<u8>])) {
+    pub(super) fn fill(
+        &self,
+        band: &Band,
+        memory: &mut [MaybeUninit<u8>],
+        copy: impl Fn(&[i8], &mut [MaybeUninit<u8>]),
+    ) {
         let Shape { rows, columns, inputs } = self.shape;
         let inputs = inputs as usize;
         let padding = (self.params.input_zero_point as i8).cast_unsigned() ^ self.flip;
@@ -169,7 +174,8 @@ impl<'a> Job<'a> {
     /// The input itself, where it is a band's only line, and can be read `row` bytes from the last window on.
     pub(super) fn in_place(&self, band: &Band, row: usize) -> Option<*const i8> {
         let Shape { rows, columns, inputs } = self.shape;
-        let alone = (rows.input, rows.kernel, rows.pad, columns.kernel, columns.stride, columns.pad) == (1, 1, 0, 1, 1, 0);
+        let alone =
+            (rows.input, rows.kernel, rows.pad, columns.kernel, columns.stride, columns.pad) == (1, 1, 0, 1, 1, 0);
         let inputs = inputs as usize;
         let first = (band.column as usize).wrapping_mul(inputs);
         let last = (band.windows as usize).wrapping_sub(1).wrapping_mul(inputs);

@@ -30,7 +30,7 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
     let bytes = inputs.wrapping_mul(16);
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
     let (count_of_tiles, fours) = tiles(g.in_channels);
-    let rows = Places::row(g.in_width as usize, inputs, 0, 0).rows;
+    let rows = Places::row(g.in_width as usize, inputs, 0, 0).rows();
     // SAFETY: this is only entered on a CPU that has AMX.
     let mut tiles = unsafe { Tiles::new(Shape { rows: rows as u8, fours: fours as u8 }) };
     let (mut y, mut pixel) = (y, pixels.start);

@@ -4,10 +4,10 @@
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
 use super::{Operands, Params};
+use crate::Isa;
 use crate::conv_i8::layout;
 use crate::conv_i8::tile_512::{BYTES, Finish, Memory, Part, Taps, Windows, Work, copy};
 use crate::pixels::{Pixels, place};
-use crate::Isa;
 
 const _: () = assert!(super::LINE as usize <= BYTES);
 

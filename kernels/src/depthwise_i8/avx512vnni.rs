@@ -6,9 +6,9 @@ use crate::intrinsics::*;
 
 use super::tiles::{GROUP, Job, Places};
 use super::{Operands, Params};
+use crate::Isa;
 use crate::pixels::Pixels;
 use crate::windows::Window;
-use crate::Isa;
 
 /// Convolves; false where the CPU has not the instruction set or the kernel is too large.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {

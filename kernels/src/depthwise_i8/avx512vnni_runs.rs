@@ -10,8 +10,8 @@
 use crate::intrinsics::*;
 
 use super::{Operands, Params};
-use crate::pixels::{Pixels, blocks, place};
 use crate::Isa;
+use crate::pixels::{Pixels, blocks, place};
 
 /// Rows of taps that are interleaved.
 const FOUR: usize = 4;

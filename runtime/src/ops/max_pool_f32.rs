@@ -10,8 +10,7 @@ use super::{OpEntry, geometry, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `max_pool_f32`.
-pub const MAX_POOL_F32: OpEntry =
-    OpEntry::new::<MaxPoolF32>(check, run).shared(Split { units: parts, run: part });
+pub const MAX_POOL_F32: OpEntry = OpEntry::new::<MaxPoolF32>(check, run).shared(Split { units: parts, run: part });
 
 fn params(args: &MaxPoolF32) -> Params {
     Params { geometry: geometry::pool(&args.geometry) }

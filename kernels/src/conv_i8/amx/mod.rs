@@ -6,22 +6,25 @@
 #![allow(unsafe_code)] // Tiles, and the entry into code that needs the instruction set.
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
+mod places;
+mod store;
+
 use core::mem::MaybeUninit;
+
+pub(crate) use places::Places;
+use places::{Place, TOGETHER};
 
 use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
 
 use super::avx512vnni::{Finish, Part};
-use super::bands::{BYTES, Band, Job};
+use super::bands::{BYTES, Job};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::{Isa, Level};
 
 /// Bytes that the last tile of a row of taps may reach beyond it.
 const OVER: usize = 4 << 10;
-
-/// The most tiles of pixels that meet weights together.
-const TOGETHER: usize = 4;
 
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
@@ -60,12 +63,15 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
     while let Some(band) = job.next() {
         let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
         let lines = job.in_place(&band, count.wrapping_mul(fours).wrapping_mul(4)).unwrap_or_else(|| {
-            job.fill(&band, &mut memory.0, |from, to| copy(from, to));
+            job.fill(&band, &mut memory.0, |from, to| {
+                to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(from.cast_unsigned()));
+            });
             // All lines of the band have been written.
             memory.0.as_ptr().cast()
         });
-        let places = Places::new(&job, &band);
-        tiles.shape(Shape { rows: places.rows as u8, fours: fours as u8 });
+        let (step, line_step) = job.steps(&band);
+        let places = Places::band((step, line_step), band.windows as usize, band.window as usize, band.pixels);
+        tiles.shape(Shape { rows: places.rows() as u8, fours: fours as u8 });
         let taps = job.taps(&band);
         let work = Work {
             operands,
@@ -84,118 +90,6 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
         work.run(&mut tiles, here);
         y = rest;
     }
-}
-
-/// Copies bytes, as many as there are in both.
-#[inline]
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn copy(from: &[i8], to: &mut [MaybeUninit<u8>]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        to.write(from.cast_unsigned());
-    }
-}
-
-/// Walks the windows of a band in tiles, each of which takes windows that are equally far apart: of one row, or of joined rows,
-/// where windows that nobody asked for stand between the rows, as many as the border has columns.
-#[derive(Clone)]
-pub(crate) struct Places {
-    /// Bytes from window to window, and from tile to tile of them.
-    step: usize,
-    /// Bytes from row to row, where rows are not joined.
-    line_step: usize,
-    /// Windows of a row, and of a row with those that nobody asked for.
-    windows: usize,
-    pitch: usize,
-    /// Windows that a tile can begin or end with: of a row or of all joined rows.
-    all: usize,
-    /// Windows of a tile, and tiles.
-    pub(crate) rows: usize,
-    tiles: usize,
-    /// Where the row begins, its next window, and windows left that are asked for.
-    line: usize,
-    next: usize,
-    left: usize,
-}
-
-/// The windows of a tile: where the first begins, and which ones are new and asked for.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    start: usize,
-    new: u16,
-}
-
-impl Places {
-    /// So many windows of a row of `windows`, `step` bytes apart, from number `first` on.
-    pub(crate) fn row(windows: usize, step: usize, first: usize, left: usize) -> Self {
-        let tiles = windows.div_ceil(16).max(1);
-        let rows = windows.div_ceil(tiles).max(1);
-        let (pitch, all) = (windows, windows);
-        Self { step, line_step: 0, windows, pitch, all, rows, tiles, line: 0, next: first, left }
-    }
-
-    fn new(job: &Job<'_>, band: &Band) -> Self {
-        let (step, line_step) = job.steps(band);
-        let (windows, first) = (band.windows as usize, band.window as usize);
-        let lines = first.wrapping_add(band.pixels).div_ceil(windows.max(1));
-        let row = Self::row(windows, step, first, band.pixels);
-        let alone = Self { line_step, tiles: row.tiles.wrapping_mul(lines), ..row };
-        let pitch = line_step.checked_div(step).unwrap_or(0);
-        let all = lines.wrapping_sub(1).wrapping_mul(pitch).wrapping_add(windows);
-        let tiles = all.wrapping_sub(first).div_ceil(16);
-        let even = lines > 1 && pitch >= windows && pitch.wrapping_mul(step) == line_step;
-        if !even || tiles > TOGETHER || tiles >= alone.tiles {
-            return alone;
-        }
-        Self { pitch, all, rows: all.min(16), tiles, ..alone }
-    }
-
-    /// Whether rows are joined.
-    fn joined(&self) -> bool {
-        self.pitch != self.windows
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Place> {
-        if self.left == 0 {
-            return None;
-        }
-        let begin = self.next.min(self.all.wrapping_sub(self.rows));
-        let start = self.line.wrapping_add(begin.wrapping_mul(self.step));
-        let first = self.next.wrapping_sub(begin);
-        if self.joined() {
-            return Some(Place { start, new: self.asked_for(begin, first) });
-        }
-        let count = self.rows.wrapping_sub(first).min(self.left);
-        self.left = self.left.wrapping_sub(count);
-        self.next = self.next.wrapping_add(count);
-        if self.next >= self.windows {
-            (self.next, self.line) = (0, self.line.wrapping_add(self.line_step));
-        }
-        Some(Place { start, new: ones(first, count) })
-    }
-
-    /// Which windows of a tile that begins at `begin`, from number `first` on, are asked for.
-    #[inline(never)]
-    fn asked_for(&mut self, begin: usize, first: usize) -> u16 {
-        let (mut new, mut at) = (0, first);
-        while at < self.rows && self.left > 0 {
-            let column = begin.wrapping_add(at).checked_rem(self.pitch).unwrap_or(0);
-            let Some(here) = self.windows.checked_sub(column).filter(|&here| here > 0) else {
-                at = at.wrapping_add(self.pitch.wrapping_sub(column));
-                continue;
-            };
-            let count = here.min(self.rows.wrapping_sub(at)).min(self.left);
-            new |= ones(at, count);
-            (at, self.left) = (at.wrapping_add(count), self.left.wrapping_sub(count));
-        }
-        self.next = begin.wrapping_add(self.rows);
-        new
-    }
-}
-
-/// So many bits from bit `first` on.
-fn ones(first: usize, count: usize) -> u16 {
-    ((1u32.wrapping_shl(count as u32)).wrapping_sub(1)).wrapping_shl(first as u32) as u16
 }
 
 /// Pixels, whose input is there.
@@ -242,7 +136,7 @@ impl Work<'_> {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn channels<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
         let blocks = self.channels.div_ceil(16);
-        let few = matches!(self.places.tiles, 3 | TOGETHER);
+        let few = matches!(self.places.tiles(), 3 | TOGETHER);
         let mut block = 0usize;
         while block < blocks {
             if few {
@@ -357,7 +251,7 @@ impl Work<'_> {
                 tiles.load::<3>(bias1, 0);
             }
         }
-        let (step, width) = (self.places.step, self.fours.wrapping_mul(4));
+        let (step, width) = (self.places.step(), self.fours.wrapping_mul(4));
         let (mut row, mut rows, mut weight) = (0usize, self.rows, 0usize);
         while rows > 0 {
             let (mut place, mut left) = (row, self.tiles);
@@ -413,7 +307,7 @@ impl Work<'_> {
             tiles.load::<2>(bias, 0);
             tiles.load::<3>(bias, 0);
         }
-        let (step, width) = (self.places.step, self.fours.wrapping_mul(4));
+        let (step, width) = (self.places.step(), self.fours.wrapping_mul(4));
         let (mut row, mut rows, mut weight) = (0usize, self.rows, 0usize);
         while rows > 0 {
             let (mut place, mut left) = (row, self.tiles);
@@ -443,98 +337,6 @@ impl Work<'_> {
             tiles.store::<2>(c, 128);
             tiles.store::<3>(d, 128);
         }
-    }
-
-    /// Stores the outputs of those pixels of a tile; gives what follows them.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn store<'y, const B: usize, const SMALL: bool>(
-        &self,
-        strip: &Strip<B>,
-        sums: &Sums,
-        new: u16,
-        y: &'y mut [i8],
-    ) -> &'y mut [i8] {
-        let count = strip.mask.count_ones() as usize;
-        let (mut left, mut at) = (new, strip.channel);
-        while left != 0 {
-            let first = left.trailing_zeros() as usize;
-            let pixels = (left >> first).trailing_ones() as usize;
-            left &= !ones(first, pixels);
-            let bytes = pixels.wrapping_sub(1).wrapping_mul(self.pitch).wrapping_add(count);
-            let Some(y) = y.get_mut(at..at.wrapping_add(bytes)) else { return &mut [] };
-            at = at.wrapping_add(pixels.wrapping_mul(self.pitch));
-            // SAFETY: there is room for the channels of as many pixels, of which a tile has sums.
-            unsafe { self.store_pixels::<B, SMALL>(strip, sums, (first, pixels), y.as_mut_ptr()) };
-        }
-        let done = (new.count_ones() as usize).wrapping_mul(self.pitch);
-        y.get_mut(done..).unwrap_or_default()
-    }
-
-    /// Stores the outputs of neighbours: so many from the first on.
-    ///
-    /// # Safety
-    /// The tile has as many, and at `y` there is room for the strip's channels of each.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    unsafe fn store_pixels<const B: usize, const SMALL: bool>(
-        &self,
-        strip: &Strip<B>,
-        sums: &Sums,
-        (first, pixels): (usize, usize),
-        mut y: *mut i8,
-    ) {
-        let whole = strip.mask.trailing_ones() as usize == 16 * B;
-        let (mut pixel, mut left) = (first, pixels);
-        while left > 0 {
-            // Two neighbours of 32 channels fill a vector of bytes, or four of 16.
-            let mut vectors = [_mm512_setzero_si512(); 4];
-            for (k, to) in vectors.iter_mut().enumerate() {
-                let (pixel, block) = (pixel.wrapping_add(k.div_euclid(B)), k.rem_euclid(B));
-                let place = pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16));
-                // SAFETY: there are 32 sums for each of 16 pixels, and room to read three more.
-                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.0.as_ptr().cast::<i32>().wrapping_add(place)) };
-            }
-            let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
-            let together = const { 4usize.div_euclid(B) };
-            if whole && left >= together && B == 2 {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
-                    _mm256_storeu_si256(y.wrapping_add(self.pitch).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
-                }
-            } else {
-                for k in 0..left.min(together) {
-                    let before = k.wrapping_mul(16 * B);
-                    let to = y.wrapping_add(k.wrapping_mul(self.pitch)).wrapping_sub(before);
-                    // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask.
-                    unsafe { _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes) };
-                }
-            }
-            y = y.wrapping_add(self.pitch.wrapping_mul(together));
-            (pixel, left) = (pixel.wrapping_add(together), left.saturating_sub(together));
-        }
-    }
-}
-
-impl Part {
-    /// What the zero point adds to the sums of a block with these weights, negated.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn less(&self, weights: &[i8]) -> [i32; 16] {
-        // Unsigned bytes: the zero point above -128, and 128.
-        let (each, top) = (_mm512_set1_epi8(self.zero_point.wrapping_add(128) as i8), _mm512_set1_epi8(-128));
-        let mut sums = [_mm512_setzero_si512(); 2];
-        for w in weights.as_chunks::<64>().0 {
-            // SAFETY: the array holds 64 bytes.
-            let w = unsafe { _mm512_loadu_epi8(w.as_ptr()) };
-            let [a, b] = sums;
-            sums = [_mm512_dpbusd_epi32(a, each, w), _mm512_dpbusd_epi32(b, top, w)];
-        }
-        let ([a, b], mut less) = (sums, [0; 16]);
-        // SAFETY: the array holds 16 numbers.
-        unsafe { _mm512_storeu_epi32(less.as_mut_ptr(), _mm512_sub_epi32(b, a)) };
-        less
     }
 }
 
