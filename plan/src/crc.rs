@@ -37,7 +37,7 @@ pub fn crc32(before: u32, bytes: &[u8]) -> u32 {
     !bytewise(c, bytes)
 }
 
-/// Large processors sum four words side by side, 24 times as fast: the checksum is most of what loading a plan takes.
+/// Large processors sum four words side by side, 23 times as fast: the checksum is most of what loading a plan takes.
 /// (Kadatch and Jenkins, "Everything we know about CRC but afraid to forget", 2010.)
 #[cfg(target_pointer_width = "64")]
 mod braids {
