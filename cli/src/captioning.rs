@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use ocellus_graph::Tensor;
-use ocellus_runtime::{Isa, with_session};
+use ocellus_plan::Plan;
+use ocellus_runtime::{Isa, with_plan};
 use ocellus_vision::Values;
 use ocellus_vision::caption::{self, Beam, Step, Vocabulary};
 use ocellus_vision::metadata::CaptionDecode;
@@ -30,7 +31,7 @@ pub struct Said {
 
 /// A step's plan with its vocabulary.
 pub struct Decoder<'a> {
-    plan: &'a [u8],
+    plan: Plan<'a>,
     isa: Isa,
     decode: &'a CaptionDecode,
     text: String,
@@ -89,7 +90,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// A vocabulary with more words than numbers for them.
-    pub fn new(plan: &'a [u8], isa: Isa, decode: &'a CaptionDecode) -> Result<Self> {
+    pub fn new(plan: Plan<'a>, isa: Isa, decode: &'a CaptionDecode) -> Result<Self> {
         ensure!(decode.words.len() <= usize::from(u16::MAX), "{} words are too many", decode.words.len());
         Ok(Self { plan, isa, decode, text: decode.text() })
     }
@@ -99,7 +100,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// A step that does not fit the encoder.
     pub fn caption(&self, seen: &Outputs, beams: usize) -> Result<Said> {
-        with_session(self.plan, self.isa, |session| {
+        with_plan(self.plan, self.isa, |session| {
             let ports: Vec<_> = session.plan().inputs().collect();
             let word = ports.iter().find(|p| p.name == "word").context("the step has no input \"word\"")?;
             let count = word.elements();

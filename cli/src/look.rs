@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ocellus_plan::Plan;
-use ocellus_runtime::with_session;
+use ocellus_runtime::with_plan;
 use ocellus_trainer::data::Picture;
 use ocellus_vision::Placement;
 use ocellus_vision::metadata::{Decode, Preprocess};
@@ -42,13 +41,14 @@ pub fn look(model: &Path, picture: &Path, compile: &CompileArgs, output: &Output
 /// # Errors
 /// As there.
 pub fn look_at(model: &Path, picture: Picture, compile: &CompileArgs, output: &Output) -> Result<Seen> {
-    let plan = open_plan(model, compile, output)?;
-    let metadata = preprocess::plan_metadata(&Plan::parse(&plan)?);
+    let bytes = open_plan(model, compile, output)?;
+    let plan = bytes.plan()?;
+    let metadata = preprocess::plan_metadata(&plan);
     let preprocess = preprocess::preprocess(&metadata)?;
     let decode = Decode::of(&metadata)?
         .with_context(|| format!("the model does not say what it answers (metadata {:?})", Decode::KEY))?;
     let (input, placement) = preprocess::input_of(&preprocess, &picture)?;
-    let outputs = with_session(&plan, compile.target, |session| {
+    let outputs = with_plan(plan, compile.target, |session| {
         let port = session.plan().inputs().next().context("the model has no input")?;
         tensors::set_input(session, 0, &port, &input)?;
         session.run();

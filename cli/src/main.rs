@@ -18,6 +18,7 @@ mod mixed;
 mod model_file;
 mod npy;
 mod output;
+mod peak;
 mod picture;
 mod plan_accuracy;
 mod preprocess;

@@ -1,6 +1,5 @@
 //! Models and plans as files: read, prepared, compiled.
 
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,6 +10,7 @@ use ocellus_models::half::widened;
 use ocellus_models::shipped::Task;
 use ocellus_plan::Plan;
 use ocellus_quantizer::{Recipe, requantize};
+use ocellus_runtime::AlignedBytes;
 use serde_json::Value;
 
 use crate::arguments::CompileArgs;
@@ -22,29 +22,30 @@ pub const FLOAT: &str = ":float";
 
 /// The bytes of a plan: mapped from its file, or just compiled.
 pub enum PlanBytes {
-    /// A file.
-    Mapped(Mmap),
-    /// Compiled from a model, with what the compiler says of it.
-    Compiled(Vec<u8>, Box<Report>),
-}
-
-impl Deref for PlanBytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Compiled(bytes, _) => bytes,
-        }
-    }
+    /// A file, by its path.
+    Mapped(Mmap, PathBuf),
+    /// Compiled from a model, in memory that is aligned as a map is, with what the compiler says of it.
+    Compiled(AlignedBytes, Box<Report>),
 }
 
 impl PlanBytes {
+    /// The plan, checked: its checksum is over every byte, so once is enough.
+    ///
+    /// # Errors
+    /// A file that is no plan, or a damaged one; the message names it.
+    pub fn plan(&self) -> Result<Plan<'_>> {
+        match self {
+            Self::Mapped(map, path) => Plan::parse(map).with_context(|| path.display().to_string()),
+            Self::Compiled(bytes, _) => Ok(Plan::parse(bytes.as_ref())?),
+        }
+    }
+
     /// Multiply-accumulates of a run: from the compiler, or from the plan's own metadata.
-    pub fn macs(&self) -> Option<u64> {
+    pub fn macs(&self, plan: &Plan<'_>) -> Option<u64> {
         match self {
             Self::Compiled(_, report) => Some(report.macs),
-            Self::Mapped(bytes) => {
-                let metadata: Value = serde_json::from_str(Plan::parse(bytes).ok()?.metadata()).ok()?;
+            Self::Mapped(..) => {
+                let metadata: Value = serde_json::from_str(plan.metadata()).ok()?;
                 metadata["figures"]["macs"].as_u64()
             }
         }
@@ -138,17 +139,16 @@ pub fn say_assumed(assumed: &[String], output: &Output) {
 /// The plan behind a path: a `.plan` file is mapped, an ONNX file is compiled.
 ///
 /// # Errors
-/// A file that is missing, malformed, or that cannot be compiled.
+/// A file that is missing, or a model that is malformed or cannot be compiled; [`PlanBytes::plan`] checks plans.
 pub fn open_plan(path: &Path, args: &CompileArgs, output: &Output) -> Result<PlanBytes> {
     if is_plan(path)? {
         if !args.shapes.is_empty() {
             return crate::arguments::usage("a plan has fixed sizes: --shape belongs to ONNX files");
         }
         let map = map_file(path).with_context(|| format!("{} cannot be mapped", path.display()))?;
-        Plan::parse(&map).with_context(|| path.display().to_string())?;
-        return Ok(PlanBytes::Mapped(map));
+        return Ok(PlanBytes::Mapped(map, path.to_owned()));
     }
     let prepared = load_prepared(path, &args.shapes, output)?;
     let compiled = compile(&prepared, &args.options())?;
-    Ok(PlanBytes::Compiled(compiled.bytes, Box::new(compiled.report)))
+    Ok(PlanBytes::Compiled(AlignedBytes::copy_of(&compiled.bytes, 64), Box::new(compiled.report)))
 }

@@ -83,5 +83,5 @@ fn sentence(picture: &Picture, compile: &CompileArgs, output: &Output) -> Result
     let seen = look_at(&encoder, picture.clone(), compile, output)?;
     let Decode::Caption(decode) = &seen.decode else { bail!("the captioner that ships does not caption") };
     let step = open_plan(&step_of(&encoder), compile, output)?;
-    Ok(Decoder::new(&step, compile.target, decode)?.caption(&seen.outputs, decode.beams)?.sentence)
+    Ok(Decoder::new(step.plan()?, compile.target, decode)?.caption(&seen.outputs, decode.beams)?.sentence)
 }

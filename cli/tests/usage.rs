@@ -48,7 +48,9 @@ fn every_verb_has_help() {
     let all = ocellus(&["--help"]).ends(0).out;
     for verb in verbs {
         assert!(all.contains(verb), "{verb} in {all}");
-        assert!(ocellus(&[verb, "--help"]).ends(0).out.contains("--json"));
+        let help = ocellus(&[verb, "--help"]).ends(0).out;
+        let about = help.lines().next().unwrap_or_default();
+        assert!(help.contains("--json") && all.contains(about), "{help}");
     }
     assert!(ocellus(&["--version"]).ends(0).out.starts_with("ocellus "));
 }

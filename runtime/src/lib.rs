@@ -56,7 +56,7 @@ pub use ocellus_plan::{HostType, Plan, PlanError, Port};
 pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
-pub use owned::{AlignedBytes, with_session};
+pub use owned::{AlignedBytes, with_plan, with_session};
 pub use parallel::{MAX_PARTS, Parallel, Part, Split, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

@@ -56,7 +56,14 @@ pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) 
         copy = AlignedBytes::copy_of(bytes, 64);
         copy.as_ref()
     };
-    let plan = Plan::parse(bytes)?;
+    with_plan(Plan::parse(bytes)?, isa, f)
+}
+
+/// As [`with_session`], of a plan that has been parsed already, in place.
+///
+/// # Errors
+/// As [`Session::load`].
+pub fn with_plan<R>(plan: Plan<'_>, isa: Isa, f: impl FnOnce(&mut Session<'_>) -> R) -> Result<R, LoadError> {
     let mut steps = std::vec![0; plan.step_words()];
     let mut arena = AlignedBytes::new(plan.arena_bytes(), plan.arena_align());
     let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena.as_mut())?;

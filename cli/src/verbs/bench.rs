@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use ocellus_plan::{HostType, Plan, Values};
-use ocellus_runtime::{Host, Pool, Session, with_session};
+use ocellus_plan::{HostType, Values};
+use ocellus_runtime::{Host, Pool, Session, with_plan};
 use serde_json::json;
 
 use crate::arguments::CompileArgs;
@@ -106,15 +106,15 @@ impl Bench {
     /// A model or plan that cannot be used.
     pub fn run(&self, output: &Output) -> Result<Ending> {
         let bytes = open_plan(&self.model, &self.args, output)?;
+        let plan = bytes.plan()?;
         let pool = Pool::new(self.threads.into())?;
         let isa = self.args.target;
         let long = Duration::from_secs_f64(self.seconds);
-        let (times, steps) = with_session(&bytes, isa, |session| {
+        let (times, steps) = with_plan(plan, isa, |session| {
             let times = Times::of(session, &pool, long);
             (times, if self.profile { profile(session, &pool) } else { Vec::new() })
         })?;
-        let plan = Plan::parse(&bytes)?;
-        let (arena, weights, macs) = (plan.arena_bytes(), plan.weights().len(), bytes.macs());
+        let (arena, weights, macs) = (plan.arena_bytes(), plan.weights().len(), bytes.macs(&plan));
         let names: Vec<&str> = plan.step_names().collect();
         let mut text = format!(
             "min {:.4} ms, median {:.4} ms, 95 % below {:.4} ms ({} runs on {})\narena {arena} bytes, weights {weights} bytes",

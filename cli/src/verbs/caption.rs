@@ -55,7 +55,7 @@ impl Caption {
         };
         let step = self.step.clone().unwrap_or_else(|| step_of(&model));
         let step = open_plan(&step, &self.compile, output)?;
-        let decoder = Decoder::new(&step, self.compile.target, decode)?;
+        let decoder = Decoder::new(step.plan()?, self.compile.target, decode)?;
         let said = decoder.caption(&seen.outputs, self.beams.unwrap_or(decode.beams))?;
         let mut text = format!("{} ({:.1} %)", said.sentence, 100.0 * f64::from(said.log_probability).exp());
         if said.cut {

@@ -9,7 +9,7 @@ use ocellus_compiler::{Options, compile, prepare};
 use ocellus_graph::Model;
 use ocellus_models::shipped::Task;
 use ocellus_plan::Plan;
-use ocellus_runtime::{Isa, with_session};
+use ocellus_runtime::{AlignedBytes, Isa, with_plan};
 use ocellus_vision::metadata::{CaptionDecode, Decode, Preprocess};
 use serde_json::{Value, json};
 
@@ -92,13 +92,14 @@ type Figures = serde_json::Map<String, Value>;
 /// The figures of a plan, or of the one that a model is compiled to, in the device's runtime.
 fn planned(path: &Path, data: &SceneSource, count: usize, isa: Isa, output: &Output) -> Result<Figures> {
     let compile = CompileArgs::of(isa);
-    let plan = open_plan(path, &compile, output)?;
-    let (how, decode) = described(&preprocess::plan_metadata(&Plan::parse(&plan)?))?;
+    let bytes = open_plan(path, &compile, output)?;
+    let plan = bytes.plan()?;
+    let (how, decode) = described(&preprocess::plan_metadata(&plan))?;
     if let Decode::Caption(decode) = &decode {
         let step = open_plan(&step_of(path), &compile, output)?;
-        return captions([&plan, &step], &how, decode, data, count, isa);
+        return captions([plan, step.plan()?], &how, decode, data, count, isa);
     }
-    seen(&plan, &how, &decode, data, data.test_parts(), count, isa)
+    seen(plan, &how, &decode, data, data.test_parts(), count, isa)
 }
 
 /// What a model is judged by when it is compiled and run on the known scenes: mAP@.5 or mIoU.
@@ -109,14 +110,15 @@ pub fn figure(model: &Model, data: &SceneSource, count: usize) -> Result<f64> {
     let isa = Isa::best();
     let (how, decode) = described(&model.metadata)?;
     let compiled = compile(&prepare(model.clone(), &[])?, &Options { level: isa.level(), ..Options::default() })?;
-    let figures = seen(&compiled.bytes, &how, &decode, data, &[ScenePart::Known], count, isa)?;
+    let bytes = AlignedBytes::copy_of(&compiled.bytes, 64);
+    let figures = seen(Plan::parse(bytes.as_ref())?, &how, &decode, data, &[ScenePart::Known], count, isa)?;
     let found = figures.values().next().context("there are no scenes")?;
     ["map50", "miou"].into_iter().find_map(|key| found[key].as_f64()).context("the model has no figure to be judged by")
 }
 
 /// The figures of a plan that detects or segments.
 fn seen(
-    plan: &[u8],
+    plan: Plan<'_>,
     how: &Preprocess,
     decode: &Decode,
     data: &SceneSource,
@@ -125,7 +127,7 @@ fn seen(
     isa: Isa,
 ) -> Result<Figures> {
     let mut figures = Figures::new();
-    with_session(plan, isa, |session| {
+    with_plan(plan, isa, |session| {
         let port = session.plan().inputs().next().context("the plan has no input")?;
         for &part in parts {
             let scenes = data.open(part, count, SEED)?;
@@ -178,7 +180,7 @@ fn is_captioner(path: &Path) -> Result<bool> {
 
 /// The figures of a captioner by its encoder and its step.
 fn captions(
-    [encoder, step]: [&[u8]; 2],
+    [encoder, step]: [Plan<'_>; 2],
     how: &Preprocess,
     decode: &CaptionDecode,
     data: &SceneSource,
@@ -187,7 +189,7 @@ fn captions(
 ) -> Result<Figures> {
     let decoder = Decoder::new(step, isa, decode)?;
     let mut figures = Figures::new();
-    with_session(encoder, isa, |session| {
+    with_plan(encoder, isa, |session| {
         let port = session.plan().inputs().next().context("the encoder has no input")?;
         for &part in data.test_parts() {
             let scenes = data.open(part, count, SEED)?;

@@ -4,11 +4,13 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::output::{Ending, Output};
+use crate::verbs::deferred::Deferred;
 
 mod bench;
 mod caption;
 mod check;
 mod compile;
+mod deferred;
 mod demo;
 mod detect;
 mod eval;
@@ -32,47 +34,47 @@ mod verify;
 #[derive(Subcommand)]
 pub enum Verb {
     /// List every node of a model that the device cannot run.
-    Check(check::Check),
+    Check(Deferred<check::Check>),
     /// Compile a model into a plan, and say what memory it needs.
-    Compile(compile::Compile),
+    Compile(Deferred<compile::Compile>),
     /// Run a model or a plan on arrays in .npy files.
-    Run(run::Run),
+    Run(Deferred<run::Run>),
     /// Measure the time of a run.
-    Bench(bench::Bench),
+    Bench(Deferred<bench::Bench>),
     /// Compare the compiled plan with the reference, layer by layer.
-    Verify(verify::Verify),
+    Verify(Deferred<verify::Verify>),
     /// Turn a float model into an 8-bit model.
-    Quantize(quantize::Quantize),
+    Quantize(Deferred<quantize::Quantize>),
     /// Write a float model with weights in 16 bits.
-    Halve(halve::Halve),
+    Halve(Deferred<halve::Halve>),
     /// Find objects in a picture.
-    Detect(detect::Detect),
+    Detect(Deferred<detect::Detect>),
     /// Name a class for every pixel of a picture.
-    Segment(segment::Segment),
+    Segment(Deferred<segment::Segment>),
     /// Say what a picture shows.
-    Caption(caption::Caption),
+    Caption(Deferred<caption::Caption>),
     /// Train a network of the zoo.
-    Train(Box<train::Train>),
+    Train(Deferred<Box<train::Train>>),
     /// Measure the accuracy of a model or a plan.
-    Eval(eval::Eval),
+    Eval(Deferred<eval::Eval>),
     /// Write everything that leaves the workstation: models, plans, card, self-tests.
-    Export(Box<export::Export>),
+    Export(Deferred<Box<export::Export>>),
     /// Bring weights of other tools into a network of the zoo.
-    Import(import::Import),
+    Import(Deferred<import::Import>),
     /// Show what is in a file.
-    Inspect(inspect::Inspect),
+    Inspect(Deferred<inspect::Inspect>),
     /// List the operators with their rules.
-    Ops(ops::Ops),
+    Ops(Deferred<ops::Ops>),
     /// Write a set of scenes as pictures with COCO annotations.
-    Scenes(scenes::Scenes),
+    Scenes(Deferred<scenes::Scenes>),
     /// Download a data set into the cache folder.
-    Fetch(fetch::Fetch),
+    Fetch(Deferred<fetch::Fetch>),
     /// The whole chain on the pictures that ship; `cargo xtask demo`.
     #[command(hide = true)]
-    Demo(demo::Demo),
+    Demo(Deferred<demo::Demo>),
     /// Training steps on CPU and CUDA against each other; `cargo xtask gpu-check`.
     #[command(hide = true)]
-    GpuCheck(gpu_check::GpuCheck),
+    GpuCheck(Deferred<gpu_check::GpuCheck>),
 }
 
 impl Verb {

@@ -1,17 +1,19 @@
 //! `ocellus run`: a model or a plan on arrays in files.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use ocellus_graph::Tensor;
 use ocellus_plan::Plan;
-use ocellus_runtime::{Pool, with_session};
+use ocellus_runtime::{Pool, with_plan};
 use serde_json::{Value, json};
 
 use crate::arguments::{CompileArgs, named_file};
 use crate::model_file::open_plan;
 use crate::output::{Ending, Output};
+use crate::peak::peak_bytes;
 use crate::{npy, preprocess, tensors};
 
 /// `ocellus run MODEL --input NAME=FILE.npy --output-dir DIR`
@@ -36,26 +38,39 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs once.
+    /// Runs once. With `--json` says, beside the outputs: `load_ms`, the time until a run could begin (opening and checking
+    /// the plan, and before that compiling, of an ONNX file; inputs are not in it), `first_run_ms`, the time of the run, which
+    /// is the first one and meets memory that was never touched, and `peak_bytes`, the most memory of the process, where the
+    /// system counts it.
     ///
     /// # Errors
     /// A model or array that cannot be used, or a file that cannot be written.
     pub fn run(&self, output: &Output) -> Result<Ending> {
-        let plan = open_plan(&self.model, &self.args, output)?;
-        let inputs = self.tensors(&Plan::parse(&plan)?)?;
+        let opening = Instant::now();
+        let bytes = open_plan(&self.model, &self.args, output)?;
+        let plan = bytes.plan()?;
+        let opened = opening.elapsed();
+        let inputs = self.tensors(&plan)?;
         let pool = Pool::new(self.threads.into())?;
-        let made = with_session(&plan, self.args.target, |session| {
+        let loading = Instant::now();
+        let (made, load, run) = with_plan(plan, self.args.target, |session| {
+            let load = opened + loading.elapsed();
             tensors::set_inputs(session, &inputs)?;
+            drop(inputs); // the session has its own copy, and a run should not need memory for both
+            let running = Instant::now();
             session.run_on(&pool);
-            tensors::outputs(session)
+            let run = running.elapsed();
+            Ok::<_, anyhow::Error>((tensors::outputs(session)?, load, run))
         })??;
         let (mut text, list) = match &self.output_dir {
             Some(folder) => save(&made, folder)?,
             None => Default::default(),
         };
-        let mut value = json!({ "outputs": list });
+        let mut value = json!({
+            "outputs": list, "load_ms": milliseconds(load), "first_run_ms": milliseconds(run), "peak_bytes": peak_bytes(),
+        });
         if self.image.is_some() {
-            let metadata = preprocess::plan_metadata(&Plan::parse(&plan)?);
+            let metadata = preprocess::plan_metadata(&plan);
             let (answer, list) = answers(&made, preprocess::classes(&metadata))?;
             text += &answer;
             value["answers"] = json!(list);
@@ -72,6 +87,10 @@ impl Run {
         }
         self.inputs.iter().map(|(name, file)| Ok((name.clone(), npy::read(file)?))).collect()
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Writes every output.

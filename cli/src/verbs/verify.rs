@@ -11,7 +11,7 @@ use clap::Args;
 use ocellus_compiler::{Prepared, Storage, compile};
 use ocellus_graph::{DataType, Shape, Tensor};
 use ocellus_ops::{Values, check::numbers, evaluate_values};
-use ocellus_runtime::with_session;
+use ocellus_runtime::{with_plan, with_session};
 use serde_json::{Value, json};
 
 use crate::arguments::{CompileArgs, named_file, usage};
@@ -142,10 +142,10 @@ impl Verify {
         if !(self.inputs.is_empty() && self.args.shapes.is_empty()) {
             return usage("a plan brings its own inputs: --input and --shape belong to ONNX files");
         }
-        let plan = open_plan(&self.model, &self.args, output)?;
+        let bytes = open_plan(&self.model, &self.args, output)?;
         let isa = self.args.target;
         let name = isa.level().name();
-        let (tests, ending) = with_session(&plan, isa, |s| (s.plan().self_tests().count(), s.self_test()))?;
+        let (tests, ending) = with_plan(bytes.plan()?, isa, |s| (s.plan().self_tests().count(), s.self_test()))?;
         ensure!(tests > 0, "{} has no self-test vectors; `ocellus export` writes them", self.model.display());
         let problem = ending.err().map(|e| e.to_string());
         let value = json!({ "ok": problem.is_none(), "isa": name, "self_tests": tests, "problem": problem });
