@@ -128,27 +128,6 @@ pub(crate) struct Part {
     pub(crate) zero_point: i32,
 }
 
-impl Part {
-    /// What the zero point adds to the sums of a block with these weights, negated.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(super) fn less(&self, weights: &[i8]) -> [i32; 16] {
-        // Unsigned bytes: the zero point above -128, and 128.
-        let (each, top) = (_mm512_set1_epi8(self.zero_point.wrapping_add(128) as i8), _mm512_set1_epi8(-128));
-        let mut sums = [_mm512_setzero_si512(); 2];
-        for w in weights.as_chunks::<64>().0 {
-            // SAFETY: the array holds 64 bytes.
-            let w = unsafe { _mm512_loadu_epi8(w.as_ptr()) };
-            let [a, b] = sums;
-            sums = [_mm512_dpbusd_epi32(a, each, w), _mm512_dpbusd_epi32(b, top, w)];
-        }
-        let ([a, b], mut less) = (sums, [0; 16]);
-        // SAFETY: the array holds 16 numbers.
-        unsafe { _mm512_storeu_epi32(less.as_mut_ptr(), _mm512_sub_epi32(b, a)) };
-        less
-    }
-}
-
 /// What `B` blocks of 16 channels share over all pixels.
 struct Strip<const B: usize> {
     /// The blocks' weights.

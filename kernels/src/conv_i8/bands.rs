@@ -172,6 +172,7 @@ impl<'a> Job<'a> {
     }
 
     /// The input itself, where it is a band's only line, and can be read `row` bytes from the last window on.
+    #[cfg(feature = "std")]
     pub(super) fn in_place(&self, band: &Band, row: usize) -> Option<*const i8> {
         let Shape { rows, columns, inputs } = self.shape;
         let alone =
@@ -184,12 +185,14 @@ impl<'a> Job<'a> {
     }
 
     /// Bytes from window to window, and from a row of them to the next.
+    #[cfg(feature = "std")]
     pub(super) fn steps(&self, band: &Band) -> (usize, usize) {
         let Shape { rows, columns, inputs } = self.shape;
         ((columns.stride as usize).wrapping_mul(inputs as usize), band.line.wrapping_mul(rows.stride as usize))
     }
 
     /// Tiles of a row of taps, and fours of each, with weights in O16A4.
+    #[cfg(feature = "std")]
     pub(super) fn tiles(&self) -> (usize, usize) {
         let Shape { columns, inputs, .. } = self.shape;
         let (tiles, fours) = pack::tiles(columns.kernel.wrapping_mul(inputs));
