@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 
 use crate::intrinsics::*;
 
-use super::bands::{Job, Memory, Taps, Windows};
+use super::bands::{BYTES, Job, Memory, Taps, Windows};
 use super::{Operands, Params, layout};
 use crate::Isa;
 use crate::pixels::Pixels;
@@ -28,7 +28,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(Job::new(params, operands, pixels, 0x80), y) };
+    unsafe { all(Job::new(params, operands, pixels, 0x80, BYTES), y) };
     true
 }
 

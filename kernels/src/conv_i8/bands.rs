@@ -32,6 +32,8 @@ pub(super) struct Job<'a> {
     pub(super) block: usize,
     /// The bits in which the inputs differ from their copies.
     flip: u8,
+    /// Bytes of memory for a band's input.
+    room: usize,
     /// The pixels that are left.
     next: u32,
     end: u32,
@@ -74,8 +76,9 @@ impl Shape {
 }
 
 impl<'a> Job<'a> {
-    /// `flip`: the bits in which the inputs differ from their copies in a band.
-    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels, flip: u8) -> Self {
+    /// `flip`: the bits in which the inputs differ from their copies in a band, for which there are `room` bytes, at least
+    /// [`BYTES`].
+    pub(super) fn new(params: &'a Params, operands: &'a Operands<'a>, pixels: &Pixels, flip: u8, room: usize) -> Self {
         let g = &params.geometry;
         let depth = pack::depth(g, params.layout).unwrap_or(0) as usize;
         Self {
@@ -85,6 +88,7 @@ impl<'a> Job<'a> {
             channels: g.out_channels as usize,
             block: depth.wrapping_mul(16).wrapping_add(pack::head(params.layout)),
             flip,
+            room,
             next: pixels.start,
             end: pixels.end,
         }
@@ -96,7 +100,7 @@ impl<'a> Job<'a> {
         let left = self.end.checked_sub(self.next).filter(|&left| left > 0)?;
         let [image, row, window] = place(self.next, rows.output, columns.output);
         let (line, extent) = (self.shape.line(columns.output), Shape::extent(&rows, 1));
-        let room = BYTES.checked_div(line).unwrap_or(0).min(1 << 20) as u32;
+        let room = self.room.checked_div(line).unwrap_or(0).min(1 << 20) as u32;
         let whole = room.checked_sub(extent).and_then(|more| more.checked_div(rows.stride));
         let band = if let Some(more) = whole {
             let most = more.saturating_add(1).min(rows.output.wrapping_sub(row));
@@ -115,7 +119,7 @@ impl<'a> Job<'a> {
                 windows: columns.output,
             }
         } else {
-            let pixels = self.shape.part().min(columns.output.wrapping_sub(window)).min(left);
+            let pixels = self.shape.part(self.room).min(columns.output.wrapping_sub(window)).min(left);
             let line = self.shape.line(pixels);
             Band {
                 pixels: pixels as usize,
@@ -301,7 +305,7 @@ mod tests {
             let operands = Operands { x: &x, weights: &[], bias: &[], multipliers: &[] };
             let all: Vec<_> = pixels(g.batch, g.out_height, g.out_width).collect();
             for cut in cuts(all.len() as u32) {
-                let mut job = Job::new(&params, &operands, &cut, 0x80);
+                let mut job = Job::new(&params, &operands, &cut, 0x80, BYTES);
                 let (mut memory, mut next) = (Memory([MaybeUninit::new(0); BYTES]), cut.start as usize);
                 while let Some(band) = job.next() {
                     job.fill(&band, &mut memory.0, |from, to| {

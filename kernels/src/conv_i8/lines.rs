@@ -22,7 +22,7 @@ pub(super) struct Shape {
 /// windows that fit into the memory of a band.
 pub(super) fn holds(g: &Geometry) -> bool {
     let neighbours = g.dilation_width == 1 || g.in_channels.is_multiple_of(4);
-    cfg!(feature = "std") && g.groups == 1 && neighbours && Shape::new(g).part() > 0
+    cfg!(feature = "std") && g.groups == 1 && neighbours && Shape::new(g).part(BYTES) > 0
 }
 
 impl Shape {
@@ -45,9 +45,9 @@ impl Shape {
         windows.saturating_mul(axis.stride).saturating_add(taps).saturating_add(1)
     }
 
-    /// The most windows of a part of a row that there is room for.
-    pub(super) fn part(&self) -> u32 {
-        let line = BYTES.checked_div(self.rows.kernel as usize).unwrap_or(0).saturating_sub(OVER);
+    /// The most windows of a part of a row that there is room for in so many bytes.
+    pub(super) fn part(&self, room: usize) -> u32 {
+        let line = room.checked_div(self.rows.kernel as usize).unwrap_or(0).saturating_sub(OVER);
         let columns = line.checked_div(self.inputs as usize).unwrap_or(0) as u32;
         let more = columns.checked_sub(Self::extent(&self.columns, 1));
         let most = more.map_or(0, |n| n.checked_div(self.columns.stride).unwrap_or(0).saturating_add(1));

@@ -26,9 +26,13 @@ use crate::{Isa, Level};
 /// Bytes that the last tile of a row of taps may reach beyond it.
 const OVER: usize = 4 << 10;
 
+/// Bytes of a band's input where all weights of the layer are more than this too: every band reads them again, from the
+/// third-level cache where they are many.
+const ROOM: usize = 224 << 10;
+
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
-struct Memory([MaybeUninit<u8>; BYTES + OVER]);
+struct Memory<const N: usize>([MaybeUninit<u8>; N]);
 
 /// The sums of a tile of pixels and 32 channels, with room to read on.
 #[repr(align(64))]
@@ -44,13 +48,21 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(Job::new(params, operands, pixels, 0), y) };
+    unsafe {
+        if operands.weights.len() > ROOM {
+            all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), y);
+        } else {
+            all::<{ BYTES + OVER }>(Job::new(params, operands, pixels, 0, BYTES), y);
+        }
+    }
     true
 }
 
+/// With memory of `N` bytes for a band's input.
+#[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all(mut job: Job<'_>, y: &mut [i8]) {
-    let mut memory = Memory([const { MaybeUninit::uninit() }; BYTES + OVER]);
+fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+    let mut memory = Memory([const { MaybeUninit::uninit() }; N]);
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
     }
