@@ -30,6 +30,9 @@ const OVER: usize = 4 << 10;
 /// third-level cache where they are many.
 const ROOM: usize = 224 << 10;
 
+/// So many weights before they are needed they are asked for, where they are read once.
+const AHEAD: usize = 8192;
+
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
 struct Memory<const N: usize>([MaybeUninit<u8>; N]);
@@ -335,6 +338,10 @@ impl Work<'_> {
                     tiles.multiply::<2, 4, 6>();
                     tiles.load::<5>(d.wrapping_add(place), step);
                     tiles.multiply::<3, 5, 6>();
+                }
+                for line in 0..16usize {
+                    // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(weight).wrapping_add(AHEAD + 64 * line)) };
                 }
                 weight = weight.wrapping_add(width.wrapping_mul(16));
                 (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));
