@@ -6,6 +6,8 @@
 #[cfg(feature = "emulated")]
 mod avx512;
 #[cfg(feature = "emulated")]
+mod avx512_bf16;
+#[cfg(feature = "emulated")]
 mod avx512_bytes;
 #[cfg(feature = "emulated")]
 mod avxvnni;
@@ -15,6 +17,8 @@ pub(crate) use core::arch::x86_64::*;
 
 #[cfg(feature = "emulated")]
 pub(crate) use avx512::*;
+#[cfg(feature = "emulated")]
+pub(crate) use avx512_bf16::*;
 #[cfg(feature = "emulated")]
 pub(crate) use avx512_bytes::*;
 #[cfg(feature = "emulated")]
