@@ -88,6 +88,9 @@ pub struct CompileArgs {
     /// With `--float f16`: also compute in f16 where an operation does, as for the target aarch64+fp16.
     #[arg(long)]
     pub f16_arithmetic: bool,
+    /// With `--float bf16`: also compute in bf16 where an operation does, as for the target x86-64-v4+bf16.
+    #[arg(long)]
+    pub bf16_arithmetic: bool,
     /// Keep weights in their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster.
     #[arg(long)]
     pub compact: bool,
@@ -96,13 +99,23 @@ pub struct CompileArgs {
 impl CompileArgs {
     /// For this instruction set, as the model is.
     pub fn of(target: Isa) -> Self {
-        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic: false, compact: false }
+        let (f16_arithmetic, bf16_arithmetic) = (false, false);
+        Self { shapes: Vec::new(), target, float: Storage::F32, f16_arithmetic, bf16_arithmetic, compact: false }
     }
 
     /// The compiler's options.
     pub fn options(&self) -> Options {
-        let Self { target, float, f16_arithmetic, compact, .. } = *self;
-        Options { level: target.level(), float, f16_arithmetic, compact, ..Options::default() }
+        let Self { target, float, compact, .. } = *self;
+        Options { level: target.level(), float, arithmetic: self.arithmetic(), compact, ..Options::default() }
+    }
+
+    /// What float layers compute in.
+    pub fn arithmetic(&self) -> Storage {
+        match self.float {
+            Storage::F16 if self.f16_arithmetic => Storage::F16,
+            Storage::Bf16 if self.bf16_arithmetic => Storage::Bf16,
+            _ => Storage::F32,
+        }
     }
 }
 

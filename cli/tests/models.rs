@@ -126,6 +126,34 @@ fn bench_and_verify_answer_in_json() {
 }
 
 #[test]
+fn arithmetic_in_bf16_is_asked_for_and_the_same_on_every_target() {
+    let dir = folder();
+    let (model, plan, picture) = (at(&dir, "m.onnx"), at(&dir, "m.plan"), at(&dir, "x.npy"));
+    save(&small_network(), &model);
+    write_picture(&picture, 7);
+    let input = format!("input={}", picture.display());
+    let norm = |options: &[&str]| {
+        let arguments: Vec<std::ffi::OsString> = arguments!["verify", &model, "--json"].into();
+        let arguments = arguments.into_iter().chain(options.iter().map(Into::into)).collect::<Vec<_>>();
+        let value = ocellus(&arguments).ends(0).json();
+        assert!(value["layers"][0]["relative_norm"].is_f64(), "{value}");
+        value["outputs"][0]["relative_norm"].as_f64().unwrap()
+    };
+    let [single, half] = [norm(&[]), norm(&["--float", "bf16", "--bf16-arithmetic"])];
+    assert!(single < 1e-6 && half > 1e-5 && half < 0.03, "{single} {half}");
+    let outputs = |target: &str| {
+        let to = at(&dir, target);
+        let options = arguments!["--float", "bf16", "--bf16-arithmetic", "--target", target, "--output-dir", &to];
+        let arguments = arguments!["run", &model, "--input", &input].into_iter().chain(options).collect::<Vec<_>>();
+        ocellus(&arguments).ends(0);
+        read_f32(&to.join("scores_0.npy"))
+    };
+    assert_eq!(outputs("portable"), outputs("native"));
+    ocellus(&arguments!["compile", &model, "-o", &plan, "--target", "x86-64-v4+bf16"]).ends(0);
+    assert!(ocellus(&arguments!["inspect", &plan]).ends(0).out.contains("conv_bf16"));
+}
+
+#[test]
 fn symbolic_sizes_are_said_or_given() {
     let dir = folder();
     let (model, plan) = (at(&dir, "m.onnx"), at(&dir, "m.plan"));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ocellus_graph::{DataType, Graph, ValueId};
 use ocellus_kernels::half::Storage;
 use ocellus_kernels::{Isa, Level};
-use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_f16, halve, host_type};
+use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_bf16, computed_in_f16, halve, host_type};
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
@@ -34,8 +34,8 @@ pub struct Options {
     pub max_ram: Option<usize>,
     /// What the weights of float layers are stored in.
     pub float: Storage,
-    /// Whether float layers whose weights are stored in f16 compute in f16 too, where an operation does.
-    pub f16_arithmetic: bool,
+    /// What float layers compute in whose weights are stored in it too, where an operation does: all others in f32.
+    pub arithmetic: Storage,
     /// Whether weights keep their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster.
     pub compact: bool,
 }
@@ -47,6 +47,13 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What convolutions of one group compute in.
+    pub(crate) fn computes(&self) -> Storage {
+        if self.arithmetic == self.float { self.float } else { Storage::F32 }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -55,7 +62,7 @@ impl Default for Options {
             bands: false,
             max_ram: None,
             float: Storage::F32,
-            f16_arithmetic: false,
+            arithmetic: Storage::F32,
             compact: false,
         }
     }
@@ -135,9 +142,14 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.
 fn store_in_16_bits(program: &mut Program, options: &Options) {
-    let computes = options.f16_arithmetic && options.float == Storage::F16;
     for index in 0..program.steps.len() {
-        match computed_in_f16(&program.steps[index]).filter(|_| computes) {
+        let step = &program.steps[index];
+        let computed = match options.computes() {
+            Storage::F32 => None,
+            Storage::F16 => computed_in_f16(step),
+            Storage::Bf16 => computed_in_bf16(step),
+        };
+        match computed {
             Some(step) => program.steps[index] = step,
             None => halve(program, index),
         }

@@ -2,7 +2,7 @@
 
 use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::half::Storage;
-use ocellus_kernels::{conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
+use ocellus_kernels::{conv_bf16, conv_f32, conv_i8, conv_transpose_f32, conv_transpose_i8, product_i8};
 use ocellus_ops::lower::{Constant, ProductWeights, f32_bytes, i8_bytes};
 use ocellus_plan::args::{ConvGeometry, FloatLayout};
 
@@ -35,14 +35,25 @@ fn stored(values: &[f32], storage: Storage) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
+/// f32 weights of a convolution in the order of a layout, where it holds them.
+fn ordered(g: &Geometry, layout: u32, rows: &[f32]) -> Result<Vec<f32>, Refused> {
+    let mut packed = vec![0.0; conv_f32::packed_len(g, layout).ok_or(Refused::Layout)? as usize];
+    if conv_f32::pack(g, layout, rows, &mut packed) { Ok(packed) } else { Err(Refused::Layout) }
+}
+
 /// f32 weights of a convolution in a layout, where it holds them.
 fn float(g: &Geometry, layout: Option<u32>, rows: &[f32]) -> Result<Packed, Refused> {
     let layout = layout.ok_or(Refused::Layout)?;
-    let mut packed = vec![0.0; conv_f32::packed_len(g, layout).ok_or(Refused::Layout)? as usize];
-    if !conv_f32::pack(g, layout, rows, &mut packed) {
-        return Err(Refused::Layout);
+    Ok(Packed { bytes: stored(&ordered(g, layout, rows)?, conv_f32::storage(layout))?, layout: Some(layout) })
+}
+
+/// f32 weights of a convolution that computes in bf16.
+fn bf16(g: &Geometry, rows: &[f32]) -> Result<Packed, Refused> {
+    let (layout, mut bytes) = (FloatLayout::O16_BF16, Vec::new());
+    for w in ordered(g, layout, rows)? {
+        bytes.extend(conv_bf16::weight(w).ok_or(Refused::Range(w))?.0.to_le_bytes());
     }
-    Ok(Packed { bytes: stored(&packed, conv_f32::storage(layout))?, layout: Some(layout) })
+    Ok(Packed { bytes, layout: Some(layout) })
 }
 
 /// Floats in the order that they have; the layouts are their names in f16 and bf16.
@@ -62,11 +73,13 @@ pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Ref
     match constant {
         Constant::ConvF32(rows, geometry) => {
             let g = of(geometry);
-            let layout = match options.compact {
-                true => conv_f32::compact_layout(level, &g, storage),
-                false => conv_f32::best_layout(level, &g, storage),
-            };
-            float(&g, layout, rows)
+            let computes = if g.groups == 1 { options.computes() } else { Storage::F32 };
+            match (computes, options.compact) {
+                (Storage::Bf16, _) => bf16(&g, rows),
+                (Storage::F16, _) => float(&g, Some(FloatLayout::O16_F16), rows),
+                (_, true) => float(&g, conv_f32::compact_layout(level, &g, storage), rows),
+                (_, false) => float(&g, conv_f32::best_layout(level, &g, storage), rows),
+            }
         }
         Constant::ConvTransposeF32(rows, geometry) => {
             let g = of(geometry);

@@ -30,6 +30,7 @@ pub mod cast;
 pub mod compare;
 pub mod conv_add_f32;
 pub mod conv_add_i8;
+pub mod conv_bf16;
 pub mod conv_f16;
 pub mod conv_f32;
 pub mod conv_i8;

@@ -138,3 +138,51 @@ fn arithmetic_in_f16_is_near_and_the_same_everywhere() {
     let apart = want.iter().zip(&found).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
     assert!(apart > 0.0 && apart <= greatest / 128.0, "{apart} of {greatest}");
 }
+
+#[test]
+fn arithmetic_in_bf16_is_near_and_the_same_everywhere() {
+    let options = Processor::named("x86-64-v4+bf16").unwrap().options();
+    let compiled = compile(&prepare(network(0.2), &[]).unwrap(), &options).unwrap();
+    let names: Vec<&str> = compiled.report.steps.iter().filter_map(|s| s.name.split(' ').next()).collect();
+    assert_eq!(names.iter().filter(|&&n| n == "conv_bf16").count(), 3, "{names:?}");
+    let want = run(&plan(network(0.2), Level::Portable, Storage::Bf16).unwrap(), Isa::PORTABLE);
+    let greatest = want.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
+    for isa in Isa::available() {
+        // The processor is another one, perhaps, whose plan says what is computed.
+        let found = run(&compiled.bytes, isa);
+        let apart = want.iter().zip(&found).fold(0.0, |m: f32, (a, b)| m.max((a - b).abs()));
+        assert!(apart > 0.0 && apart <= greatest / 64.0, "{} {apart} of {greatest}", isa.level().name());
+    }
+}
+
+/// The layers around it have sums of their own on every instruction set; these have not.
+#[test]
+fn layers_in_bf16_give_the_same_bits_on_every_instruction_set() {
+    let mut b = Builder::new("net");
+    let x = b.input("x", DataType::F32, &[1, 3, 12, 10]);
+    let w = b.constant("stem", random(&[24, 3, 3, 3], 1));
+    let y = b.conv(x, w, None, &padded(1)).unwrap();
+    let y = b.relu(y).unwrap();
+    let w = b.constant("middle", random(&[40, 24, 3, 3], 2));
+    let y = b.conv(y, w, None, &Window { strides: vec![2, 2], ..padded(1) }).unwrap();
+    let y = b.reshape(y, &[1, -1]).unwrap();
+    let w = b.constant("connected", random(&[40 * 30, 10], 4));
+    let y = b.gemm(y, w, None, &Gemm::default()).unwrap();
+    b.output(y, "y");
+    let model = b.finish();
+    let made = |level| {
+        let options = Options { level, float: Storage::Bf16, arithmetic: Storage::Bf16, ..Options::default() };
+        compile(&prepare(model.clone(), &[]).unwrap(), &options).unwrap().bytes
+    };
+    let want = run(&made(Level::Portable), Isa::PORTABLE);
+    for isa in Isa::available() {
+        assert_eq!(run(&made(isa.level()), isa), want, "{}", isa.level().name());
+    }
+}
+
+#[test]
+fn a_weight_that_bf16_does_not_hold_names_its_layer() {
+    let options = Processor::named("x86-64-v4+bf16").unwrap().options();
+    let refused = compile(&prepare(network(3.4e38), &[]).unwrap(), &options);
+    assert!(refused.is_err_and(|e| e.to_string().contains("conv_bf16")));
+}

@@ -30,11 +30,13 @@ pub struct Compile {
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = named_shape)]
     shapes: Vec<(String, Vec<usize>)>,
     /// What the plan is for: native, portable, sse41, avx2, avxvnni, avx512vnni, amx, or a processor that need not be this one:
-    /// x86-64-v2, x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, aarch64, aarch64+fp16, cortex-m4, cortex-m7, cortex-m55.
+    /// x86-64-v2, x86-64-v3, x86-64-v3+avxvnni, x86-64-v4, x86-64-v4+amx, x86-64-v4+bf16, aarch64, aarch64+fp16, cortex-m4,
+    /// cortex-m7, cortex-m55.
     #[arg(long, default_value = "native", value_parser = processor)]
     target: Processor,
     /// What the weights of float layers are stored in: f32, f16 or bf16. Half the plan, and sums are f32 as before, but for
-    /// aarch64+fp16, which stores f16 without this option and sums 32 products at a time in f16.
+    /// aarch64+fp16, which stores f16 without this option and sums 32 products at a time in f16; x86-64-v4+bf16 stores bf16
+    /// and rounds the inputs of convolutions and fully connected layers to it, too.
     #[arg(long, value_name = "TYPE", value_parser = storage)]
     float: Option<Storage>,
     /// Keep weights in their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster on

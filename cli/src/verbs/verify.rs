@@ -23,12 +23,13 @@ use crate::{npy, tensors};
 /// Part of integer outputs that may differ by one step.
 const ONE_STEP: f64 = 1e-3;
 /// Difference of a float output allowed, in units of the layer's greatest value: for weights of 24 bits another order of
-/// summation; for those of 11 or 8 bits four roundings, sixteen where sums have 11 bits too.
-const fn float_bound(storage: Storage, f16_arithmetic: bool) -> f64 {
-    match (storage, f16_arithmetic) {
+/// summation; for those of 11 or 8 bits four roundings, sixteen where sums have 11 bits too, eight where inputs have 8.
+const fn float_bound(storage: Storage, arithmetic: Storage) -> f64 {
+    match (storage, arithmetic) {
         (Storage::F32, _) => 1e-4,
-        (Storage::F16, false) => 4.0 / (1 << 11) as f64,
-        (Storage::F16, true) => 16.0 / (1 << 11) as f64,
+        (Storage::F16, Storage::F16) => 16.0 / (1 << 11) as f64,
+        (Storage::F16, _) => 4.0 / (1 << 11) as f64,
+        (Storage::Bf16, Storage::Bf16) => 8.0 / (1 << 8) as f64,
         (Storage::Bf16, _) => 4.0 / (1 << 8) as f64,
     }
 }
@@ -51,6 +52,8 @@ pub struct Verify {
 /// How far two tensors are apart.
 struct Difference {
     max: f64,
+    /// The Euclidean norm of the differences over that of the reference.
+    norm: f64,
     differing: usize,
     elements: usize,
     fine: bool,
@@ -63,12 +66,14 @@ impl Difference {
         let apart = |(x, y): (&f64, &f64)| if x == y || x.is_nan() && y.is_nan() { 0.0 } else { (x - y).abs() };
         let differences: Vec<f64> = a.iter().zip(&b).map(apart).collect();
         let max = differences.iter().fold(0.0, |m: f64, &d| if d.is_nan() { f64::INFINITY } else { m.max(d) });
+        let square = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
+        let norm = if max == 0.0 { 0.0 } else { (square(&differences) / square(&a)).sqrt() };
         let differing = differences.iter().filter(|d| **d != 0.0).count();
         let scale = a.iter().filter(|v| v.is_finite()).fold(1.0, |m: f64, v| m.max(v.abs()));
         // A single value on the edge between two steps is allowed in small layers too.
         let few = differing as f64 <= (a.len() as f64 * ONE_STEP).max(1.0);
         let fine = a.len() == b.len() && if integer { max <= 1.0 && few } else { max <= bound * scale };
-        Self { max, differing, elements: a.len(), fine }
+        Self { max, norm, differing, elements: a.len(), fine }
     }
 }
 
@@ -81,16 +86,21 @@ struct Row {
 impl Row {
     fn text(&self) -> String {
         let d = &self.difference;
-        let unit = if self.dtype.is_float() { "" } else { " steps" };
         let mark = if d.fine { "ok    " } else { "DIFFERS" };
-        format!("{mark} {}: {} of {} differ, at most by {:.3e}{unit}", self.name, d.differing, d.elements, d.max)
+        format!("{mark} {}", self.found())
+    }
+
+    fn found(&self) -> String {
+        let d = &self.difference;
+        let found = format!("{}: {} of {} differ, at most by {:.3e}", self.name, d.differing, d.elements, d.max);
+        if self.dtype.is_float() { format!("{found}, relative norm {:.1e}", d.norm) } else { format!("{found} steps") }
     }
 
     fn json(&self) -> Value {
         let d = &self.difference;
         json!({
             "layer": self.name, "type": self.dtype.name(), "elements": d.elements, "differing": d.differing,
-            "max_difference": d.max, "ok": d.fine,
+            "max_difference": d.max, "relative_norm": d.norm, "ok": d.fine,
         })
     }
 }
@@ -118,16 +128,12 @@ impl Verify {
         let mut answers = Vec::new();
         for (name, found) in &whole {
             let id = graph.find(name).with_context(|| format!("the plan makes {name:?}, which the model lacks"))?;
-            let difference =
-                Difference::of(&values[&id], found, float_bound(self.args.float, self.args.f16_arithmetic));
+            let difference = Difference::of(&values[&id], found, float_bound(self.args.float, self.args.arithmetic()));
             answers.push(Row { name: format!("output {name:?}"), dtype: found.dtype(), difference });
         }
         let bad = rows.iter().filter(|r| !r.difference.fine).count();
         let mut lines: Vec<String> = rows.iter().map(Row::text).collect();
-        lines.extend(answers.iter().map(|r| {
-            let d = &r.difference;
-            format!("whole plan, {}: {} of {} differ, at most by {:.3e}", r.name, d.differing, d.elements, d.max)
-        }));
+        lines.extend(answers.iter().map(|r| format!("whole plan, {}", r.found())));
         lines.push(format!("{} layers, {bad} out of bounds, on {}", rows.len(), isa.level().name()));
         let value = json!({
             "ok": bad == 0, "isa": isa.level().name(),
@@ -186,7 +192,7 @@ fn compare(layer: Layer, values: &Values, args: &CompileArgs) -> Result<Row> {
     let part = Prepared { model: layer.model, assumed: Vec::new() };
     let found = run_model(&part, &inputs, args).with_context(|| layer.name.clone())?;
     let (_, found) = found.first().with_context(|| format!("{} makes nothing", layer.name))?;
-    let difference = Difference::of(&reference, found, float_bound(args.float, args.f16_arithmetic));
+    let difference = Difference::of(&reference, found, float_bound(args.float, args.arithmetic()));
     Ok(Row { name: layer.name, dtype: reference.dtype(), difference })
 }
 
@@ -218,7 +224,8 @@ mod tests {
         let floats = |v: f32| Tensor::of(&[2], vec![100.0, v]);
         assert!(Difference::of(&floats(1.0), &floats(1.009), 1e-4).fine);
         assert!(!Difference::of(&floats(1.0), &floats(1.02), 1e-4).fine);
-        assert!(Difference::of(&floats(1.0), &floats(1.7), float_bound(Storage::F16, true)).fine);
+        assert!(Difference::of(&floats(1.0), &floats(1.7), float_bound(Storage::F16, Storage::F16)).fine);
+        assert!((Difference::of(&floats(1.0), &floats(2.0), 1e-4).norm - 0.01).abs() < 1e-6);
         assert!(!Difference::of(&floats(1.0), &floats(f32::NAN), 1e-4).fine);
         assert!(Difference::of(&floats(f32::NAN), &floats(f32::NAN), 1e-4).fine);
     }

@@ -11,7 +11,7 @@ mod copies;
 mod pack;
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod vector;
+pub(crate) mod vector;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector_winograd;
 mod winograd;

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::Params;
 use super::copies::{self, Copies};
-use crate::geometry::Axis;
+use crate::geometry::{Axis, Geometry};
 use crate::rows::rows_mut;
 use crate::simd::{Body, Kernel, Load, Simd};
 use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
@@ -16,9 +16,15 @@ use crate::windows::{Window, Windows};
 /// Bytes of inputs and outputs that stay in the nearer caches while every channel passes over them.
 const CHUNK: usize = 256 << 10;
 
+/// Whether the list of a tile has room for the taps of a kernel.
+pub(crate) fn fit(g: &Geometry) -> bool {
+    let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
+    taps.saturating_mul((g.group_inputs() as usize).div_ceil(LONGEST)) <= STRETCHES
+}
+
 /// A convolution with its operands, whose lengths have been checked.
 #[derive(Clone, Copy)]
-pub(super) struct Job<'a, W> {
+pub(crate) struct Job<'a, W> {
     params: &'a Params,
     x: &'a [f32],
     /// The weights of this group's outputs.
@@ -32,8 +38,8 @@ pub(super) struct Job<'a, W> {
 }
 
 impl<'a, W: Load> Job<'a, W> {
-    /// This convolution, of the first group; `None` where its kernel has too many taps for the list of a tile.
-    pub(super) fn new(params: &'a Params, x: &'a [f32], weights: &'a [W], bias: &'a [f32]) -> Option<Self> {
+    /// This convolution, of the first group; `None` where it does not [`fit`]. Without a bias the sums begin with zero.
+    pub(crate) fn new(params: &'a Params, x: &'a [f32], weights: &'a [W], bias: &'a [f32]) -> Option<Self> {
         let g = &params.geometry;
         let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
         let panel = Panel {
@@ -45,11 +51,10 @@ impl<'a, W: Load> Job<'a, W> {
             low: params.low,
             high: params.high,
         };
-        let fits = taps.saturating_mul((g.group_inputs() as usize).div_ceil(LONGEST)) <= STRETCHES;
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = g.groups == 1 && same(g.rows()) && same(g.columns());
         let copied = !pixelwise && copies::suit(g);
-        fits.then_some(Self { params, x, panel, inputs: 0, pixelwise, copied })
+        fit(g).then_some(Self { params, x, panel, inputs: 0, pixelwise, copied })
     }
 
     /// The same, of another group; `None` where there is none.
@@ -58,7 +63,7 @@ impl<'a, W: Load> Job<'a, W> {
         let block = outputs.next_multiple_of(16).wrapping_mul(self.panel.products);
         let part = |len: usize| group.wrapping_mul(len)..group.wrapping_add(1).wrapping_mul(len);
         self.panel.weights = self.panel.weights.get(part(block))?;
-        self.panel.bias = self.panel.bias.get(part(outputs))?;
+        self.panel.bias = self.panel.bias.get(part(outputs)).unwrap_or_default();
         self.inputs = group.wrapping_mul(self.params.geometry.group_inputs() as usize);
         self.panel.before = group.wrapping_mul(outputs);
         Some(self)
@@ -110,10 +115,10 @@ impl<'a, W: Load> Job<'a, W> {
 }
 
 /// Output pixels and the part of y that holds them.
-pub(super) struct Convolution<'a, 'y, W> {
-    pub(super) job: Job<'a, W>,
-    pub(super) pixels: Range<u32>,
-    pub(super) y: &'y mut [f32],
+pub(crate) struct Convolution<'a, 'y, W> {
+    pub(crate) job: Job<'a, W>,
+    pub(crate) pixels: Range<u32>,
+    pub(crate) y: &'y mut [f32],
 }
 
 impl<W: Load> Kernel for Convolution<'_, '_, W> {

@@ -8,6 +8,8 @@ mod amx;
 #[cfg(feature = "emulated")]
 mod avx512;
 #[cfg(feature = "emulated")]
+mod avx512_bf16;
+#[cfg(feature = "emulated")]
 mod avx512_bytes;
 #[cfg(feature = "emulated")]
 mod avxvnni;
@@ -19,6 +21,8 @@ pub(crate) use core::arch::x86_64::*;
 pub(crate) use amx::Tiles;
 #[cfg(feature = "emulated")]
 pub(crate) use avx512::*;
+#[cfg(feature = "emulated")]
+pub(crate) use avx512_bf16::*;
 #[cfg(feature = "emulated")]
 pub(crate) use avx512_bytes::*;
 #[cfg(feature = "emulated")]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ocellus_plan::args::{ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8};
+use ocellus_plan::args::{ConvBf16, ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8};
 use ocellus_plan::{Arguments, Reader};
 
 use super::program::words;
@@ -47,6 +47,7 @@ fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
     match code {
         ConvI8::CODE => reader.get::<ConvI8>().map(|a| a.geometry),
         DepthwiseI8::CODE => reader.get::<DepthwiseI8>().map(|a| a.geometry),
+        ConvBf16::CODE => reader.get::<ConvBf16>().map(|a| a.geometry),
         ConvF16::CODE => reader.get::<ConvF16>().map(|a| a.geometry),
         ConvF32::CODE => reader.get::<ConvF32>().map(|a| a.geometry),
         DepthwiseF32::CODE => reader.get::<DepthwiseF32>().map(|a| a.geometry),
@@ -60,6 +61,7 @@ fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> Option<Vec<
     Some(match code {
         ConvI8::CODE => words(ConvI8 { geometry, ..reader.get()? }),
         DepthwiseI8::CODE => words(DepthwiseI8 { geometry, ..reader.get()? }),
+        ConvBf16::CODE => words(ConvBf16 { geometry, ..reader.get()? }),
         ConvF16::CODE => words(ConvF16 { geometry, ..reader.get()? }),
         ConvF32::CODE => words(ConvF32 { geometry, ..reader.get()? }),
         DepthwiseF32::CODE => words(DepthwiseF32 { geometry, ..reader.get()? }),

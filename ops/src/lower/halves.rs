@@ -1,7 +1,7 @@
 //! Operations that read weights in 16 bits, and that compute in 16 bits, where those for 32 have another name.
 
 use ocellus_plan::args::{
-    ConvF16, ConvF32, DepthwiseF32, DepthwiseHalf, Gru, GruHalf, Lstm, LstmHalf, Rnn, RnnHalf, element,
+    ConvBf16, ConvF16, ConvF32, DepthwiseF32, DepthwiseHalf, Gru, GruHalf, Lstm, LstmHalf, Rnn, RnnHalf, element,
 };
 use ocellus_plan::{Arguments, Reader};
 
@@ -10,9 +10,20 @@ use super::{Constant, DeviceStep, DeviceTensor, Program, TensorId};
 
 /// The step with the operation that computes in f16; `None` where there is none.
 pub fn computed_in_f16(step: &DeviceStep) -> Option<DeviceStep> {
+    let ConvF32 { geometry, low, high, layout } = dense(step)?;
+    Some(renamed(step, made(ConvF16 { geometry, low, high, layout })))
+}
+
+/// The step with the operation that computes in bf16; `None` where there is none.
+pub fn computed_in_bf16(step: &DeviceStep) -> Option<DeviceStep> {
+    let ConvF32 { geometry, low, high, layout } = dense(step)?;
+    Some(renamed(step, made(ConvBf16 { geometry, low, high, layout })))
+}
+
+/// The arguments of a convolution of one group.
+fn dense(step: &DeviceStep) -> Option<ConvF32> {
     let args = (step.code == ConvF32::CODE).then(|| Reader::new(&step.args).get::<ConvF32>()).flatten()?;
-    let ConvF32 { geometry, low, high, .. } = args;
-    (geometry.groups == 1).then(|| renamed(step, made(ConvF16 { geometry, low, high, layout: 0 })))
+    (args.geometry.groups == 1).then_some(args)
 }
 
 /// Gives a step the operation that reads its weights in 16 bits; nothing happens where that is the same operation, or
@@ -97,6 +108,9 @@ mod tests {
         let step = computed_in_f16(&p.steps[1]).unwrap();
         assert_eq!((&step.name[..], step.code), ("conv_f16 /a/conv", ConvF16::CODE));
         assert_eq!(Reader::new(&step.args).get::<ConvF16>().unwrap().high, 2.0);
+        let step = computed_in_bf16(&p.steps[1]).unwrap();
+        assert_eq!((&step.name[..], step.code), ("conv_bf16 /a/conv", ConvBf16::CODE));
+        assert_eq!(Reader::new(&step.args).get::<ConvBf16>().unwrap().high, 2.0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod cast;
 mod compare;
 mod conv;
 mod conv_add;
+mod conv_bf16;
 mod conv_f16;
 mod conv_integer;
 mod copy;
@@ -43,6 +44,7 @@ pub use conv::{
     FloatLayout, Layout,
 };
 pub use conv_add::{ConvAddF32, ConvAddI8};
+pub use conv_bf16::ConvBf16;
 pub use conv_f16::ConvF16;
 pub use conv_integer::ConvInteger;
 pub use copy::{Copy, Fill};

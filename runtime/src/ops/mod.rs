@@ -43,6 +43,7 @@ mod cast;
 mod compare;
 mod conv_add_f32;
 mod conv_add_i8;
+mod conv_bf16;
 mod conv_f16;
 mod conv_f32;
 mod conv_i8;
@@ -94,6 +95,7 @@ pub use cast::CAST;
 pub use compare::COMPARE;
 pub use conv_add_f32::CONV_ADD_F32;
 pub use conv_add_i8::CONV_ADD_I8;
+pub use conv_bf16::CONV_BF16;
 pub use conv_f16::CONV_F16;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
@@ -143,6 +145,7 @@ pub static ALL: &[OpEntry] = &[
     COMPARE,
     CONV_ADD_F32,
     CONV_ADD_I8,
+    CONV_BF16,
     CONV_F16,
     CONV_F32,
     CONV_I8,
