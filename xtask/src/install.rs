@@ -78,14 +78,12 @@ fn install_packages(allowed: bool, packages: &[&str]) -> usize {
         println!("skipped: without root or Debian nothing is installed; as root this would be `{}`", words(&install));
         return packages.len();
     }
-    let missing = attempt(allowed, &mut install, |()| Ok(()));
-    if missing > 0 && allowed {
-        // The lists of a fresh machine are empty or old.
-        println!("installing: apt-get update, and once more");
+    if allowed {
+        // The lists of a fresh machine are empty or old, and old ones have packages that are too old.
+        println!("installing: apt-get update");
         let _ = run(Command::new("apt-get").args(["update", "-q"]));
-        return attempt(true, &mut install, |()| Ok(()));
     }
-    missing
+    attempt(allowed, &mut install, |()| Ok(()))
 }
 
 /// Emulators and cross compilers, as Debian has them. Returns how many packages are missing afterwards.

@@ -99,11 +99,22 @@ pub fn linker() -> Option<PathBuf> {
     linker.is_file().then_some(linker)
 }
 
-/// Debian's compiler, where its library's source, of the same version, is there too.
+/// Debian's compiler, where its library's source, of the same version, is there too, and it is new enough for this workspace.
 fn debian_compiler() -> Option<PathBuf> {
     let compiler = PathBuf::from("/usr/bin/rustc");
     let source = Path::new("/usr/lib/rustlib/src/rust/library/core");
-    (compiler.is_file() && source.is_dir()).then_some(compiler)
+    let here = compiler.is_file() && source.is_dir();
+    let version = read(Command::new(&compiler).arg("-V")).ok().filter(|_| here)?;
+    new_enough(&version, env!("CARGO_PKG_RUST_VERSION")).then_some(compiler)
+}
+
+/// Whether what a compiler says of its version is at least this one.
+fn new_enough(said: &str, wanted: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).take(2).collect()
+    };
+    let said = said.split_whitespace().nth(1).unwrap_or_default();
+    numbers(said) >= numbers(wanted)
 }
 
 /// A private sysroot with the libraries of a target, built once for every version of the compiler.
@@ -145,4 +156,17 @@ fn sysroot(compiler: &Path, target: &str, library: Library) -> Result<PathBuf, S
     let _ = fs::remove_dir_all(&libraries);
     fs::rename(&ready, &libraries).map_err(said)?;
     fs::remove_dir_all(&work).map_err(said).map(|()| sysroot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(new_enough("rustc 1.96.0 (abc 2026-01-01) (built from a source tarball)", "1.92"));
+        assert!(new_enough("rustc 1.92.0", "1.92") && new_enough("rustc 2.0.0-nightly", "1.92"));
+        assert!(!new_enough("rustc 1.85.0 (4d91de4e4 2025-02-17)", "1.92") && !new_enough("rustc 1.9.0", "1.92"));
+        assert!(!new_enough("", "1.92"));
+    }
 }
