@@ -66,8 +66,14 @@ impl Params {
 
     /// Whether the innermost axis is dense on both sides.
     pub fn in_rows(&self) -> bool {
-        let innermost = self.sizes.iter().zip(self.x_strides).zip(self.y_strides).rfind(|((size, _), _)| **size > 1);
-        innermost.is_none_or(|((_, x), y)| (x, y) == (1, 1))
+        let mut dense = true;
+        for ((&size, &x), &y) in self.sizes.iter().zip(&self.x_strides).zip(&self.y_strides) {
+            // From the outermost on, since a reversed zip of arrays keeps a panic path: the last one counts.
+            if size > 1 {
+                dense = (x, y) == (1, 1);
+            }
+        }
+        dense
     }
 }
 
