@@ -27,6 +27,7 @@ mod avx2_rest;
 pub mod binary;
 pub mod broadcast;
 pub mod cast;
+pub mod columns;
 pub mod compare;
 pub mod conv_add_f32;
 pub mod conv_add_i8;

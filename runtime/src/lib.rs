@@ -49,6 +49,7 @@ pub use embedded::{Aligned, checksum};
 pub use error::{LoadError, PortError, StepFault};
 pub use host::{Host, HostMut};
 pub use nested::{Nested, flat, flat_mut};
+pub use ocellus_kernels::columns::Columns;
 #[cfg(feature = "std")]
 pub use ocellus_kernels::pool::Pool;
 pub use ocellus_kernels::{Isa, Level};
@@ -57,6 +58,6 @@ pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
 pub use owned::{AlignedBytes, with_plan, with_session};
-pub use parallel::{MAX_PARTS, Parallel, Part, Split, Units};
+pub use parallel::{ColumnSplit, ColumnUnits, MAX_PARTS, Parallel, Part, Split, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

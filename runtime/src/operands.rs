@@ -166,6 +166,11 @@ impl<'a> Operands<'a> {
         view_mut(core::mem::take(self.writes.get_mut(index)?))
     }
 
+    /// Bytes of write 0, if it has not been taken.
+    pub(crate) fn written(&self) -> Option<usize> {
+        self.writes.first().map(|y| y.len())
+    }
+
     /// Read `index` as values of `T`; `None` where it is absent or write 0.
     pub fn read<T: Pod>(&self, index: usize) -> Option<&'a [T]> {
         view((*self.reads.get(index)?)?)

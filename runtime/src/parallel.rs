@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use ocellus_kernels::columns::{Columns, ROOM};
 use ocellus_plan::Step;
 
 use crate::{OpEntry, Operands};
@@ -37,6 +38,29 @@ pub struct Split {
     pub run: fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>,
 }
 
+/// How an operation can be cut into columns of its output: for steps that read more weights than anything else, of which
+/// every part then needs its own.
+#[derive(Clone, Copy)]
+pub struct ColumnSplit {
+    /// How a step can be cut; `None` where it cannot, or where rows are better.
+    pub units: fn(&Operands<'_>) -> Option<ColumnUnits>,
+    /// Computes these units of a checked step into their part of write 0.
+    pub run: fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>,
+}
+
+/// What a step consists of whose write 0 is a matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnUnits {
+    /// Groups of columns, one beside the other, of which every run computes the same bits.
+    pub count: u32,
+    /// Bytes of a row in each of them; the last one may be narrower.
+    pub bytes: usize,
+    /// Bytes of a whole row.
+    pub pitch: usize,
+    /// As in [`Units`].
+    pub work: u64,
+}
+
 /// What a step consists of.
 #[derive(Clone, Copy, Debug)]
 pub struct Units {
@@ -48,57 +72,103 @@ pub struct Units {
     pub work: u64,
 }
 
-impl Units {
-    /// How many parts a step is cut into for this number of threads: the same for the same plan.
-    fn parts(&self, threads: usize, least_work: u64) -> usize {
-        let worth = self.work.checked_div(least_work).unwrap_or(u64::MAX);
-        let most = worth.min(u64::from(self.count)).min(MAX_PARTS as u64) as usize;
-        most.min(threads)
-    }
+/// How many parts `count` units are cut into for this number of threads: the same for the same plan.
+fn parts(count: u32, work: u64, parallel: &dyn Parallel) -> usize {
+    let worth = work.checked_div(parallel.least_work()).unwrap_or(u64::MAX);
+    let most = worth.min(u64::from(count)).min(MAX_PARTS as u64) as usize;
+    most.min(parallel.threads())
+}
+
+/// Where part k of `parts` equal ones of `count` units ends.
+fn end(count: u32, k: usize, parts: usize) -> u32 {
+    (u64::from(count) * (k as u64 + 1)).checked_div(parts as u64).unwrap_or(0) as u32
 }
 
 /// A part of a step that may run beside the others.
 pub struct Part<'a> {
-    run: fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>,
     operands: Option<&'a Operands<'a>>,
     units: Range<u32>,
-    y: &'a mut [u8],
+    y: Piece<'a>,
+}
+
+/// A part of write 0, and what computes it.
+enum Piece<'a> {
+    Rows(&'a mut [u8], fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>),
+    Columns(Columns<'a>, fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>),
+    Done,
 }
 
 impl Part<'_> {
+    const DONE: Self = Self { operands: None, units: 0..0, y: Piece::Done };
+
     /// Computes it.
     pub fn run(&mut self) {
-        if let Some(operands) = self.operands {
-            // A checked step finds every operand.
-            let _ = (self.run)(operands, self.units.clone(), self.y);
-        }
+        let Some(operands) = self.operands else { return };
+        // A checked step finds every operand.
+        let _ = match core::mem::replace(&mut self.y, Piece::Done) {
+            Piece::Rows(y, run) => run(operands, self.units.clone(), y),
+            Piece::Columns(y, run) => run(operands, self.units.clone(), y),
+            Piece::Done => None,
+        };
     }
 }
 
 /// Runs a step in parts where that pays; says whether it did.
 pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> bool {
-    let Some(split) = op.split.filter(|_| step.writes().count() == 1) else { return false };
-    let Some(units) = (split.units)(operands) else { return false };
-    let count = units.parts(parallel.threads(), parallel.least_work());
-    if count < 2 {
-        // Before the write is taken: the step still has to run.
+    if step.writes().count() != 1 {
         return false;
     }
-    let Some(y) = operands.write::<u8>(0) else { return false };
+    in_columns(op, operands, parallel).or_else(|| in_rows(op, operands, parallel)).is_some()
+}
+
+fn in_columns(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
+    let split = op.columns?;
+    let ColumnUnits { count: units, bytes, pitch, work } = (split.units)(operands)?;
+    let count = parts(units, work, parallel);
+    // Of the widest part, which the first one may not be.
+    let width = (units.div_ceil(count.max(1) as u32) as usize).checked_mul(bytes)?;
+    // Before the write is taken: the step still has to run.
+    let written = operands.written()?;
+    let rows = written.checked_div(pitch)?;
+    if count < 2 || rows.checked_mul(pitch)? != written || rows.checked_mul(width)? > ROOM {
+        return None;
+    }
+    let mut rest = Columns::new(operands.write::<u8>(0)?, pitch)?;
     let operands = &*operands;
-    let mut parts: [Part<'_>; MAX_PARTS] =
-        core::array::from_fn(|_| Part { run: split.run, operands: None, units: 0..0, y: Default::default() });
-    let (mut rest, mut start) = (y, 0u32);
+    let mut parts = [const { Part::DONE }; MAX_PARTS];
+    let mut start = 0u32;
     for (k, part) in parts.iter_mut().enumerate().take(count) {
-        // Part k ends where k + 1 of `count` equal parts do.
-        let end = (u64::from(units.count) * (k as u64 + 1)).checked_div(count as u64).unwrap_or(0) as u32;
-        let bytes = (end.wrapping_sub(start) as usize).wrapping_mul(units.bytes).min(rest.len());
-        let Some((y, tail)) = rest.split_at_mut_checked(bytes) else { break };
-        *part = Part { run: split.run, operands: Some(operands), units: start..end, y };
-        (rest, start) = (tail, end);
+        let end = end(units, k, count);
+        let width = (end.wrapping_sub(start) as usize).wrapping_mul(bytes).min(rest.width());
+        let (y, others) = rest.split_at(width)?;
+        *part = Part { operands: Some(operands), units: start..end, y: Piece::Columns(y, split.run) };
+        (rest, start) = (others, end);
     }
     parallel.run(parts.get_mut(..count).unwrap_or_default());
-    true
+    Some(())
+}
+
+fn in_rows(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
+    let split = op.split?;
+    let Units { count: units, bytes, work } = (split.units)(operands)?;
+    let count = parts(units, work, parallel);
+    if count < 2 {
+        // Before the write is taken: the step still has to run.
+        return None;
+    }
+    let mut rest = operands.write::<u8>(0)?;
+    let operands = &*operands;
+    let mut parts = [const { Part::DONE }; MAX_PARTS];
+    let mut start = 0u32;
+    for (k, part) in parts.iter_mut().enumerate().take(count) {
+        let end = end(units, k, count);
+        let bytes = (end.wrapping_sub(start) as usize).wrapping_mul(bytes).min(rest.len());
+        let (y, others) = rest.split_at_mut_checked(bytes)?;
+        *part = Part { operands: Some(operands), units: start..end, y: Piece::Rows(y, split.run) };
+        (rest, start) = (others, end);
+    }
+    parallel.run(parts.get_mut(..count).unwrap_or_default());
+    Some(())
 }
 
 #[cfg(feature = "std")]

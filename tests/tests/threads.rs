@@ -88,6 +88,41 @@ fn integer_layer() -> Result<Model, OpError> {
     Ok(b.finish())
 }
 
+/// Small maps with many weights, whose channels are shared: a convolution with a sum, one with another number of channels,
+/// and a last one whose sum is not in place.
+fn deep_network() -> Result<Model, OpError> {
+    let mut b = Builder::new("deep");
+    let x = b.input("x", DataType::F32, &[1, 96, 7, 5]);
+    let (s, z) = (b.constant("s", Tensor::scalar(0.01f32)), b.constant("z", Tensor::scalar(3i8)));
+    let (ws, wz) = (b.constant("ws", Tensor::scalar(0.002f32)), b.constant("wz", Tensor::scalar(0i8)));
+    let rounded = |b: &mut Builder, x| {
+        let q = b.quantize_linear(x, s, z, None)?;
+        b.dequantize_linear(q, s, Some(z), None)
+    };
+    let weights = |b: &mut Builder, shape: &[usize]| {
+        let values = random(shape, shape[0] as u64).to_f32().iter().map(|v| (v * 127.0) as i8).collect();
+        let w = b.constant("w", Tensor::of::<i8>(shape, values));
+        b.dequantize_linear(w, ws, Some(wz), None)
+    };
+    let x = rounded(&mut b, x)?;
+    let w = weights(&mut b, &[96, 96, 3, 3])?;
+    let y = b.conv(x, w, None, &Window::square(3, 1, 1))?;
+    let y = rounded(&mut b, y)?;
+    let y = b.add(x, y)?;
+    let x = rounded(&mut b, y)?;
+    let w = weights(&mut b, &[100, 96, 3, 3])?;
+    let y = b.conv(x, w, None, &Window::square(3, 1, 1))?;
+    let x = rounded(&mut b, y)?;
+    let w = weights(&mut b, &[100, 100, 3, 3])?;
+    let y = b.conv(x, w, None, &Window::square(3, 1, 1))?;
+    let y = rounded(&mut b, y)?;
+    let sum = b.add(y, x)?;
+    let sum = rounded(&mut b, sum)?;
+    b.output(sum, "sum");
+    b.output(x, "x");
+    Ok(b.finish())
+}
+
 fn bytes(session: &Session<'_>) -> Vec<Vec<u8>> {
     let count = session.plan().outputs().count();
     (0..count).map(|i| session.output_bytes(i).expect("an output").to_vec()).collect()
@@ -101,11 +136,12 @@ fn threads() {
 }
 
 fn outputs_do_not_depend_on_the_threads() {
-    let networks: [(Model, &[usize]); 4] = [
+    let networks: [(Model, &[usize]); 5] = [
         (integer_network(Activations::Unsigned).unwrap(), &[2, 3, 17, 13]),
         (integer_network(Activations::Signed).unwrap(), &[2, 3, 17, 13]),
         (integer_layer().unwrap(), &[1, 75]),
         (float_network().unwrap(), &[1, 3, 17, 13]),
+        (deep_network().unwrap(), &[1, 96, 7, 5]),
     ];
     for (model, shape) in networks {
         let prepared = prepare(model, &[]).unwrap();

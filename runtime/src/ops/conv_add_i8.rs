@@ -8,10 +8,12 @@ use ocellus_kernels::{conv_i8, view_mut};
 use ocellus_plan::args::ConvAddI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
 
 /// `conv_add_i8`.
-pub const CONV_ADD_I8: OpEntry = OpEntry::new::<ConvAddI8>(check, run).shared(Split { units: parts, run: part });
+pub const CONV_ADD_I8: OpEntry = OpEntry::new::<ConvAddI8>(check, run)
+    .shared(Split { units: parts, run: part })
+    .shared_by_columns(ColumnSplit { units: columns, run: column_part });
 
 fn params(args: &ConvAddI8) -> Params {
     let inner = Output { zero_point: args.conv_zero_point, low: args.conv_low, high: args.conv_high };
@@ -66,4 +68,17 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     let other = units::within(o.read(4), units::of_pixels(&p.conv.geometry, &pixels))?;
     conv_add_i8::run_pixels(o.isa, &p, &super::conv_i8::operands(o)?, other, pixels, view_mut(y)?);
     Some(())
+}
+
+/// Where the sum is computed in place, which most are: parts of another tensor's columns stand apart.
+fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+    super::conv_i8::blocks(o.isa, &params(&o.args()?).conv, parts(o)).filter(|_| o.read::<i8>(4).is_none())
+}
+
+fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    let channels = units::of_channels(&units, p.conv.geometry.out_channels);
+    let (conv, operands) = super::conv_i8::of_channels(&p.conv, &super::conv_i8::operands(o)?, channels)?;
+    let (p, pixels) = (Params { conv, ..p }, 0..conv.geometry.pixels()?);
+    y.update(|y| view_mut(y).map(|y| conv_add_i8::run_pixels(o.isa, &p, &operands, None, pixels, y)))?
 }

@@ -5,14 +5,16 @@ use core::ops::Range;
 use ocellus_kernels::conv_i8::{self, Params};
 use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::round::Output;
-use ocellus_kernels::view_mut;
+use ocellus_kernels::{Isa, view_mut};
 use ocellus_plan::args::ConvI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
 
 /// `conv_i8`.
-pub const CONV_I8: OpEntry = OpEntry::new::<ConvI8>(check, run).shared(Split { units: parts, run: part });
+pub const CONV_I8: OpEntry = OpEntry::new::<ConvI8>(check, run)
+    .shared(Split { units: parts, run: part })
+    .shared_by_columns(ColumnSplit { units: columns, run: column_part });
 
 fn params(args: &ConvI8) -> Params {
     Params {
@@ -75,7 +77,18 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
         return Some(());
     }
     let channels = units.start.checked_mul(BLOCK)?..units.end.checked_mul(BLOCK)?.min(p.geometry.out_channels);
-    let of = |out_channels: u32| Params { geometry: Geometry { out_channels, ..p.geometry }, ..p };
+    let (p, operands) = of_channels(&p, &all, channels)?;
+    conv_i8::run(o.isa, &p, &operands, y);
+    Some(())
+}
+
+/// The same for some output channels, which begin with a block.
+pub(super) fn of_channels<'a>(
+    p: &Params,
+    all: &conv_i8::Operands<'a>,
+    channels: Range<u32>,
+) -> Option<(Params, conv_i8::Operands<'a>)> {
+    let of = |out_channels: u32| Params { geometry: Geometry { out_channels, ..p.geometry }, ..*p };
     // Whole blocks lie one behind the other in every layout.
     let start = if channels.start == 0 { 0 } else { of(channels.start).weights()? as usize };
     let part = of(channels.end.checked_sub(channels.start)?);
@@ -86,6 +99,20 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
         bias: all.bias.get(range.clone())?,
         multipliers: all.multipliers.get(range)?,
     };
-    conv_i8::run(o.isa, &part, &operands, y);
-    Some(())
+    Some((part, operands))
+}
+
+/// Blocks of channels, where the weights are many.
+pub(super) fn blocks(isa: Isa, p: &Params, units: Option<Units>) -> Option<ColumnUnits> {
+    units::channels(isa, &p.geometry, p.weights()?, units)
+}
+
+fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+    blocks(o.isa, &params(&o.args()?), parts(o))
+}
+
+fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    let (p, operands) = of_channels(&p, &operands(o)?, units::of_channels(&units, p.geometry.out_channels))?;
+    y.update(|y| view_mut(y).map(|y| conv_i8::run(o.isa, &p, &operands, y)))?
 }

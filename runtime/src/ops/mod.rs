@@ -1,6 +1,6 @@
 //! One file per device operation: its check at loading and its call of the kernel.
 
-use crate::parallel::Split;
+use crate::parallel::{ColumnSplit, Split};
 use crate::{Check, Operands, StepFault};
 
 /// A device operation: how its steps are checked and run.
@@ -16,6 +16,8 @@ pub struct OpEntry {
     pub run: fn(&mut Operands<'_>) -> Option<()>,
     /// How threads can share a step; `None` where one thread runs all of it.
     pub split: Option<Split>,
+    /// How threads can share the columns of a step's output, which comes first where it applies.
+    pub columns: Option<ColumnSplit>,
 }
 
 impl OpEntry {
@@ -24,12 +26,17 @@ impl OpEntry {
         check: fn(&Check<'_>) -> Result<(), StepFault>,
         run: fn(&mut Operands<'_>) -> Option<()>,
     ) -> Self {
-        Self { code: A::CODE, name: A::NAME, check, run, split: None }
+        Self { code: A::CODE, name: A::NAME, check, run, split: None, columns: None }
     }
 
     /// The entry, with a way to share its steps among threads.
     pub const fn shared(self, split: Split) -> Self {
         Self { split: Some(split), ..self }
+    }
+
+    /// The entry, with a way to share its output's columns. Where there is no operating system that costs no code.
+    pub const fn shared_by_columns(self, split: ColumnSplit) -> Self {
+        if cfg!(feature = "std") { Self { columns: Some(split), ..self } } else { self }
     }
 }
 

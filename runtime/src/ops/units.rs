@@ -4,8 +4,9 @@ use core::ops::Range;
 
 use ocellus_kernels::broadcast::Broadcast;
 use ocellus_kernels::geometry::Geometry;
+use ocellus_kernels::{Isa, Level};
 
-use crate::Units;
+use crate::{ColumnUnits, Units};
 
 /// Elements of an elementwise step that stay together, so that parts begin at the same places in a cache line.
 pub(super) const BLOCK: u32 = 256;
@@ -57,6 +58,28 @@ pub(super) fn of_pixels(g: &Geometry, pixels: &Range<u32>) -> Range<usize> {
 pub(super) fn macs(g: &Geometry) -> Option<u64> {
     let per_output = u64::from(g.kernel_height) * u64::from(g.kernel_width) * u64::from(g.group_inputs());
     u64::from(g.outputs()?).checked_mul(per_output)
+}
+
+/// Output channels that threads leave together where they share those.
+const CHANNELS: u32 = 32;
+/// The most output pixels with which that pays: as many as AMX's tiles take at once.
+const PIXELS: u32 = 64;
+/// Bytes that a core's nearest cache holds, more or less.
+const NEAR: u32 = 64 << 10;
+
+/// Blocks of output channels of an int8 convolution, where reading its weights of so many bytes takes longer than the products:
+/// they are more than the nearest caches hold, and than twice its input, and AMX multiplies.
+pub(super) fn channels(isa: Isa, g: &Geometry, weights: u32, rows: Option<Units>) -> Option<ColumnUnits> {
+    let pays = weights > NEAR && weights.div_euclid(2) > g.inputs()? && (2..=PIXELS).contains(&g.pixels()?);
+    let (bytes, pitch, work) = (CHANNELS as usize, g.out_channels as usize, rows?.work);
+    let units = ColumnUnits { count: g.out_channels.div_ceil(CHANNELS), bytes, pitch, work };
+    (pays && g.groups == 1 && isa.level() == Level::Amx).then_some(units)
+}
+
+/// The channels of such blocks, of `all`.
+pub(super) fn of_channels(units: &Range<u32>, all: u32) -> Range<u32> {
+    let place = |unit: u32| unit.saturating_mul(CHANNELS).min(all);
+    place(units.start)..place(units.end)
 }
 
 /// The outermost axis of a broadcast that has more than one element: its place.

@@ -1,0 +1,115 @@
+//! The columns of a matrix of bytes, of which several threads write some each.
+//!
+//! Audited unsafe: a matrix is reached through a raw pointer. What keeps that sound:
+//!
+//! - whoever makes [`Columns`] gives the whole matrix away for as long as they live;
+//! - a split leaves each column to one side, so that no byte is reached through two of them;
+//! - a row is given out while its `Columns` are borrowed, one at a time.
+#![allow(unsafe_code)]
+
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+/// Bytes of columns that [`Columns::update`] has room for.
+pub const ROOM: usize = 1 << 16;
+
+/// Neighbouring columns of a matrix whose rows lie one behind the other.
+pub struct Columns<'a> {
+    /// The first column's byte in row 0.
+    first: *mut u8,
+    rows: usize,
+    /// Bytes from row to row.
+    pitch: usize,
+    /// Bytes of a row that are these columns.
+    width: usize,
+    matrix: PhantomData<&'a mut [u8]>,
+}
+
+// SAFETY: they are the only way to their bytes, as a mutable slice is.
+unsafe impl Send for Columns<'_> {}
+
+/// Memory of columns, aligned to cache lines.
+#[repr(align(64))]
+struct Room([MaybeUninit<u8>; ROOM]);
+
+impl<'a> Columns<'a> {
+    /// All columns of a matrix with rows of `pitch` bytes; `None` where there is no whole number of them.
+    pub fn new(matrix: &'a mut [u8], pitch: usize) -> Option<Self> {
+        let rows = matrix.len().checked_div(pitch)?;
+        let whole = rows.wrapping_mul(pitch) == matrix.len();
+        whole.then_some(Self { first: matrix.as_mut_ptr(), rows, pitch, width: pitch, matrix: PhantomData })
+    }
+
+    /// The first `width` columns, and the others; `None` where there are not as many.
+    pub fn split_at(self, width: usize) -> Option<(Self, Self)> {
+        let right = self.width.checked_sub(width)?;
+        let first = self.first.wrapping_add(width);
+        Some((Self { width, ..self }, Self { first, width: right, ..self }))
+    }
+
+    /// Bytes of a row that are these columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// These columns of a row.
+    fn row(&mut self, row: usize) -> Option<&mut [u8]> {
+        let first = self.first.wrapping_add(row.wrapping_mul(self.pitch));
+        // SAFETY: the matrix has this row, of which these columns are reached by nobody else.
+        (row < self.rows).then(|| unsafe { core::slice::from_raw_parts_mut(first, self.width) })
+    }
+
+    /// Gives the columns to `f` as a matrix of their own, row behind row, and takes over what it leaves. `None` where there
+    /// is no [`ROOM`] for them: nothing has changed then.
+    #[inline(never)] // Stack that is not needed is not taken.
+    pub fn update<R>(&mut self, f: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let mut room = Room([const { MaybeUninit::uninit() }; ROOM]);
+        let own = room.0.get_mut(..self.rows.checked_mul(self.width)?)?;
+        for (k, to) in crate::rows::rows_mut(own, self.width).enumerate() {
+            let from = self.row(k).unwrap_or_default();
+            to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));
+        }
+        // SAFETY: every one of the rows has been written; `MaybeUninit<u8>` is laid out as `u8` is.
+        let own = unsafe { &mut *(core::ptr::from_mut(own) as *mut [u8]) };
+        let result = f(own);
+        for (k, from) in crate::rows::rows(own, self.width).enumerate() {
+            self.row(k).unwrap_or_default().iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn every_side_changes_its_own_columns() {
+        let matrix: Vec<u8> = (0..60).collect();
+        for (pitch, cut) in [(12, 5), (12, 0), (12, 12), (60, 7), (1, 1)] {
+            let mut y = matrix.clone();
+            let (mut left, mut right) = Columns::new(&mut y, pitch).unwrap().split_at(cut).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(move || left.update(|own| own.iter_mut().for_each(|byte| *byte += 100)).unwrap());
+                scope.spawn(move || right.update(|own| own.reverse()).unwrap());
+            });
+            for (row, old) in matrix.chunks(pitch).enumerate() {
+                let other = &matrix.chunks(pitch).rev().nth(row).unwrap()[cut..];
+                let want = old[..cut].iter().map(|byte| byte + 100).chain(other.iter().rev().copied());
+                assert!(y[row * pitch..][..pitch].iter().copied().eq(want), "{pitch} {cut} {y:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        assert!(Columns::new(&mut [0; 7], 3).is_none() && Columns::new(&mut [0; 7], 0).is_none());
+        assert!(Columns::new(&mut [0; 6], 3).unwrap().split_at(4).is_none());
+        let mut large = std::vec![1; 2 * ROOM];
+        let mut columns = Columns::new(&mut large, 2 * ROOM).unwrap();
+        assert!(columns.update(|_| ()).is_none());
+        let (mut half, _) = columns.split_at(ROOM).unwrap();
+        assert_eq!(half.update(|own| own.len()), Some(ROOM));
+    }
+}
