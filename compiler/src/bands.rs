@@ -58,14 +58,14 @@ fn banded(lowered: &Lowered, first: usize, parts: u32) -> Option<Program> {
     }
     let mut made = program.clone();
     let mut steps = Vec::new();
-    let middle_bytes = program.tensors[middle].bytes() / middle_height as usize;
+    let row = program.tensors[middle].len() / middle_height as usize;
     let rows = height.div_ceil(parts);
     for start in (0..height).step_by(rows as usize) {
         let out = start..height.min(start + rows);
         let lower = band(b.code, &b.args, out.clone())?;
         let upper = band(a.code, &a.args, lower.input.clone())?;
         let element = program.tensors[middle].element;
-        let between = DeviceTensor::new(element, &[middle_bytes * lower.input.len()], None);
+        let between = DeviceTensor::new(element, &[row * lower.input.len()], None);
         let between = made.add(between);
         let source = rows_of(&mut made, a.reads.first().copied().flatten()?, source_height, &upper.input);
         let target = rows_of(&mut made, *b.writes.first()?, height, &out);
