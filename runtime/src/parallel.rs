@@ -115,13 +115,20 @@ impl Part<'_> {
 
 /// Runs a step in parts where that pays; says whether it did.
 pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> bool {
+    /// Parts that few threads run, which take less memory, and so less time, to prepare.
+    const FEW: usize = 4;
     if step.writes().count() != 1 {
         return false;
     }
-    in_columns(op, operands, parallel).or_else(|| in_rows(op, operands, parallel)).is_some()
+    let done = if parallel.threads() <= FEW {
+        in_columns::<FEW>(op, operands, parallel).or_else(|| in_rows::<FEW>(op, operands, parallel))
+    } else {
+        in_columns::<MAX_PARTS>(op, operands, parallel).or_else(|| in_rows::<MAX_PARTS>(op, operands, parallel))
+    };
+    done.is_some()
 }
 
-fn in_columns(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
+fn in_columns<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
     let split = op.columns?;
     let ColumnUnits { count: units, bytes, pitch, work } = (split.units)(operands)?;
     let count = parts(units, work, parallel);
@@ -135,7 +142,7 @@ fn in_columns(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel
     }
     let mut rest = Columns::new(operands.write::<u8>(0)?, pitch)?;
     let operands = &*operands;
-    let mut parts = [const { Part::DONE }; MAX_PARTS];
+    let mut parts = [const { Part::DONE }; N];
     let mut start = 0u32;
     for (k, part) in parts.iter_mut().enumerate().take(count) {
         let end = end(units, k, count);
@@ -148,7 +155,7 @@ fn in_columns(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel
     Some(())
 }
 
-fn in_rows(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
+fn in_rows<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
     let split = op.split?;
     let Units { count: units, bytes, work } = (split.units)(operands)?;
     let count = parts(units, work, parallel);
@@ -158,7 +165,7 @@ fn in_rows(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -
     }
     let mut rest = operands.write::<u8>(0)?;
     let operands = &*operands;
-    let mut parts = [const { Part::DONE }; MAX_PARTS];
+    let mut parts = [const { Part::DONE }; N];
     let mut start = 0u32;
     for (k, part) in parts.iter_mut().enumerate().take(count) {
         let end = end(units, k, count);

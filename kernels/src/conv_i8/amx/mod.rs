@@ -72,9 +72,7 @@ fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
     let operands = job.operands;
     let finish = Finish::new(&job.params.output, operands.multipliers);
     let (count, fours) = job.tiles();
-    // SAFETY: this is only entered on a CPU that has AMX.
-    let mut tiles = unsafe { Tiles::new(Shape { rows: 1, fours: fours as u8 }) };
-    let mut y = y;
+    let (mut tiles, mut y) = (None, y);
     while let Some(band) = job.next() {
         let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
         let lines = job.in_place(&band, count.wrapping_mul(fours).wrapping_mul(4)).unwrap_or_else(|| {
@@ -86,7 +84,10 @@ fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
         });
         let (step, line_step) = job.steps(&band);
         let places = Places::band((step, line_step), band.windows as usize, band.window as usize, band.pixels);
-        tiles.shape(Shape { rows: places.rows() as u8, fours: fours as u8 });
+        let shape = Shape { rows: places.rows() as u8, fours: fours as u8 };
+        // SAFETY: this is only entered on a CPU that has AMX.
+        let tiles = tiles.get_or_insert_with(|| unsafe { Tiles::new(shape) });
+        tiles.shape(shape);
         let taps = job.taps(&band);
         let work = Work {
             operands,
@@ -102,7 +103,7 @@ fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
             fours,
             places,
         };
-        work.run(&mut tiles, here);
+        work.run(tiles, here);
         y = rest;
     }
 }
