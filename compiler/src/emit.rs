@@ -15,6 +15,7 @@ use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::liveness::{Memory, memory};
 use crate::pack::{Refused, pack};
+use crate::phases::split;
 use crate::prepare::{Prepared, check};
 use crate::report::{Report, StepReport};
 use crate::sums::join;
@@ -118,6 +119,9 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     let placed = |plain: bool| -> Result<_, CompileError> {
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
+        if !options.bands {
+            split(&mut lowered.program, options);
+        }
         if options.float != Storage::F32 {
             store_in_16_bits(&mut lowered.program, options);
         }

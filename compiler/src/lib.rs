@@ -15,6 +15,7 @@ mod emit;
 mod error;
 mod liveness;
 mod pack;
+mod phases;
 mod prepare;
 mod processor;
 mod report;

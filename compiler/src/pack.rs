@@ -71,8 +71,8 @@ fn in_order(values: &[f32], storage: Storage, [f16, bf16]: [u32; 2]) -> Result<P
 pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Refused> {
     let (level, storage) = (options.level, options.float);
     match constant {
-        Constant::ConvF32(rows, geometry) => {
-            let g = of(geometry);
+        Constant::ConvF32(rows, shape) => {
+            let g = geometry(shape);
             let computes = if g.groups == 1 { options.computes() } else { Storage::F32 };
             match (computes, options.compact) {
                 (Storage::Bf16, _) => bf16(&g, rows),
@@ -81,8 +81,8 @@ pub(crate) fn pack(constant: &Constant, options: &Options) -> Result<Packed, Ref
                 (_, false) => float(&g, conv_f32::best_layout(level, &g, storage), rows),
             }
         }
-        Constant::ConvTransposeF32(rows, geometry) => {
-            let g = of(geometry);
+        Constant::ConvTransposeF32(rows, shape) => {
+            let g = geometry(shape);
             float(&g, conv_transpose_f32::best_layout(level, &g, storage), rows)
         }
         Constant::Floats(values) => in_order(values, storage, [FloatLayout::TAPS_F16, FloatLayout::TAPS_BF16]),
@@ -97,8 +97,8 @@ fn integers(constant: &Constant, options: &Options) -> Option<Packed> {
     match constant {
         Constant::Bytes(bytes) => Some(Packed { bytes: bytes.clone(), layout: None }),
         Constant::Product(weights) => product(weights),
-        Constant::ConvI8(rows, geometry) => {
-            let g = of(geometry);
+        Constant::ConvI8(rows, shape) => {
+            let g = geometry(shape);
             let layout = match options.compact {
                 true => conv_i8::compact_layout(level, &g)?,
                 false => conv_i8::best_layout(level, &g, rows)?,
@@ -107,8 +107,8 @@ fn integers(constant: &Constant, options: &Options) -> Option<Packed> {
             conv_i8::pack(&g, layout, rows, &mut packed)
                 .then(|| Packed { bytes: i8_bytes(&packed), layout: Some(layout) })
         }
-        Constant::ConvTransposeI8(rows, geometry) => {
-            let g = of(geometry);
+        Constant::ConvTransposeI8(rows, shape) => {
+            let g = geometry(shape);
             conv_transpose_i8::layouts(level).iter().find_map(|&layout| {
                 let mut packed = vec![0; conv_transpose_i8::packed_len(&g, layout)? as usize];
                 conv_transpose_i8::pack(&g, layout, rows, &mut packed)
@@ -137,7 +137,8 @@ fn product(weights: &ProductWeights) -> Option<Packed> {
     Some(Packed { bytes, layout: None })
 }
 
-fn of(g: &ConvGeometry) -> Geometry {
+/// The geometry as kernels have it.
+pub(crate) fn geometry(g: &ConvGeometry) -> Geometry {
     Geometry {
         batch: g.batch,
         in_height: g.in_height,

@@ -7,6 +7,8 @@
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use vector::listed;
 
 use core::ops::Range;
 
@@ -70,6 +72,13 @@ fn holds(g: &Geometry, layout: u32) -> bool {
     !conv_f32::transformed(layout) && (g.groups == 1 || conv_f32::order(layout) == layout::ROWS)
 }
 
+/// Whether a convolution with as many times the channels as the transposed one has phases is faster on this instruction set:
+/// where its vectors have no list for so many taps.
+pub fn slow(level: Level, g: &Geometry) -> bool {
+    let vectors = !matches!(level, Level::Portable | Level::Dsp | Level::Helium);
+    vectors && g.groups == 1 && !listed(g)
+}
+
 /// The layouts that the variants of this instruction set read, best first.
 pub fn layouts(level: Level) -> impl Iterator<Item = u32> {
     conv_f32::layouts(level).iter().copied().filter(|&layout| !conv_f32::transformed(layout))
@@ -110,6 +119,12 @@ fn run_as<W: simd::Load>(
         return;
     }
     portable::run(params, operands, weights, pixels, y);
+}
+
+/// No vector variant for this architecture, and no list.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn listed(_: &Geometry) -> bool {
+    true
 }
 
 /// No vector variant for this architecture.

@@ -4,9 +4,16 @@
 use core::ops::Range;
 
 use super::Params;
+use crate::geometry::Geometry;
 use crate::pixels::place;
 use crate::simd::{Body, Kernel, Load, Simd};
 use crate::tiles::{LONGEST, Panel, Pass, STRETCHES, Stretches, enter_tile, group, next_tiles, sizes};
+
+/// Whether the list of a tile holds the taps.
+pub(super) fn listed(g: &Geometry) -> bool {
+    let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
+    taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES
+}
 
 /// A transposed convolution with its operands, whose lengths have been checked.
 #[derive(Clone, Copy)]
@@ -30,8 +37,7 @@ impl<'a, W: Load> Job<'a, W> {
             low: params.low,
             high: params.high,
         };
-        let fits = taps.saturating_mul((g.in_channels as usize).div_ceil(LONGEST)) <= STRETCHES;
-        fits.then_some(Self { params, x, panel })
+        listed(g).then_some(Self { params, x, panel })
     }
 
     /// Fills the list with what `P` pixels from `place` (image, row, column) on read, at a distance of the stride.

@@ -75,6 +75,12 @@ fn side_by_side(g: &Geometry) -> bool {
     alike && dense && line && g.groups == 1 && g.in_channels.is_multiple_of(4)
 }
 
+/// Whether a convolution with as many times the channels as the transposed one has phases, most of whose weights may be zero,
+/// is faster on this instruction set, with the copy that spreads its outputs.
+pub fn slow(level: Level, g: &Geometry) -> bool {
+    matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx) && !side_by_side(g)
+}
+
 /// Whether rows of taps are whole tiles of weights, and taps too.
 fn whole_tiles(g: &Geometry) -> bool {
     [g.in_channels, g.in_channels.saturating_mul(g.kernel_width)].into_iter().all(|weights| {

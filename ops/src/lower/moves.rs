@@ -68,7 +68,7 @@ pub(crate) fn copy(ctx: &mut LowerContext, x: TensorId, y: TensorId, area: Box6)
 }
 
 /// The arguments of a copy; `None` where it has too many axes.
-fn arguments(element: u32, area: Box6) -> Option<Copy> {
+pub(super) fn arguments(element: u32, area: Box6) -> Option<Copy> {
     let area = area.simplified();
     let x_strides: Vec<i32> = area.x_strides.iter().map(|&s| s as i32).collect();
     let y_strides: Vec<u32> = area.y_strides.iter().map(|&s| s as u32).collect();
