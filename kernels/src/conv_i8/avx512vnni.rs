@@ -24,7 +24,7 @@ const HEAD: usize = 64;
 
 /// Convolves with weights in O16R4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if !isa.has_avx512() || params.layout != layout::O16R4 {
+    if !isa.has_avx512() || !matches!(params.layout, layout::O16R4 | layout::O16G4) {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -47,6 +47,7 @@ fn all(mut job: Job<'_>, y: &mut [i8]) {
             channels: job.channels,
             block: job.block,
             part: None,
+            span: job.span(),
             // All lines of the band have been written.
             lines: memory.0.as_ptr().cast(),
             taps: job.taps(&band),
@@ -109,6 +110,8 @@ pub(crate) struct Work<'a> {
     pub(crate) block: usize,
     /// The part of the weights that is used, if not all of it.
     pub(crate) part: Option<Part>,
+    /// The inputs of a block of channels, and how many blocks have the same, if not all have all inputs.
+    pub(crate) span: Option<(usize, usize)>,
     /// The input.
     pub(crate) lines: *const u8,
     pub(crate) taps: Taps,
@@ -130,8 +133,9 @@ pub(crate) struct Part {
 
 /// What `B` blocks of 16 channels share over all pixels.
 struct Strip<const B: usize> {
-    /// The blocks' weights.
+    /// The blocks' weights, and the first of their inputs.
     weights: [*const i8; B],
+    input: usize,
     /// What the sums start at.
     start: [__m512i; B],
     /// Of the four vectors that are packed together.
@@ -167,7 +171,8 @@ impl Work<'_> {
     pub(crate) fn run(&self, y: &mut [i8]) {
         let (mut block, blocks) = (0usize, self.channels.div_ceil(16));
         while block < blocks {
-            block = block.wrapping_add(match (blocks.wrapping_sub(block), self.finish.small) {
+            let left = blocks.wrapping_sub(block).min(self.alike(block));
+            block = block.wrapping_add(match (left, self.finish.small) {
                 (1, true) => strip!(self, block, y, true, 1: 12 8 6 4 2 1),
                 (2, true) => strip!(self, block, y, true, 2: 12 8 6 4 2 1),
                 (3 | 5 | 6, true) => strip!(self, block, y, true, 3: 8 6 4 3 2 1),
@@ -180,6 +185,12 @@ impl Work<'_> {
         }
     }
 
+    /// How many blocks from this one on have the same inputs.
+    fn alike(&self, block: usize) -> usize {
+        let of = |(_, blocks): (usize, usize)| Some(blocks.wrapping_sub(block.checked_rem(blocks)?));
+        self.span.and_then(of).unwrap_or(usize::MAX)
+    }
+
     /// `B` blocks.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn strip<const B: usize>(&self, block: usize) -> Strip<B> {
@@ -187,6 +198,7 @@ impl Work<'_> {
         let count = self.channels.wrapping_sub(channel).min(16 * B);
         let mut strip = Strip {
             weights: [core::ptr::null(); B],
+            input: self.span.map_or(0, |(inputs, blocks)| block.checked_div(blocks).unwrap_or(0).wrapping_mul(inputs)),
             start: [_mm512_setzero_si512(); B],
             multipliers: [_mm512_setzero_ps(); 4],
             channel,
@@ -245,7 +257,7 @@ impl Work<'_> {
     ) {
         let mut y = y;
         for _ in 0..count {
-            let x = windows.take::<P>().map(|start| self.lines.wrapping_add(start));
+            let x = windows.take::<P>().map(|start| self.lines.wrapping_add(strip.input).wrapping_add(start));
             let sums = self.sums::<P, B>(strip, x);
             self.finish.store::<P, B, SMALL>(&sums, strip, self.pitch, y);
             y = y.get_mut(P.wrapping_mul(self.pitch)..).unwrap_or_default();

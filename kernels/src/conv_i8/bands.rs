@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 
 pub(crate) use super::lines::BYTES;
 use super::lines::{OVER, Shape};
-use super::{Operands, Params, pack};
+use super::{Operands, Params, layout, pack};
 use crate::pixels::{Pixels, place};
 
 /// Memory of a band's input, aligned to cache lines.
@@ -203,11 +203,20 @@ impl<'a> Job<'a> {
         (tiles as usize, fours as usize)
     }
 
+    /// The inputs of a block of channels, and how many blocks have the same, where these are not all inputs and all blocks.
+    pub(super) fn span(&self) -> Option<(usize, usize)> {
+        let g = &self.params.geometry;
+        let (inputs, _) = pack::span(g).filter(|_| self.params.layout == layout::O16G4)?;
+        Some((inputs as usize, (g.group_outputs() as usize).div_ceil(16)))
+    }
+
     /// The taps of the windows of a band.
     pub(super) fn taps(&self, band: &Band) -> Taps {
         let Shape { rows, columns, inputs } = self.shape;
         let (inputs, kernel) = (inputs as usize, columns.kernel as usize);
-        let (runs, steps) = if columns.dilation == 1 {
+        let (runs, steps) = if let Some((span, _)) = self.span() {
+            (columns.kernel, span.div_ceil(4))
+        } else if columns.dilation == 1 {
             (1, inputs.wrapping_mul(kernel).div_ceil(4))
         } else {
             (columns.kernel, inputs.div_ceil(4))

@@ -25,6 +25,11 @@ pub(super) fn holds(g: &Geometry) -> bool {
     cfg!(feature = "std") && g.groups == 1 && neighbours && Shape::new(g).part(BYTES) > 0
 }
 
+/// As [`holds`], for several groups in blocks that have the inputs of their own groups.
+pub(super) fn holds_groups(g: &Geometry) -> bool {
+    cfg!(feature = "std") && super::pack::span(g).is_some() && Shape::new(g).part(BYTES) > 0
+}
+
 impl Shape {
     pub(super) fn new(g: &Geometry) -> Self {
         let (rows, columns, inputs) = (g.rows(), g.columns(), g.in_channels);

@@ -121,6 +121,10 @@ pub mod layout {
     /// `[O / 16][KH][KW * I / 4][16][4]`: the weights in fours and no sums, every row of taps filled up to tiles of equally
     /// many fours, at most 16; for the geometries of [`O16R4`] without dilation of columns.
     pub const O16A4: u32 = 9;
+    /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH][KW][J / 4][16][4]`, the
+    /// weights in fours, where `J`, a multiple of 4, are the inputs of those groups that the block has channels of; several
+    /// groups, of 16 channels or of parts or multiples of that.
+    pub const O16G4: u32 = 10;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
@@ -197,27 +201,28 @@ pub struct Operands<'a> {
 /// of taps: no board packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, A4, R4, R2, W2, W4],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, G4, A4, R4, R2, W2, W4],
         Level::Sse41 | Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
         Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
-        Level::Avx512Vnni => &[R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4],
+        Level::Avx512Vnni => &[G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4],
         Level::Amx => {
-            const AMX: &[u32] = &[A4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4];
+            const AMX: &[u32] = &[A4, G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4];
             return AMX;
         }
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, A4, R4, R2, W2, W4]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, G4, A4, R4, R2, W2, W4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
     match all.split_last_chunk() {
-        Some((others, [A4, R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
+        Some((others, [G4, A4, R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
 
 /// Layouts for processors with an operating system.
 const A4: u32 = layout::O16A4;
+const G4: u32 = layout::O16G4;
 const R2: u32 = layout::O16R2;
 const R4: u32 = layout::O16R4;
 const W2: u32 = layout::WINOGRAD;
@@ -236,8 +241,15 @@ pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32
 /// Whether a layout is the best one for several groups: in blocks they are computed as one, with weights of zero, so many times
 /// the products, but each at a better rate than those of rows of few inputs. Both rates are AVX2's.
 fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
-    if layout == layout::ROWS {
+    if matches!(layout, layout::ROWS | layout::O16G4) {
         return true;
+    }
+    if let Some((inputs, _)) = pack::span(g)
+        && matches!(level, Level::Avx512Vnni | Level::Amx)
+    {
+        // As one group they are so many products for each one of a block with the inputs of its groups alone, at this rate.
+        let rate = if level == Level::Amx { 4 } else { 1 };
+        return g.in_channels < inputs.saturating_mul(rate) && rate > 1;
     }
     // Products in 10 ns.
     let rate = match (g.kernel_height.saturating_mul(g.kernel_width), g.group_inputs()) {
@@ -274,7 +286,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
         return;
     }
     let as_one = Params { geometry: Geometry { groups: 1, ..params.geometry }, ..*params };
-    let params = if params.layout == layout::ROWS { params } else { &as_one };
+    let params = if matches!(params.layout, layout::ROWS | layout::O16G4) { params } else { &as_one };
     if !run_fast(isa, params, operands, &pixels, y) {
         portable::run(params, operands, &pixels, y);
     }

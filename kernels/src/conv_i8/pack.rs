@@ -6,7 +6,7 @@ use crate::geometry::Geometry;
 /// The binary logarithm of the weights of a channel that stand together in a layout of blocks.
 pub(super) fn together(layout: u32) -> Option<u32> {
     match layout {
-        layout::O16K4 | layout::O16I4 | layout::O16R4 | layout::O16A4 => Some(2),
+        layout::O16K4 | layout::O16I4 | layout::O16R4 | layout::O16A4 | layout::O16G4 => Some(2),
         layout::O16K2 | layout::O16R2 => Some(1),
         _ => None,
     }
@@ -14,12 +14,23 @@ pub(super) fn together(layout: u32) -> Option<u32> {
 
 /// Bytes of sums before the weights of a block.
 pub(super) fn head(layout: u32) -> usize {
-    if matches!(layout, layout::O16K4 | layout::O16R4) { 64 } else { 0 }
+    if matches!(layout, layout::O16K4 | layout::O16R4 | layout::O16G4) { 64 } else { 0 }
 }
 
 /// Weights from one tap of a channel to the next, where taps are what is filled up.
 pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
     if layout == layout::O16I4 { inputs.wrapping_add(3) & !3 } else { inputs }
+}
+
+/// The inputs of those groups that a block of 16 channels belongs to, and how many groups these are; `None` where blocks and
+/// groups do not divide each other, or the inputs are no whole fours.
+pub(super) fn span(g: &Geometry) -> Option<(u32, u32)> {
+    let outputs = g.group_outputs();
+    let whole = outputs.is_multiple_of(16) || 16u32.checked_rem(outputs) == Some(0);
+    let groups = 16u32.checked_div(outputs)?.max(1);
+    let inputs = g.group_inputs().checked_mul(groups)?;
+    let blocks = g.out_channels.is_multiple_of(16) && inputs.is_multiple_of(4);
+    (g.groups > 1 && whole && blocks).then_some((inputs, groups))
 }
 
 /// Whether rows of taps are what is filled up.
@@ -32,6 +43,7 @@ pub(super) fn of_rows(layout: u32) -> bool {
 pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
     let inputs = g.in_channels;
     match layout {
+        layout::O16G4 => span(g).map(|(inputs, _)| (inputs, inputs)),
         layout::O16R2 | layout::O16R4 => {
             let row = g.kernel_width.checked_mul(inputs)?;
             Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
@@ -65,6 +77,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     match together(layout) {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
         _ if layout == layout::O16R4 && !lines::holds(g) => None,
+        _ if layout == layout::O16G4 && !lines::holds_groups(g) => None,
         _ if layout == layout::O16A4 && !(lines::holds(g) && g.dilation_width == 1) => None,
         Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
@@ -97,7 +110,8 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     }
     match (together(layout), depth(geometry, layout), stretch(geometry, layout)) {
         (Some(shift), Some(depth), Some((inputs, stride))) => {
-            let (groups, outputs) = (geometry.groups as usize, geometry.group_outputs() as usize);
+            let all = span(geometry).filter(|_| layout == layout::O16G4).map_or(geometry.groups, |(_, groups)| groups);
+            let (groups, outputs) = (all as usize, geometry.group_outputs() as usize);
             let (depth, inputs, stride) = (depth as usize, inputs as usize, stride as usize);
             let taps = Taps { depth, inputs, stride, groups, outputs };
             pack_blocks(layout, taps, 1 << shift, rows, packed);
@@ -107,8 +121,8 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     true
 }
 
-/// The weights of a channel: so many with filling, and those of a stretch without and with it; the groups and the channels of
-/// one.
+/// The weights of a channel: so many with filling, and those of a stretch without and with it; the groups whose inputs a
+/// stretch has, and the channels of one.
 #[derive(Clone, Copy)]
 struct Taps {
     depth: usize,
@@ -132,7 +146,8 @@ impl Taps {
     /// The place in its row of weight `k` of a channel, which is none where it fills up or belongs to another group.
     fn place(self, channel: usize, k: usize) -> Option<usize> {
         let (tap, input) = (k.checked_div(self.stride)?, k.checked_rem(self.stride)?);
-        let first = channel.checked_div(self.outputs)?.wrapping_mul(self.own());
+        let group = channel.checked_div(self.outputs)?.checked_rem(self.groups)?;
+        let first = group.wrapping_mul(self.own());
         let input = input.checked_sub(first).filter(|&input| input < self.own())?;
         (k < self.depth).then_some(tap.wrapping_mul(self.own()).wrapping_add(input))
     }

@@ -62,6 +62,16 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
         };
         (depth, first) = (place(taps), place(tap));
     }
+    if cfg!(feature = "std")
+        && params.layout == super::layout::O16G4
+        && let Some((span, groups)) = super::pack::span(g)
+    {
+        // Taps have the inputs of several groups.
+        let group = channel.checked_div(g.group_outputs() as usize).unwrap_or(0);
+        let before = group.checked_rem(groups as usize).unwrap_or(0).wrapping_mul(inputs);
+        let tap_of = |tap: usize| tap.wrapping_mul(span as usize);
+        (depth, first) = (tap_of(taps), tap_of(tap).wrapping_add(before));
+    }
     let place = Place::new(params.layout, channel, depth);
     (0..inputs).fold(0i32, |sum, k| {
         let w = weights.get(place.of(first.wrapping_add(k))).copied().unwrap_or(0);

@@ -53,6 +53,7 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
                 finish: &finish,
                 channels,
                 block: taps.wrapping_mul(bytes).wrapping_add(64),
+                span: None,
                 part: Some(Part { before: tap.wrapping_mul(bytes), bytes, zero_point: params.input_zero_point }),
                 lines: memory.0.as_ptr().cast(),
                 taps: Taps { rows: 1, row_step: 0, runs: 1, run_step: 0, steps: inputs / 4 },

@@ -78,7 +78,12 @@ fn side_by_side(g: &Geometry) -> bool {
 /// Whether a convolution with as many times the channels as the transposed one has phases, most of whose weights may be zero,
 /// is faster on this instruction set, with the copy that spreads its outputs.
 pub fn slow(level: Level, g: &Geometry) -> bool {
-    matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx) && !side_by_side(g)
+    match level {
+        Level::AvxVnni | Level::Avx512Vnni | Level::Amx => !side_by_side(g),
+        // Pairs are as fast by themselves.
+        Level::Sse41 | Level::Avx2 => packed_len(g, layout::O16K2).is_none(),
+        _ => false,
+    }
 }
 
 /// Whether rows of taps are whole tiles of weights, and taps too.

@@ -69,6 +69,9 @@ impl Layout {
     /// `[O / 16][KH][KW * I / 4][16][4]`: the weights in fours and no sums, every row of taps filled up to tiles of equally
     /// many fours, at most 16; one group only.
     pub const O16A4: u32 = 9;
+    /// `[O / 16]` blocks of int32 `[16]`, `-128 * Σ w` of every channel, and `[KH][KW][I / 4][16][4]`: the weights in fours, for
+    /// the inputs of those groups that the block has channels of; several groups.
+    pub const O16G4: u32 = 10;
 }
 
 /// Layouts of f32 convolution weights, by number.
