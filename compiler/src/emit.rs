@@ -13,6 +13,7 @@ use crate::CompileError;
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
+use crate::groups::widen;
 use crate::liveness::{Memory, memory};
 use crate::pack::{Refused, pack};
 use crate::phases::split;
@@ -121,6 +122,7 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         if !options.bands {
             split(&mut lowered.program, options);
+            widen(&mut lowered.program, options);
         }
         if options.float != Storage::F32 {
             store_in_16_bits(&mut lowered.program, options);

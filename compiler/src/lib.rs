@@ -13,6 +13,7 @@ mod bands;
 mod code;
 mod emit;
 mod error;
+mod groups;
 mod liveness;
 mod pack;
 mod phases;

@@ -167,6 +167,17 @@ pub fn layouts(level: Level) -> &'static [u32] {
     }
 }
 
+/// Output channels that a vector of this instruction set holds: groups of fewer are better together, with weights of zero
+/// between them. `None` without vectors.
+pub fn lanes(level: Level) -> Option<u32> {
+    match level {
+        Level::Avx512Vnni | Level::Amx => Some(16),
+        Level::Avx2 | Level::AvxVnni | Level::Neon | Level::Dotprod | Level::I8mm => Some(8),
+        Level::Sse41 => Some(4),
+        Level::Portable | Level::Dsp | Level::Helium => None,
+    }
+}
+
 /// The layout for a geometry on an instruction set: the best of its layouts with this storage that holds it and pays.
 pub fn best_layout(level: Level, geometry: &Geometry, wanted: Storage) -> Option<u32> {
     let pays = |layout: u32| storage(layout) == wanted && winograd::pays(geometry, layout);

@@ -6,6 +6,7 @@
 
 mod bands;
 mod context;
+mod groups;
 mod halves;
 pub(crate) mod moves;
 mod phases;
@@ -15,6 +16,7 @@ pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
+pub use groups::in_wider_groups;
 pub use halves::{computed_in_bf16, computed_in_f16, halve};
 pub use phases::{as_convolution, transposed};
 pub use program::{
