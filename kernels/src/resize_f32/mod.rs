@@ -6,6 +6,10 @@
 //! `(n + 2) * 2^-24 * Σ |row_weight * column_weight * x|`.
 
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) mod vector;
+
+use core::ops::Range;
 
 use crate::Isa;
 use crate::walk::product;
@@ -52,10 +56,31 @@ impl Params {
         product(&[self.out_width, self.column_taps]).filter(|&n| n > 0)
     }
 
-    fn fits(&self, x: &[f32], rows: &Table<'_>, columns: &Table<'_>, y: &[f32]) -> bool {
+    /// Rows of all outputs.
+    pub fn lines(&self) -> Option<u32> {
+        product(&[self.batch, self.out_height])
+    }
+
+    /// Elements of a row of outputs.
+    pub fn line(&self) -> Option<u32> {
+        product(&[self.out_width, self.channels]).filter(|&n| n > 0)
+    }
+
+    /// Batch element and row of a row among those of all outputs.
+    #[inline(always)]
+    pub(crate) fn place(&self, line: u32) -> (u32, u32) {
+        let (n, row) = (line.checked_div(self.out_height), line.checked_rem(self.out_height));
+        (n.unwrap_or(0), row.unwrap_or(0))
+    }
+
+    /// Whether these are lengths of x, of the tables and of those rows of y.
+    pub(crate) fn fits(&self, x: usize, rows: &Table<'_>, columns: &Table<'_>, lines: &Range<u32>, y: usize) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-        is(x.len(), self.inputs())
-            && is(y.len(), self.outputs())
+        let part = lines.end.checked_sub(lines.start).and_then(|n| n.checked_mul(self.line()?));
+        is(x, self.inputs())
+            && self.outputs().is_some()
+            && self.lines().is_some_and(|all| lines.end <= all)
+            && is(y, part)
             && is(rows.index.len(), self.row_table())
             && is(rows.weights.len(), self.row_table())
             && is(columns.index.len(), self.column_table())
@@ -72,17 +97,60 @@ pub struct Table<'a> {
     pub weights: &'a [f32],
 }
 
-/// Resamples. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], rows: Table<'_>, columns: Table<'_>, y: &mut [f32]) {
-    if params.fits(x, &rows, &columns, y) {
-        portable::run(params, x, rows, columns, y);
+impl<'a> Table<'a> {
+    /// The taps of an output row (or column), of which each has so many.
+    #[inline(always)]
+    pub(crate) fn taps(&self, index: u32, count: u32) -> (&'a [u32], &'a [f32]) {
+        let (first, count) = ((index as usize).wrapping_mul(count as usize), count as usize);
+        let range = first..first.wrapping_add(count);
+        (self.index.get(range.clone()).unwrap_or_default(), self.weights.get(range).unwrap_or_default())
     }
+}
+
+/// Resamples. Operands of other lengths than the parameters give leave `y` as it is.
+pub fn run(isa: Isa, params: &Params, x: &[f32], rows: Table<'_>, columns: Table<'_>, y: &mut [f32]) {
+    run_lines(isa, params, x, (rows, columns), 0..params.lines().unwrap_or(0), y);
+}
+
+/// Resamples only these rows, numbered over `[N, OH]`; `y` is their part of the output. Within a variant the outputs do not
+/// depend on how the rows are cut. Operands of other lengths leave `y` as it is.
+pub fn run_lines(
+    isa: Isa,
+    params: &Params,
+    x: &[f32],
+    (rows, columns): (Table<'_>, Table<'_>),
+    lines: Range<u32>,
+    y: &mut [f32],
+) {
+    if params.fits(x.len(), &rows, &columns, &lines, y.len()) && !fast(isa, params, x, (rows, columns), &lines, y) {
+        portable::run(params, x, &rows, &columns, lines, y);
+    }
+}
+
+/// Resamples with vectors; false where there are none, or too many taps.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn fast(
+    isa: Isa,
+    params: &Params,
+    x: &[f32],
+    (rows, columns): (Table<'_>, Table<'_>),
+    lines: &Range<u32>,
+    y: &mut [f32],
+) -> bool {
+    let rows = vector::Rows { params, x, rows, columns, way: (), lines: lines.clone(), y };
+    rows.fit() && crate::simd::run(isa, rows)
+}
+
+/// No vectors for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn fast(_: Isa, _: &Params, _: &[f32], _: (Table<'_>, Table<'_>), _: &Range<u32>, _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, pixels};
+    use crate::samples::{Samples, cuts, pixels};
     use std::vec::Vec;
 
     fn battery([h, w, oh, ow, channels, row_taps, column_taps]: [u32; 7], seed: u64) {
@@ -107,6 +175,14 @@ mod tests {
             let mut y = std::vec![f32::NAN; p.outputs().unwrap() as usize];
             let row_table = Table { index: &rows.0, weights: &rows.1 };
             run(isa, &p, &x, row_table, Table { index: &columns.0, weights: &columns.1 }, &mut y);
+            let mut parts = std::vec![f32::NAN; y.len()];
+            for lines in cuts(p.lines().unwrap()) {
+                let place = |line: u32| (line * p.line().unwrap()) as usize;
+                let part = &mut parts[place(lines.start)..place(lines.end)];
+                let columns = Table { index: &columns.0, weights: &columns.1 };
+                run_lines(isa, &p, &x, (row_table, columns), lines, part);
+            }
+            assert_eq!(parts, y, "{:?} {p:?}", isa.level());
             let mut outputs = y.iter();
             for [n, i, j] in pixels(2, oh, ow) {
                 for c in 0..channels {

@@ -1,24 +1,20 @@
 //! The reference: one pixel at a time.
 
-use super::{Params, Table};
-use crate::rows::{rows, rows_mut};
+use core::ops::Range;
 
-pub(super) fn run(params: &Params, x: &[f32], row_table: Table<'_>, column_table: Table<'_>, y: &mut [f32]) {
-    let p = params;
+use super::{Params, Table};
+use crate::rows::rows_mut;
+
+pub(super) fn run(p: &Params, x: &[f32], rows: &Table<'_>, columns: &Table<'_>, lines: Range<u32>, y: &mut [f32]) {
     let mut pixels = rows_mut(y, p.channels as usize);
-    for n in 0..p.batch {
-        for row in taps(row_table, p.row_taps) {
-            for column in taps(column_table, p.column_taps) {
-                let Some(y) = pixels.next() else { return };
-                one(p, x, n, row, column, y);
-            }
+    for line in lines {
+        let (n, row) = p.place(line);
+        let row = rows.taps(row, p.row_taps);
+        for column in 0..p.out_width {
+            let Some(y) = pixels.next() else { return };
+            one(p, x, n, row, columns.taps(column, p.column_taps), y);
         }
     }
-}
-
-/// The taps of every output row or column.
-fn taps(table: Table<'_>, taps: u32) -> impl Iterator<Item = (&[u32], &[f32])> {
-    rows(table.index, taps as usize).zip(rows(table.weights, taps as usize))
 }
 
 fn one(p: &Params, x: &[f32], n: u32, row: (&[u32], &[f32]), column: (&[u32], &[f32]), y: &mut [f32]) {

@@ -7,6 +7,10 @@
 
 mod nearest;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
+
+use core::ops::Range;
 
 use crate::Isa;
 use crate::resize_f32::Params as Sizes;
@@ -27,31 +31,56 @@ impl Params {
     pub fn check(&self) -> bool {
         is_i8(self.zero_point)
     }
-
-    fn fits(&self, x: &[i8], rows: &Table<'_>, columns: &Table<'_>, y: &[i8]) -> bool {
-        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-        let p = &self.sizes;
-        self.check()
-            && is(x.len(), p.inputs())
-            && is(y.len(), p.outputs())
-            && is(rows.index.len(), p.row_table())
-            && is(rows.weights.len(), p.row_table())
-            && is(columns.index.len(), p.column_table())
-            && is(columns.weights.len(), p.column_table())
-    }
 }
 
 /// Resamples. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[i8], rows: Table<'_>, columns: Table<'_>, y: &mut [i8]) {
-    if params.fits(x, &rows, &columns, y) && !nearest::run(params, x, &rows, &columns, y) {
-        portable::run(params, x, rows, columns, y);
+pub fn run(isa: Isa, params: &Params, x: &[i8], rows: Table<'_>, columns: Table<'_>, y: &mut [i8]) {
+    run_lines(isa, params, x, (rows, columns), 0..params.sizes.lines().unwrap_or(0), y);
+}
+
+/// Resamples only these rows, numbered over `[N, OH]`; `y` is their part of the output. The outputs do not depend on how the
+/// rows are cut. Operands of other lengths leave `y` as it is.
+pub fn run_lines(
+    isa: Isa,
+    params: &Params,
+    x: &[i8],
+    (rows, columns): (Table<'_>, Table<'_>),
+    lines: Range<u32>,
+    y: &mut [i8],
+) {
+    if !params.check() || !params.sizes.fits(x.len(), &rows, &columns, &lines, y.len()) {
+        return;
     }
+    if !nearest::run(params, x, &rows, &columns, &lines, y) && !fast(isa, params, x, (rows, columns), &lines, y) {
+        portable::run(params, x, &rows, &columns, lines, y);
+    }
+}
+
+/// Resamples with vectors; false where there are none, or too many taps.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn fast(
+    isa: Isa,
+    params: &Params,
+    x: &[i8],
+    (rows, columns): (Table<'_>, Table<'_>),
+    lines: &Range<u32>,
+    y: &mut [i8],
+) -> bool {
+    let (way, lines) = (params.zero_point, lines.clone());
+    let rows = crate::resize_f32::vector::Rows { params: &params.sizes, x, rows, columns, way, lines, y };
+    rows.fit() && crate::simd::run(isa, rows)
+}
+
+/// No vectors for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn fast(_: Isa, _: &Params, _: &[i8], _: (Table<'_>, Table<'_>), _: &Range<u32>, _: &mut [i8]) -> bool {
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{Samples, pixels};
+    use crate::samples::{Samples, cuts, pixels};
     use std::vec::Vec;
 
     fn sizes([h, w, oh, ow, channels, row_taps, column_taps]: [u32; 7]) -> Sizes {
@@ -73,6 +102,14 @@ mod tests {
             let mut y = std::vec![99; sizes.outputs().unwrap() as usize];
             let row_table = Table { index: &rows.0, weights: &rows.1 };
             run(isa, &p, &x, row_table, Table { index: &columns.0, weights: &columns.1 }, &mut y);
+            let mut parts = std::vec![98; y.len()];
+            for lines in cuts(sizes.lines().unwrap()) {
+                let place = |line: u32| (line * sizes.line().unwrap()) as usize;
+                let part = &mut parts[place(lines.start)..place(lines.end)];
+                let columns = Table { index: &columns.0, weights: &columns.1 };
+                run_lines(isa, &p, &x, (row_table, columns), lines, part);
+            }
+            assert_eq!(parts, y, "{:?} {p:?}", isa.level());
             let mut outputs = y.iter();
             for [n, i, j] in pixels(2, sizes.out_height, sizes.out_width) {
                 for c in 0..sizes.channels {

@@ -1,44 +1,38 @@
 //! The reference: one pixel at a time, 64 channels together.
 
+use core::ops::Range;
+
 use super::{Params, Table};
 use crate::round::requantize;
-use crate::rows::{rows, rows_mut};
+use crate::rows::rows_mut;
 
-/// The taps of one output row or column.
-#[derive(Clone, Copy)]
-struct Taps<'a> {
-    index: &'a [u32],
-    weights: &'a [f32],
-}
+/// The taps of one output row or column: indices and weights.
+type Taps<'a> = (&'a [u32], &'a [f32]);
 
-pub(super) fn run(params: &Params, x: &[i8], row_table: Table<'_>, column_table: Table<'_>, y: &mut [i8]) {
+pub(super) fn run(params: &Params, x: &[i8], rows: &Table<'_>, columns: &Table<'_>, lines: Range<u32>, y: &mut [i8]) {
     let p = &params.sizes;
     let mut pixels = rows_mut(y, p.channels as usize);
-    for n in 0..p.batch {
-        for row in taps(row_table, p.row_taps) {
-            for column in taps(column_table, p.column_taps) {
-                let Some(y) = pixels.next() else { return };
-                for (k, y) in y.chunks_mut(64).enumerate() {
-                    one(params, x, (n, k.wrapping_mul(64)), row, column, y);
-                }
+    for line in lines {
+        let (n, row) = p.place(line);
+        let row = rows.taps(row, p.row_taps);
+        for column in 0..p.out_width {
+            let column = columns.taps(column, p.column_taps);
+            let Some(y) = pixels.next() else { return };
+            for (k, y) in y.chunks_mut(64).enumerate() {
+                one(params, x, (n, k.wrapping_mul(64)), row, column, y);
             }
         }
     }
-}
-
-fn taps(table: Table<'_>, taps: u32) -> impl Iterator<Item = Taps<'_>> {
-    let pairs = rows(table.index, taps as usize).zip(rows(table.weights, taps as usize));
-    pairs.map(|(index, weights)| Taps { index, weights })
 }
 
 /// At most 64 channels of an output pixel, from channel `first` of batch element `n`.
 fn one(params: &Params, x: &[i8], (n, first): (u32, usize), row: Taps<'_>, column: Taps<'_>, y: &mut [i8]) {
     let p = &params.sizes;
     let mut sums = [0f32; 64];
-    for (&r, row_weight) in row.index.iter().zip(row.weights) {
+    for (&r, row_weight) in row.0.iter().zip(row.1) {
         let r = r.min(p.in_height.wrapping_sub(1)) as usize;
         let r = (n as usize).wrapping_mul(p.in_height as usize).wrapping_add(r);
-        for (&c, column_weight) in column.index.iter().zip(column.weights) {
+        for (&c, column_weight) in column.0.iter().zip(column.1) {
             let c = c.min(p.in_width.wrapping_sub(1)) as usize;
             let pixel = r.wrapping_mul(p.in_width as usize).wrapping_add(c);
             let weight = row_weight * column_weight;

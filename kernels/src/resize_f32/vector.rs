@@ -1,0 +1,126 @@
+//! The vector variant, for int8 too: some channels of an output pixel at a time, whose taps are found once.
+//!
+//! Arrays stand for vectors: whatever enters an instruction set gets its own.
+
+use core::ops::Range;
+
+use super::{Params, Table};
+use crate::rows::rows_mut;
+use crate::simd::{Body, Kernel, Simd};
+
+/// Most taps of an output.
+const TAPS: usize = 16;
+
+/// What is resampled.
+pub(crate) trait Element: Copy {
+    /// The way to a number and back.
+    type Way: Copy;
+    /// The number that it stands for.
+    fn value(self, way: Self::Way) -> f32;
+    /// What stands for a number.
+    fn of(value: f32, way: Self::Way) -> Self;
+}
+
+impl Element for f32 {
+    type Way = ();
+
+    #[inline(always)]
+    fn value(self, (): ()) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn of(value: f32, (): ()) -> Self {
+        value
+    }
+}
+
+/// Output rows, numbered over all batch elements, and the part of y that holds them.
+pub(crate) struct Rows<'a, 'y, E: Element> {
+    pub(crate) params: &'a Params,
+    pub(crate) x: &'a [E],
+    pub(crate) rows: Table<'a>,
+    pub(crate) columns: Table<'a>,
+    pub(crate) way: E::Way,
+    pub(crate) lines: Range<u32>,
+    pub(crate) y: &'y mut [E],
+}
+
+/// Where a tap reads, and what it is multiplied by.
+#[derive(Clone, Copy)]
+struct Tap {
+    start: usize,
+    weight: f32,
+}
+
+impl<E: Element> Rows<'_, '_, E> {
+    /// Whether the list of taps has room for those of an output.
+    pub(crate) fn fit(&self) -> bool {
+        (self.params.row_taps as usize).saturating_mul(self.params.column_taps as usize) <= TAPS
+    }
+}
+
+impl<E: Element> Kernel for Rows<'_, '_, E> {
+    fn run<S: Simd>(self, simd: S) {
+        simd.enter(self);
+    }
+}
+
+impl<E: Element> Body for Rows<'_, '_, E> {
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { params: p, x, rows, columns, way, lines, y } = self;
+        let channels = p.channels as usize;
+        let mut pixels = rows_mut(y, channels);
+        for line in lines {
+            let (n, row) = p.place(line);
+            let row = rows.taps(row, p.row_taps);
+            for column in 0..p.out_width {
+                let column = columns.taps(column, p.column_taps);
+                let (mut all, mut count) = ([Tap { start: 0, weight: 0.0 }; TAPS], 0usize);
+                for (&r, row_weight) in row.0.iter().zip(row.1) {
+                    let r = n.wrapping_mul(p.in_height).wrapping_add(r.min(p.in_height.wrapping_sub(1))) as usize;
+                    for (&c, column_weight) in column.0.iter().zip(column.1) {
+                        let c = c.min(p.in_width.wrapping_sub(1)) as usize;
+                        let pixel = r.wrapping_mul(p.in_width as usize).wrapping_add(c);
+                        let Some(tap) = all.get_mut(count) else { return };
+                        *tap = Tap { start: pixel.wrapping_mul(channels), weight: row_weight * column_weight };
+                        count = count.wrapping_add(1);
+                    }
+                }
+                let (Some(y), Some(all)) = (pixels.next(), all.get(..count)) else { return };
+                match channels {
+                    16.. => pieces::<E, 16>(x, all, way, y),
+                    8.. => pieces::<E, 8>(x, all, way, y),
+                    4.. => pieces::<E, 4>(x, all, way, y),
+                    _ => pieces::<E, 1>(x, all, way, y),
+                }
+            }
+        }
+    }
+}
+
+/// An output pixel of at least `N` channels, so many at a time: the last ones may be computed twice.
+#[inline(always)]
+fn pieces<E: Element, const N: usize>(x: &[E], taps: &[Tap], way: E::Way, y: &mut [E]) {
+    let last = y.len().saturating_sub(N);
+    let mut first = 0usize;
+    loop {
+        let mut sums = [0f32; N];
+        for tap in taps {
+            let from = tap.start.wrapping_add(first);
+            let Some(x) = x.get(from..).and_then(|x| x.first_chunk::<N>()) else { return };
+            for (sum, &x) in sums.iter_mut().zip(x) {
+                *sum += tap.weight * x.value(way);
+            }
+        }
+        let Some(to) = y.get_mut(first..).and_then(|y| y.first_chunk_mut::<N>()) else { return };
+        for (to, sum) in to.iter_mut().zip(sums) {
+            *to = E::of(sum, way);
+        }
+        if first >= last {
+            return;
+        }
+        first = first.wrapping_add(N).min(last);
+    }
+}
