@@ -1,6 +1,7 @@
 //! The vector variant, for int8 too: some channels of an output pixel at a time, whose taps are found once.
 //!
-//! Arrays stand for vectors: whatever enters an instruction set gets its own.
+//! Fewer channels than a vector has lanes are computed in arrays.
+#![allow(unsafe_code)] // Loads and stores of vectors.
 
 use core::ops::Range;
 
@@ -19,6 +20,16 @@ pub(crate) trait Element: Copy {
     fn value(self, way: Self::Way) -> f32;
     /// What stands for a number.
     fn of(value: f32, way: Self::Way) -> Self;
+    /// The numbers of a vector.
+    ///
+    /// # Safety
+    /// `from` points to [`Simd::LANES`] readable elements.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self, way: Self::Way) -> S::F32;
+    /// Stores what stands for the numbers of a vector.
+    ///
+    /// # Safety
+    /// `to` points to [`Simd::LANES`] writable elements.
+    unsafe fn store<S: Simd>(simd: S, to: *mut Self, values: S::F32, way: Self::Way);
 }
 
 impl Element for f32 {
@@ -32,6 +43,18 @@ impl Element for f32 {
     #[inline(always)]
     fn of(value: f32, (): ()) -> Self {
         value
+    }
+
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self, (): ()) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<S: Simd>(simd: S, to: *mut Self, values: S::F32, (): ()) {
+        // SAFETY: the caller's promise.
+        unsafe { simd.store(to, values) }
     }
 }
 
@@ -68,7 +91,7 @@ impl<E: Element> Kernel for Rows<'_, '_, E> {
 
 impl<E: Element> Body for Rows<'_, '_, E> {
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { params: p, x, rows, columns, way, lines, y } = self;
         let channels = p.channels as usize;
         let mut pixels = rows_mut(y, channels);
@@ -90,13 +113,37 @@ impl<E: Element> Body for Rows<'_, '_, E> {
                 }
                 let (Some(y), Some(all)) = (pixels.next(), all.get(..count)) else { return };
                 match channels {
-                    16.. => pieces::<E, 16>(x, all, way, y),
+                    _ if channels >= S::LANES => vectors(simd, x, all, way, y),
                     8.. => pieces::<E, 8>(x, all, way, y),
                     4.. => pieces::<E, 4>(x, all, way, y),
                     _ => pieces::<E, 1>(x, all, way, y),
                 }
             }
         }
+    }
+}
+
+/// An output pixel of at least a vector of channels: the last ones may be computed twice.
+#[inline(always)]
+fn vectors<S: Simd, E: Element>(simd: S, x: &[E], taps: &[Tap], way: E::Way, y: &mut [E]) {
+    let last = y.len().saturating_sub(S::LANES);
+    let mut first = 0usize;
+    loop {
+        let mut sum = simd.splat(0.0);
+        for tap in taps {
+            let from = tap.start.wrapping_add(first);
+            let Some(x) = x.get(from..from.wrapping_add(S::LANES)) else { return };
+            // SAFETY: the slice holds a vector.
+            let x = unsafe { E::load(simd, x.as_ptr(), way) };
+            sum = simd.add(sum, simd.mul(simd.splat(tap.weight), x));
+        }
+        let Some(to) = y.get_mut(first..first.wrapping_add(S::LANES)) else { return };
+        // SAFETY: the slice holds a vector.
+        unsafe { E::store(simd, to.as_mut_ptr(), sum, way) };
+        if first >= last {
+            return;
+        }
+        first = first.wrapping_add(S::LANES).min(last);
     }
 }
 
