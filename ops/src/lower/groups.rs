@@ -14,7 +14,7 @@ pub fn in_wider_groups(program: &mut Program, step: &DeviceStep, lanes: u32) -> 
     let g = args.geometry;
     let (inputs, outputs) = (g.in_channels.checked_div(g.groups)?, g.out_channels.checked_div(g.groups)?);
     let together = lanes.checked_div(outputs)?;
-    if together < 2 || lanes % outputs != 0 || g.groups % together != 0 {
+    if together < 2 || !lanes.is_multiple_of(outputs) || !g.groups.is_multiple_of(together) {
         return None;
     }
     let w = step.reads.get(1).copied().flatten()?;
