@@ -34,6 +34,7 @@ fn first(count: usize) -> __mmask16 {
 impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     fn enter<B: Body>(self, body: B) {

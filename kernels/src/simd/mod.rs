@@ -33,6 +33,8 @@ pub(crate) trait Simd: Copy {
     type F32: Copy;
     /// Its elements: 4, 8 or 16.
     const LANES: usize;
+    /// How many vectors there are registers for.
+    const REGISTERS: usize;
 
     /// Runs a body compiled for this instruction set, as a function of its own.
     fn enter<B: Body>(self, body: B);
@@ -46,6 +48,16 @@ pub(crate) trait Simd: Copy {
         // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+        }
+    }
+    /// The same for a line that will be read later, which goes into the second-level cache.
+    #[inline(always)]
+    fn prefetch_far<T>(self, from: *const T) {
+        let _ = from;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(from.cast());
         }
     }
     /// Loads a vector.
