@@ -7,7 +7,7 @@ use crate::geometry::Axis;
 use crate::pixels::{Pixels, place};
 
 /// A run of neighbouring output pixels with the same taps. All places and steps are in elements of NHWC tensors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Run {
     /// The first channel of the first pixel's first tap in x.
     pub(crate) x: usize,

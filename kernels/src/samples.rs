@@ -220,12 +220,13 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
         let [n, h, w, kh, kw, sh, sw, dh, dw, t, l, b, r, _] = *s;
         [n, h, w, c, c, kh, kw, sh, sw, dh, dw, t, l, b, r, c]
     };
-    // Wide rows, tall kernels, and windows that step over columns of the padding.
-    let more: [[u32; 14]; 4] = [
+    // Wide rows, many rows, tall kernels, and windows that step over columns of the padding.
+    let more: [[u32; 14]; 5] = [
         [1, 3, 140, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 0],
         [2, 2, 67, 3, 5, 1, 1, 2, 1, 2, 2, 2, 2, 0],
         [1, 11, 9, 5, 5, 2, 2, 1, 1, 2, 2, 1, 2, 0],
         [1, 9, 8, 7, 3, 1, 1, 1, 1, 3, 4, 3, 1, 0],
+        [1, 19, 11, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0],
     ];
     let more = [5, 8, 12, 16, 37].into_iter().flat_map(|c| more.map(|s| geometry(row(c, &s))));
     channels.iter().flat_map(|&c| shapes.iter().map(move |s| geometry(row(c, s)))).chain(more).collect()

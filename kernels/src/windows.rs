@@ -194,6 +194,24 @@ impl Windows {
         all
     }
 
+    /// Where the next `P` windows start, and how far each is from the one before it, if they lie in one row with all their
+    /// taps inside and are not its last: they are passed then.
+    #[inline(always)]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    pub(crate) fn take_inner<const P: usize>(&mut self) -> Option<(usize, usize)> {
+        let end = self.column.wrapping_add(P as u32);
+        let inner = self.inner_row && self.column >= self.inner_columns.start && end <= self.inner_columns.end;
+        if !inner || end >= self.columns.output {
+            return None;
+        }
+        let (start, stride) = (self.window.start.cast_unsigned(), self.columns.stride);
+        let elements = (stride as usize).wrapping_mul(self.channels);
+        self.window.column = self.window.column.wrapping_add(stride.wrapping_mul(P as u32).cast_signed());
+        self.window.start = self.window.start.wrapping_add(elements.wrapping_mul(P).cast_signed());
+        self.column = end;
+        Some((start, elements))
+    }
+
     #[inline(never)]
     fn next_row(&mut self) {
         self.column = 0;
@@ -243,6 +261,29 @@ mod tests {
                         assert_eq!(window.start + windows.distance(kh, kw), want as isize);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn inner_windows_of_a_row_are_taken_together() {
+        for g in convolutions() {
+            let new = || Windows::new(g.rows(), g.columns(), g.in_channels, 0);
+            let (mut windows, mut single, mut left) = (new(), new(), g.pixels().unwrap());
+            while left > 0 {
+                let taken = if left >= 3 { windows.take_inner::<3>() } else { None };
+                let Some((start, step)) = taken else {
+                    let (one, other) = (windows.next(), single.next());
+                    assert_eq!((one.start, one.inner), (other.start, other.inner));
+                    left -= 1;
+                    continue;
+                };
+                for k in 0..3 {
+                    let window = single.next();
+                    assert!(window.inner && window.start == (start + k * step).cast_signed(), "{g:?}");
+                }
+                left -= 3;
             }
         }
     }

@@ -345,6 +345,12 @@ mod tests {
             battery(g, k as u64, -0.25, 0.5);
         }
         battery(&deep(), 99, f32::NEG_INFINITY, f32::INFINITY);
+        // One pass of transformed tiles, two, and more.
+        for (height, width) in [(5, 9), (14, 13), (29, 30)] {
+            let g = Geometry { in_channels: 3, out_channels: 33, ..deep() };
+            let g = Geometry { in_height: height, in_width: width, out_height: height, out_width: width, ..g };
+            battery(&g, 100, -0.5, f32::INFINITY);
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Job<'a, W> {
     pixelwise: bool,
     /// Whether windows at a border are copied.
     copied: bool,
+    /// Whether the columns of a kernel row are neighbours, with all their channels.
+    neighbours: bool,
 }
 
 impl<'a, W: Load> Job<'a, W> {
@@ -54,7 +56,8 @@ impl<'a, W: Load> Job<'a, W> {
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = g.groups == 1 && same(g.rows()) && same(g.columns());
         let copied = !pixelwise && copies::suit(g);
-        fit(g).then_some(Self { params, x, panel, inputs: 0, pixelwise, copied })
+        let neighbours = !pixelwise && g.dilation_width == 1 && g.groups == 1;
+        fit(g).then_some(Self { params, x, panel, inputs: 0, pixelwise, copied, neighbours })
     }
 
     /// The same, of another group; `None` where there is none.
@@ -85,13 +88,31 @@ impl<'a, W: Load> Job<'a, W> {
         })
     }
 
+    /// Fills the list with what windows of one row read, all of them inside: the first from `start` on, each `step` further.
+    #[inline(always)]
+    fn fill_inner<const P: usize>(
+        &self,
+        windows: &Windows,
+        start: usize,
+        step: usize,
+        list: &mut Stretches<'a, P>,
+    ) -> Option<()> {
+        let g = &self.params.geometry;
+        let (mut first, len) = (0usize, (g.in_channels as usize).wrapping_mul(g.kernel_width as usize));
+        list.clear();
+        for row in 0..g.kernel_height {
+            list.push_rows(start.wrapping_add_signed(windows.distance(row, 0)), step, first, len)?;
+            first = first.wrapping_add(len);
+        }
+        Some(())
+    }
+
     /// Fills the list with what the tile reads. A kernel row that is padding for all pixels adds nothing and is left out.
     #[inline(always)]
     fn fill<const P: usize>(&self, windows: &Windows, tile: &[Window; P], list: &mut Stretches<'a, P>) -> Option<()> {
         let g = &self.params.geometry;
         let inner = tile.iter().all(|w| w.inner);
-        let neighbours = g.dilation_width == 1 && g.groups == 1;
-        let whole = neighbours && (inner || tile.iter().all(|w| windows.holds_columns(w)));
+        let whole = self.neighbours && (inner || tile.iter().all(|w| windows.holds_columns(w)));
         let channels = g.group_inputs() as usize;
         let (columns, len) =
             if whole { (1, channels.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, channels) };
@@ -144,12 +165,12 @@ fn one_pass<S: Simd, W: Load>(simd: S, job: Job<'_, W>, pass: Pass, chunk: &Rang
     let g = &job.params.geometry;
     let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, chunk.start);
     let windows = &mut windows;
-    let (mut y, mut left, mut first) = (y, chunk.len(), chunk.start as usize);
+    let (mut y, mut left, mut first, mut tile) = (y, chunk.len(), chunk.start as usize, 0usize);
     while left > 0 {
         let (size, count) = next_tiles(sizes(S::LANES, pass.vectors), left);
-        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, first, windows, y });
+        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, tile, first, windows, y });
         let done = size.wrapping_mul(count);
-        first = first.wrapping_add(done);
+        (first, tile) = (first.wrapping_add(done), tile.wrapping_add(count));
         y = y.get_mut(done.wrapping_mul(g.out_channels as usize)..).unwrap_or_default();
         left = left.wrapping_sub(done);
     }
@@ -160,6 +181,8 @@ struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
     job: Job<'a, W>,
     pass: Pass,
     count: usize,
+    /// Tiles of these channels before them.
+    tile: usize,
     /// The first pixel.
     first: usize,
     windows: &'w mut Windows,
@@ -170,19 +193,29 @@ struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
 impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { job, pass, count, first: mut pixel, windows, y } = self;
+        let Self { job, pass, count, tile, first: mut pixel, windows, y } = self;
         let channels = job.params.geometry.out_channels as usize;
         let mut copies = job.copied.then(Copies::<P>::new);
+        // Weights that every tile reads alone: the first tiles ask for a block each of those of the next group. Where registers
+        // are few, another address costs one of the sums.
+        let vectors = pass.first.wrapping_add(C);
+        let end = vectors.wrapping_add(C).wrapping_mul(S::LANES).min(job.panel.channels);
+        let blocks = vectors.wrapping_mul(S::LANES) >> 4..end.div_ceil(16);
+        let mut blocks = blocks.filter(|_| pass.count == 1).skip(tile);
         for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
-            let tile: Option<[Window; P]> = (!job.pixelwise).then(|| windows.take());
+            let ahead = if S::REGISTERS >= 32 { blocks.next() } else { None };
+            let row = if job.neighbours { windows.take_inner::<P>() } else { None };
+            let tile: Option<[Window; P]> = (!job.pixelwise && row.is_none()).then(|| windows.take());
             let border = tile.is_some_and(|tile| tile.iter().any(|window| !window.inner));
             let mut copies = copies.as_mut().filter(|_| border);
             if let (Some(copies), Some(tile)) = (&mut copies, &tile) {
                 copies.fill(simd, &job.params.geometry, job.x, windows, tile);
             }
             let mut list = Stretches::<P>::new(copies.as_ref().map_or(job.x, |copies| copies.elements()));
+            let products = job.panel.products;
             let filled = match &tile {
-                None => list.push_rows(pixel.wrapping_mul(job.panel.products), job.panel.products),
+                None if job.pixelwise => list.push_rows(pixel.wrapping_mul(products), products, 0, products),
+                None => row.and_then(|(start, step)| job.fill_inner(windows, start, step, &mut list)),
                 Some(_) if copies.is_some() => list.push(Copies::<P>::starts(), 0, job.panel.products),
                 Some(tile) => job.fill(windows, tile, &mut list),
             };
@@ -193,7 +226,7 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
                 let mut sums = job.panel.start::<S, P, C>(simd, first);
-                job.panel.add_products(simd, &list, first, &mut sums);
+                job.panel.add_products(simd, &list, first, ahead, &mut sums);
                 job.panel.store(simd, &sums, first, channels, y);
             }
         }

@@ -134,7 +134,7 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
                 let mut sums = job.panel.start::<S, P, C>(simd, first);
-                job.panel.add_products(simd, &list, first, &mut sums);
+                job.panel.add_products(simd, &list, first, None, &mut sums);
                 job.panel.store(simd, &sums, first, pitch, y);
             }
             column = column.wrapping_add(stride.wrapping_mul(P as u32));

@@ -6,6 +6,8 @@
 mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector_rows;
 
 use core::ops::Range;
 

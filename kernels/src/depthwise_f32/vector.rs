@@ -1,10 +1,12 @@
 //! The vector variant: runs of pixels whose columns of taps lie inside the input, in tiles of 4 pixels times 2 vectors of
-//! channels that share their weights. Where a kernel of three columns moves on by one, neighbours share their inputs too.
+//! channels that share their weights. Where a kernel of three columns moves on by one, neighbours share their inputs too. With
+//! 32 registers, rows of them go together.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
 use core::ops::Range;
 
 use super::Params;
+use super::vector_rows::rows;
 use crate::runs::{self, Run};
 use crate::simd::{Body, Kernel, Load, Simd};
 
@@ -26,6 +28,9 @@ pub(super) struct Depthwise<'a, 'y, W> {
 
 impl<W: Load> Kernel for Depthwise<'_, '_, W> {
     fn run<S: Simd>(self, simd: S) {
+        if S::REGISTERS >= 32 {
+            return rows(simd, self);
+        }
         let Self { data, pixels, y } = self;
         let g = &data.params.geometry;
         runs::part(&pixels, &g.rows(), &g.columns(), g.in_channels, u32::MAX, |run| {

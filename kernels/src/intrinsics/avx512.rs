@@ -119,6 +119,16 @@ pub(crate) fn _mm512_div_ps(a: __m512, b: __m512) -> __m512 {
     floats(a, b, |a, b| a / b)
 }
 
+/// The CPU's is within `2^-14`; this one is exact to as many bits.
+pub(crate) fn _mm512_rcp14_ps(v: __m512) -> __m512 {
+    __m512(v.0.map(|v| f32::from_bits((1.0 / v).to_bits() & !0x1FF)))
+}
+
+/// For powers of two that are whole numbers.
+pub(crate) fn _mm512_scalef_ps(v: __m512, n: __m512) -> __m512 {
+    floats(v, n, |v, n| libm::scalbnf(v, n as i32))
+}
+
 pub(crate) fn _mm512_max_ps(a: __m512, b: __m512) -> __m512 {
     floats(a, b, |a, b| if a > b { a } else { b })
 }

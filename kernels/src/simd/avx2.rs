@@ -35,6 +35,7 @@ fn first(count: usize) -> __m256i {
 impl Simd for Avx2 {
     type F32 = __m256;
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn enter<B: Body>(self, body: B) {

@@ -34,6 +34,8 @@ fn first(count: usize) -> __mmask16 {
 impl Simd for Avx512 {
     type F32 = __m512;
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
+    const SCALES: bool = true;
 
     #[inline(always)]
     fn enter<B: Body>(self, body: B) {
@@ -129,6 +131,23 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn quotient(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: a value of this type is the proof.
+        let near = unsafe { _mm512_rcp14_ps(b) };
+        // One step of Newton's: the division takes as long as ten multiplications.
+        let rest = self.fma(self.mul(b, self.splat(-1.0)), near, self.splat(1.0));
+        self.mul(a, self.fma(near, rest, near))
+    }
+
+    #[inline(always)]
+    fn sixth(self, a: __m512) -> __m512 {
+        // What the first product lacks is exact.
+        let sixth = self.splat(1.0 / 6.0);
+        let near = self.mul(a, sixth);
+        self.fma(self.fma(near, self.splat(-6.0), a), sixth, near)
+    }
+
+    #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         // SAFETY: a value of this type is the proof.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
@@ -141,6 +160,12 @@ impl Simd for Avx512 {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
         }
+    }
+
+    #[inline(always)]
+    fn scale(self, v: __m512, n: __m512) -> __m512 {
+        // SAFETY: a value of this type is the proof.
+        unsafe { _mm512_scalef_ps(v, n) }
     }
 
     #[inline(always)]

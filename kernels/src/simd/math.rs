@@ -23,19 +23,11 @@ fn limit<S: Simd>(s: S, x: S::F32, low: f32, high: f32) -> S::F32 {
     s.min(s.splat(high), s.max(s.splat(low), x))
 }
 
-/// `v * 2^n` for n of -252 to 252, rounded once.
-#[inline(always)]
-fn scale<S: Simd>(s: S, v: S::F32, n: S::F32) -> S::F32 {
-    let half = s.round(s.mul(n, s.splat(0.5)));
-    let rest = s.fma(half, s.splat(-1.0), n);
-    s.mul(s.mul(v, s.power(half)), s.power(rest))
-}
-
 /// `exp(x)`.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let (n, rest) = split(s, limit(s, x, -120.0, 120.0));
-    scale(s, s.add(rest, s.splat(1.0)), n)
+    s.scale(s.add(rest, s.splat(1.0)), n)
 }
 
 /// `y / (1 + exp(-x))`, written with `e = exp(-|x|)` as `y e / (1 + e)` for negative x, where `e` is scaled last.
@@ -45,11 +37,16 @@ pub(crate) fn sigmoid<S: Simd>(s: S, x: S::F32, y: S::F32) -> S::F32 {
     let magnitude = s.where_negative(x, x, s.mul(x, s.splat(-1.0)));
     let (n, rest) = split(s, limit(s, magnitude, -120.0, 0.0));
     let power = s.add(rest, one);
+    if S::SCALES {
+        let divisor = s.add(s.scale(power, n), one);
+        let v = s.quotient(s.mul(s.where_negative(x, power, one), y), divisor);
+        return s.scale(v, s.where_negative(x, n, s.splat(0.0)));
+    }
     // `2^n` in two factors, the nearer of which is all that a sum with 1 sees.
     let near = s.max(s.splat(-126.0), n);
     let (near, far) = (s.power(near), s.power(s.sub(n, near)));
     let divisor = s.fma(power, near, one);
-    let v = s.div(s.mul(s.where_negative(x, power, one), y), divisor);
+    let v = s.quotient(s.mul(s.where_negative(x, power, one), y), divisor);
     s.mul(s.mul(v, s.where_negative(x, far, one)), s.where_negative(x, near, one))
 }
 
@@ -67,5 +64,5 @@ pub(crate) fn tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let (n, rest) = split(s, limit(s, s.add(x, x), -40.0, 40.0));
     let power = s.power(n);
     let e = s.fma(power, rest, s.add(power, s.splat(-1.0)));
-    s.div(e, s.add(e, s.splat(2.0)))
+    s.quotient(e, s.add(e, s.splat(2.0)))
 }

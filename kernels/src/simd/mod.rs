@@ -33,6 +33,10 @@ pub(crate) trait Simd: Copy {
     type F32: Copy;
     /// Its elements: 4, 8 or 16.
     const LANES: usize;
+    /// How many vectors there are registers for.
+    const REGISTERS: usize;
+    /// Whether [`Simd::scale`] is one instruction.
+    const SCALES: bool = false;
 
     /// Runs a body compiled for this instruction set, as a function of its own.
     fn enter<B: Body>(self, body: B);
@@ -46,6 +50,16 @@ pub(crate) trait Simd: Copy {
         // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(from.cast());
+        }
+    }
+    /// The same for a line that will be read later, which goes into the second-level cache.
+    #[inline(always)]
+    fn prefetch_far<T>(self, from: *const T) {
+        let _ = from;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T1 }>(from.cast());
         }
     }
     /// Loads a vector.
@@ -92,10 +106,27 @@ pub(crate) trait Simd: Copy {
     fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a / b`.
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b` within 2 units in the last place, for a `b` of 1 to `2^100`.
+    #[inline(always)]
+    fn quotient(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        self.div(a, b)
+    }
+    /// `a / 6` for finite numbers.
+    #[inline(always)]
+    fn sixth(self, a: Self::F32) -> Self::F32 {
+        self.div(a, self.splat(6.0))
+    }
     /// The nearest integer, half to even.
     fn round(self, a: Self::F32) -> Self::F32;
     /// `2^n` for an integer `n` of -126 to 127.
     fn power(self, n: Self::F32) -> Self::F32;
+    /// `v * 2^n` for an integer `n` of -252 to 252, rounded once.
+    #[inline(always)]
+    fn scale(self, v: Self::F32, n: Self::F32) -> Self::F32 {
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        let rest = self.fma(half, self.splat(-1.0), n);
+        self.mul(self.mul(v, self.power(half)), self.power(rest))
+    }
     /// The sum of all lanes.
     fn sum(self, a: Self::F32) -> f32;
     /// `a` where the sign of `v` is set, `b` elsewhere.

@@ -43,6 +43,7 @@ fn pair(a: Two, b: Two, f: impl Fn(float32x4_t, float32x4_t) -> float32x4_t) -> 
 impl Simd for Neon {
     type F32 = Two;
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn enter<B: Body>(self, body: B) {

@@ -37,6 +37,7 @@ unsafe fn four_of_16_bits(from: *const u16) -> __m128i {
 impl Simd for Sse41 {
     type F32 = __m128;
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn enter<B: Body>(self, body: B) {

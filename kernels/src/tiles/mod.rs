@@ -69,17 +69,18 @@ impl<'a, const P: usize> Stretches<'a, P> {
         Some(())
     }
 
-    /// Adds rows of `len` elements that stand one after the other, from `start` on; the weights begin at 0. `None` where
-    /// that is outside the input, or the list is full.
+    /// Adds `len` elements for every row, the first from `start` on and each `step` further; the weights begin at `first`.
+    /// `None` where that is outside the input, or the list is full.
     #[inline(always)]
-    pub(crate) fn push_rows(&mut self, start: usize, len: usize) -> Option<()> {
-        let mut next = self.x.get(start..)?.get(..len.wrapping_mul(P))?.as_ptr();
+    pub(crate) fn push_rows(&mut self, start: usize, step: usize, first: usize, len: usize) -> Option<()> {
+        let reach = step.wrapping_mul(P.wrapping_sub(1)).wrapping_add(len);
+        let mut next = self.x.get(start..)?.get(..reach)?.as_ptr();
         let mut x = [core::ptr::null(); P];
         for to in &mut x {
             *to = next;
-            next = next.wrapping_add(len);
+            next = next.wrapping_add(step);
         }
-        self.all.get_mut(self.count)?.write(Stretch { x, first: 0, len });
+        self.all.get_mut(self.count)?.write(Stretch { x, first, len });
         self.count = self.count.wrapping_add(1);
         Some(())
     }
@@ -192,6 +193,8 @@ mod tests {
         assert!(list.push([Some(1), None], 0, 9).is_none());
         assert!(list.push([Some(usize::MAX), Some(0)], 0, 4).is_none());
         assert_eq!(list.count, 1);
+        assert!(list.push_rows(1, 4, 0, 4).is_some() && list.push_rows(1, 5, 0, 4).is_none());
+        list.count = 1;
         for _ in 1..STRETCHES {
             assert!(list.push([Some(5), Some(0)], 0, 4).is_some());
         }

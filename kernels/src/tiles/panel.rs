@@ -89,13 +89,15 @@ impl<W: Load> Panel<'_, W> {
         sums
     }
 
-    /// Adds the products of the stretches with `C` vectors of channels from `channel` on, a multiple of the lanes.
+    /// Adds the products of the stretches with `C` vectors of channels from `channel` on, a multiple of the lanes. Block
+    /// `ahead` of the weights is asked for meanwhile, or what comes next in this one.
     #[inline(always)]
     pub(crate) fn add_products<S: Simd, const P: usize, const C: usize>(
         &self,
         simd: S,
         list: &Stretches<'_, P>,
         channel: usize,
+        ahead: Option<usize>,
         sums: &mut [[S::F32; C]; P],
     ) {
         let block = self.products.wrapping_mul(16);
@@ -108,6 +110,10 @@ impl<W: Load> Panel<'_, W> {
         }
         // SAFETY: the first `count` stretches exist and have been written.
         let stretches = unsafe { core::slice::from_raw_parts(list.all.as_ptr().cast::<Stretch<P>>(), list.count) };
+        let asked = weights.first().map(|from| match ahead.and_then(|block_of| block_of.checked_mul(block)) {
+            Some(start) => self.weights.as_ptr().wrapping_add(start),
+            None => from.wrapping_add(AHEAD),
+        });
         let mut local = *sums;
         for stretch in stretches {
             if stretch.first.wrapping_add(stretch.len) > self.products {
@@ -120,8 +126,8 @@ impl<W: Load> Panel<'_, W> {
                     // SAFETY: a block holds 16 weights for each of the products, of which a vector takes its lanes.
                     *w = unsafe { W::load(simd, from.add(at)) };
                 }
-                if let Some(from) = weights.first() {
-                    simd.prefetch(from.wrapping_add(at).wrapping_add(AHEAD));
+                if let Some(from) = asked {
+                    simd.prefetch(from.wrapping_add(at));
                 }
                 at = at.wrapping_add(16);
                 for (sums, x) in local.iter_mut().zip(x) {

@@ -83,7 +83,7 @@ impl Body for Elements<'_> {
 fn hard_swish<S: Simd>(s: S, v: S::F32) -> S::F32 {
     let six = s.splat(6.0);
     let shifted = s.max(s.splat(0.0), s.add(v, s.splat(3.0)));
-    s.mul(v, s.div(s.min(six, shifted), six))
+    s.mul(v, s.sixth(s.min(six, shifted)))
 }
 
 impl Elements<'_> {

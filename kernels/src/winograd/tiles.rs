@@ -95,6 +95,13 @@ impl<'a, const N: u32> Tiles<'a, N> {
         g.out_height.div_ceil(N)
     }
 
+    /// So many tiles are left at most.
+    #[inline(always)]
+    pub(crate) fn left(&self) -> usize {
+        let line = self.g.out_width.div_ceil(N) as usize;
+        self.lines.len().wrapping_mul(line).wrapping_sub(self.column.checked_div(N).unwrap_or(0) as usize)
+    }
+
     /// The pixels of a row of a tile that exist and are asked for: where the first lies among those asked for, in which of
     /// its columns, and how many there are.
     #[inline(always)]
@@ -144,6 +151,7 @@ mod tests {
             let all = batch * out_height * out_width;
             for pixels in [0..all, 1..all, 0..all.div_ceil(2), all / 3..all - all / 4] {
                 let tiles = Tiles::<N>::new(&g, pixels.clone());
+                assert!(tiles.left() >= Tiles::<N>::new(&g, pixels.clone()).count());
                 let mut seen = std::vec![0; pixels.len()];
                 for tile in Tiles::<N>::new(&g, pixels.clone()) {
                     for row in 0..N {

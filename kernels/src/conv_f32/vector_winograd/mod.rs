@@ -1,7 +1,7 @@
 //! Winograd's F(2x2, 3x3) and F(4x4, 3x3) in vectors.
 //!
 //! A pass takes some tiles of `N` times `N` outputs and transforms their `D` times `D` inputs. Then, for two vectors of
-//! channels at a time, every position's inputs are multiplied with its weights, six tiles in registers, and the sums of all
+//! channels at a time, every position's inputs are multiplied with its weights, up to six tiles in registers, and the sums of all
 //! positions give the outputs. What belongs to a tile and a vector of channels lies together, position by position, so that
 //! the transforms read and write one stretch.
 #![allow(unsafe_code)] // Loads and stores of vectors.
@@ -20,12 +20,18 @@ use products::{Part, Products};
 use transforms::{backward, forward};
 
 /// Most tiles of a pass.
-const MOST: usize = 4 * TILES;
+const MOST: usize = 28;
 /// Most lanes.
 const LANES: usize = 16;
-/// Elements of the inputs and sums of a pass: those of six tiles of most channels.
-const ROOM: usize = room(36, TILES, INPUTS as usize, LANES);
-const _: () = assert!(room(36, TILES, INPUTS as usize, 8) <= ROOM && room(36, TILES, INPUTS as usize, 4) <= ROOM);
+/// Elements of the inputs and sums of a pass: those of 25 tiles of two of 256 channels, of which a map of 14x14 outputs has
+/// 49. Six tiles of four of most channels take no more.
+const ROOM: usize = room(16, 25, 256, LANES);
+const _: () = assert!(most_room(4) <= ROOM && most_room(8) <= ROOM && most_room(16) <= ROOM);
+
+/// Elements for six tiles of four of most channels.
+const fn most_room(lanes: usize) -> usize {
+    room(36, TILES, INPUTS as usize, lanes)
+}
 
 /// Elements from one vector of channels to the next: all positions, of vectors an odd number, so that those of a position do
 /// not fall into one set of the cache.
@@ -69,12 +75,18 @@ impl Convolution<'_, '_> {
         let Aligned(memory) = &mut Aligned([MaybeUninit::uninit(); ROOM]);
         let (inputs, positions) = (params.geometry.in_channels as usize, D.wrapping_mul(D));
         let fits = |tiles: &usize| room(positions, *tiles, inputs, S::LANES) <= ROOM;
-        let Some(most) = (1..=MOST / TILES).rev().map(|n| n.wrapping_mul(TILES)).find(fits) else { return };
+        let mut tiles = Tiles::<N>::new(&params.geometry, pixels);
+        let Some(most) = (1..=MOST).rev().find(fits) else { return };
+        // One pass, two of nearly one size, or whole groups in all but the last one.
+        let passes = tiles.left().div_ceil(most.max(1));
+        let most = match most.checked_rem(TILES) {
+            Some(rest) if passes > 2 && most > TILES => most.wrapping_sub(rest),
+            _ => tiles.left().div_ceil(passes.max(1)).min(most),
+        };
         let pitch = pitch(positions, S::LANES);
         let row = inputs.div_ceil(S::LANES).wrapping_mul(pitch);
         let Some((x, sums)) = memory.split_at_mut_checked(row.wrapping_mul(most)) else { return };
         let work = Work { params, operands, weights, inputs, positions, pitch, row };
-        let mut tiles = Tiles::<N>::new(&params.geometry, pixels);
         loop {
             let mut group = [Tile::<N>::default(); MOST];
             let mut count = 0usize;
@@ -130,19 +142,15 @@ impl Work<'_> {
         x: &[MaybeUninit<f32>],
         sums: &mut [MaybeUninit<f32>],
     ) {
-        let mut first = 0usize;
-        while let Some(left) = to.group.len().checked_sub(first).filter(|&left| left > 0) {
-            let (size, count) = if left < TILES { (left, 1) } else { (TILES, left / TILES) };
-            let part = Part { work: self, channel, first, count, x, sums };
-            match size {
-                TILES => simd.enter(Products::<TILES, C>(part)),
-                5 => simd.enter(Products::<5, C>(part)),
-                4 => simd.enter(Products::<4, C>(part)),
-                3 => simd.enter(Products::<3, C>(part)),
-                2 => simd.enter(Products::<2, C>(part)),
-                _ => simd.enter(Products::<1, C>(part)),
-            }
-            first = first.wrapping_add(size.wrapping_mul(count));
+        let groups = to.group.len().div_ceil(TILES);
+        let part = Part { work: self, channel, tiles: to.group.len(), groups, x, sums };
+        match to.group.len().div_ceil(groups.max(1)) {
+            TILES => simd.enter(Products::<TILES, C>(part)),
+            5 => simd.enter(Products::<5, C>(part)),
+            4 => simd.enter(Products::<4, C>(part)),
+            3 => simd.enter(Products::<3, C>(part)),
+            2 => simd.enter(Products::<2, C>(part)),
+            _ => simd.enter(Products::<1, C>(part)),
         }
         simd.enter(Outputs::<N, D, C> { work: self, channel, to, sums });
     }

@@ -6,25 +6,26 @@ use core::mem::MaybeUninit;
 use super::Work;
 use crate::simd::{Body, Simd};
 
-/// Some tiles of a pass: `count` times as many as are computed together, from the first on, and the channels from one on.
+/// All tiles of a pass in groups, and the channels from one on.
 pub(super) struct Part<'a> {
     pub(super) work: Work<'a>,
     pub(super) channel: usize,
-    pub(super) first: usize,
-    pub(super) count: usize,
+    pub(super) tiles: usize,
+    pub(super) groups: usize,
     /// `[tiles][vectors of channels][positions]`.
     pub(super) x: &'a [MaybeUninit<f32>],
     /// `[tiles][C][positions]`.
     pub(super) sums: &'a mut [MaybeUninit<f32>],
 }
 
-/// The sums of every position, of `P` tiles at a time and `C` vectors of channels.
+/// The sums of every position, in groups of `P` tiles and `C` vectors of channels. Where the groups hold more than there are,
+/// the last one computes some tiles again.
 pub(super) struct Products<'a, const P: usize, const C: usize>(pub(super) Part<'a>);
 
 impl<const P: usize, const C: usize> Body for Products<'_, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Part { work, channel, first, count, x, sums } = self.0;
+        let Part { work, channel, tiles, groups, x, sums } = self.0;
         let position = work.inputs.wrapping_mul(16);
         let block = position.wrapping_mul(work.positions);
         let mut weights = [core::ptr::null::<f32>(); C];
@@ -34,13 +35,18 @@ impl<const P: usize, const C: usize> Body for Products<'_, P, C> {
             let Some(whole) = work.weights.get(start..start.wrapping_add(block)) else { return };
             *from = whole.as_ptr().wrapping_add(channel & 15);
         }
-        let mut x = x.as_ptr().cast::<f32>().wrapping_add(first.wrapping_mul(work.row));
-        let mut to = sums.as_mut_ptr().cast::<f32>().wrapping_add(first.wrapping_mul(C).wrapping_mul(work.pitch));
+        let Some(last) = tiles.checked_sub(P) else { return };
+        let (mut x, mut to) = (x.as_ptr().cast::<f32>(), sums.as_mut_ptr().cast::<f32>());
         for _ in 0..work.positions {
-            let (mut tile, mut place) = (x, to);
-            for _ in 0..count {
+            for group in 0..groups {
+                let first = group.wrapping_mul(P).min(last);
+                let tile = x.wrapping_add(first.wrapping_mul(work.row));
+                let mut place = to.wrapping_add(first.wrapping_mul(C).wrapping_mul(work.pitch));
+                // Each of the first groups asks for a vector of the next position's weights.
+                let ahead =
+                    weights.get(group).or(weights.last()).map_or(core::ptr::null(), |w| w.wrapping_add(position));
                 // SAFETY: every tile has so many inputs, a block of weights 16 for each of them.
-                let sums = unsafe { work.add::<S, P, C>(simd, tile, weights) };
+                let sums = unsafe { work.add::<S, P, C>(simd, tile, weights, ahead) };
                 for sums in &sums {
                     for &sum in sums {
                         // SAFETY: there is room for two vectors of every tile at every position.
@@ -48,7 +54,6 @@ impl<const P: usize, const C: usize> Body for Products<'_, P, C> {
                         place = place.wrapping_add(work.pitch);
                     }
                 }
-                tile = tile.wrapping_add(work.row.wrapping_mul(P));
             }
             (x, to) = (x.wrapping_add(S::LANES), to.wrapping_add(S::LANES));
             weights = weights.map(|w| w.wrapping_add(position));
@@ -57,7 +62,8 @@ impl<const P: usize, const C: usize> Body for Products<'_, P, C> {
 }
 
 impl Work<'_> {
-    /// The sums of all inputs times weights at a position, of `P` tiles and `C` vectors of channels.
+    /// The sums of all inputs times weights at a position, of `P` tiles and `C` vectors of channels. As many lines from `ahead`
+    /// on are asked for.
     ///
     /// # Safety
     /// There are the inputs of `P` tiles from `x` on, and 16 weights for each input of a tile.
@@ -67,6 +73,7 @@ impl Work<'_> {
         simd: S,
         mut x: *const f32,
         mut weights: [*const f32; C],
+        mut ahead: *const f32,
     ) -> [[S::F32; C]; P] {
         let mut sums = [[simd.splat(0.0); C]; P];
         let mut left = self.inputs;
@@ -79,6 +86,8 @@ impl Work<'_> {
                     *w = unsafe { simd.load(*from) };
                     *from = from.wrapping_add(16);
                 }
+                simd.prefetch_far(ahead);
+                ahead = ahead.wrapping_add(16);
                 for (p, sums) in sums.iter_mut().enumerate() {
                     // SAFETY: the caller's promise.
                     let x = simd.splat(unsafe { *x.wrapping_add(p.wrapping_mul(self.row)).wrapping_add(k) });
