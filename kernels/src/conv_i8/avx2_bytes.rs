@@ -20,8 +20,8 @@ use core::arch::x86_64::*;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
-use super::gathered::{GROUP, TILES, gathered};
-use super::panel::{Job, Memory, Panel};
+use super::gathered::{GROUP, TILES, WEIGHTS, gathered};
+use super::panel::{FAR, Job, Memory, NEAR, Panel};
 use super::{Operands, Params, layout};
 use crate::avx2_rest::{FOURS, Rows};
 use crate::pixels::Pixels;

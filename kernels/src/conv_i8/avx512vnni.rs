@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 
 use crate::intrinsics::*;
 
-use super::bands::{BYTES, Job, Memory, Taps, Windows};
+use super::bands::{BYTES, Job, Memory, ROOM, Taps, Windows};
 use super::{Operands, Params, layout};
 use crate::Isa;
 use crate::pixels::Pixels;
@@ -28,13 +28,21 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(Job::new(params, operands, pixels, 0x80, BYTES), y) };
+    unsafe {
+        if operands.weights.len() > ROOM {
+            all::<ROOM>(Job::new(params, operands, pixels, 0x80, ROOM), y);
+        } else {
+            all::<BYTES>(Job::new(params, operands, pixels, 0x80, BYTES), y);
+        }
+    }
     true
 }
 
+/// With memory of `N` bytes for a band's input.
+#[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all(mut job: Job<'_>, y: &mut [i8]) {
-    let mut memory = Memory::new();
+fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+    let mut memory = Memory::<N>::new();
     let operands = job.operands;
     let finish = Finish::new(&job.params.output, operands.multipliers);
     let mut y = y;

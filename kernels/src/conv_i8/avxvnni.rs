@@ -8,8 +8,8 @@ use core::arch::x86_64::*;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
-use super::gathered::{GROUP, TILE, TILES, gathered, plain};
-use super::panel::{Job, Memory, Panel};
+use super::gathered::{GROUP, TILE, TILES, WEIGHTS, gathered, plain};
+use super::panel::{FAR, Job, Memory, NEAR, Panel};
 use super::{Operands, Params, layout};
 #[cfg(feature = "emulated")]
 use crate::intrinsics::_mm256_dpbusd_avx_epi32;

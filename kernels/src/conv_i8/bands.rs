@@ -13,11 +13,15 @@ use crate::pixels::{Pixels, place};
 
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
-pub(crate) struct Memory(pub(crate) [MaybeUninit<u8>; BYTES]);
+pub(crate) struct Memory<const N: usize>(pub(crate) [MaybeUninit<u8>; N]);
 
-impl Memory {
+/// Bytes of a band's input where all weights of the layer are more than this too: every band reads them again, from the
+/// third-level cache where they are many.
+pub(super) const ROOM: usize = 224 << 10;
+
+impl<const N: usize> Memory<N> {
     pub(crate) const fn new() -> Self {
-        Self([MaybeUninit::uninit(); BYTES])
+        Self([MaybeUninit::uninit(); N])
     }
 }
 
@@ -315,7 +319,7 @@ mod tests {
             let all: Vec<_> = pixels(g.batch, g.out_height, g.out_width).collect();
             for cut in cuts(all.len() as u32) {
                 let mut job = Job::new(&params, &operands, &cut, 0x80, BYTES);
-                let (mut memory, mut next) = (Memory([MaybeUninit::new(0); BYTES]), cut.start as usize);
+                let (mut memory, mut next) = (Memory::<BYTES>([MaybeUninit::new(0); BYTES]), cut.start as usize);
                 while let Some(band) = job.next() {
                     job.fill(&band, &mut memory.0, |from, to| {
                         to.iter_mut().zip(from).for_each(|(to, &from)| _ = to.write(from as u8 ^ 0x80));

@@ -10,6 +10,8 @@ pub(super) const TILE: usize = 6;
 pub(super) const TILES: usize = 16;
 /// Bytes of gathered inputs over which a block of weights passes before the next one comes.
 pub(super) const GROUP: usize = 24 << 10;
+/// More bytes of weights than these should pass over a whole tile, even where that does not fit into the nearest cache.
+pub(super) const WEIGHTS: usize = 256 << 10;
 
 /// `all(job, y)`, compiled for these instruction sets.
 macro_rules! gathered {
@@ -17,7 +19,19 @@ macro_rules! gathered {
         /// All pixels.
         #[target_feature(enable = $features)]
         fn all(job: &Job<'_>, y: &mut [i8]) {
-            let mut memory = Memory::new();
+            let tile = job.depth.saturating_mul(size_of::<Element>() * TILE);
+            if tile > NEAR && job.operands.weights.len() > WEIGHTS {
+                in_memory::<FAR>(job, y);
+            } else {
+                in_memory::<NEAR>(job, y);
+            }
+        }
+
+        /// All pixels, with a panel in as much memory.
+        #[inline(never)] // Stack that is not needed is not taken.
+        #[target_feature(enable = $features)]
+        fn in_memory<const N: usize>(job: &Job<'_>, y: &mut [i8]) {
+            let mut memory = Memory::<N>::new();
             let panel = Panel::<Element>::new(&mut memory, job.depth, job.flat && Beside::FLAT);
             let finish = Finish::new(&job.params.output, job.operands.multipliers);
             let beside = Beside::new(job);

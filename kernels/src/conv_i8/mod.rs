@@ -67,7 +67,7 @@ pub(crate) use neon_rows::dots as dots_neon;
 /// What the transposed convolution shares.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tile {
-    pub(crate) use super::panel::{Memory, Panel};
+    pub(crate) use super::panel::{Memory, NEAR, Panel};
 
     pub(crate) mod avx2 {
         pub(crate) use crate::conv_i8::avx2::{Finish, add, load};

@@ -45,14 +45,16 @@ const BOUNCE: usize = 256;
 
 /// Memory of a panel: bytes, aligned to cache lines.
 #[repr(align(64))]
-pub(crate) struct Memory([MaybeUninit<u8>; BYTES + OVER * 2]);
+pub(crate) struct Memory<const N: usize>([MaybeUninit<u8>; N]);
 
-/// Bytes of a panel: enough for 6 windows of 3x3x512 in int16.
-const BYTES: usize = 57 << 10;
+/// Memory of a panel for 6 windows of 3x3x512 in int16.
+pub(crate) const NEAR: usize = (57 << 10) + OVER * 2;
+/// Memory of a panel for 6 windows of 7x7x512 in int16, which many weights pass together.
+pub(super) const FAR: usize = (304 << 10) + OVER * 2;
 
-impl Memory {
+impl<const N: usize> Memory<N> {
     pub(crate) const fn new() -> Self {
-        Self([MaybeUninit::uninit(); BYTES + OVER * 2])
+        Self([MaybeUninit::uninit(); N])
     }
 }
 
@@ -70,9 +72,9 @@ pub(crate) struct Panel<T> {
 
 impl<T> Panel<T> {
     /// A panel for rows of this depth; `flat` ones follow each other without a gap.
-    pub(crate) fn new(memory: &mut Memory, depth: usize, flat: bool) -> Self {
+    pub(crate) fn new<const N: usize>(memory: &mut Memory<N>, depth: usize, flat: bool) -> Self {
         let line = 64usize.checked_div(size_of::<T>()).unwrap_or(64);
-        let most = BYTES.checked_div(size_of::<T>()).unwrap_or(0);
+        let most = N.wrapping_sub(OVER * 2).checked_div(size_of::<T>()).unwrap_or(0);
         let length = depth.next_multiple_of(4).min(most.wrapping_sub(line));
         // One line more than needed keeps rows of a power of two out of each other's sets of the cache.
         let pitch = length.next_multiple_of(line).wrapping_add(line).min(most);

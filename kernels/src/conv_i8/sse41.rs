@@ -7,8 +7,8 @@
 use core::arch::x86_64::*;
 use core::ops::Range;
 
-use super::gathered::{GROUP, TILE, TILES, gathered, plain};
-use super::panel::{Job, Memory, Panel};
+use super::gathered::{GROUP, TILE, TILES, WEIGHTS, gathered, plain};
+use super::panel::{Job, Memory, NEAR, Panel};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round::Output;
@@ -30,6 +30,8 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 type Element = i16;
 /// Of 16 channels.
 pub(crate) type Sums = [__m128i; 4];
+/// A panel that is not near costs more here than it saves.
+const FAR: usize = NEAR;
 /// Pairs.
 const TOGETHER: usize = 2;
 const HEAD: usize = 0;

@@ -30,7 +30,7 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
     let width = (g.in_width as usize).wrapping_mul(inputs);
     let bytes = inputs.wrapping_mul(16);
     let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-    let mut memory = Memory::new();
+    let mut memory = Memory::<BYTES>::new();
     let (mut y, mut pixel) = (y, pixels.start);
     while pixel < pixels.end {
         let [image, row, column] = place(pixel, g.out_height, g.out_width);

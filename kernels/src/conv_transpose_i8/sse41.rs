@@ -7,7 +7,7 @@ use super::transposed::{TAPS, TILE, transposed};
 use super::{Operands, Params};
 use crate::conv_i8::layout;
 use crate::conv_i8::tile::sse41::{Finish, add, load};
-use crate::conv_i8::tile::{Memory, Panel};
+use crate::conv_i8::tile::{Memory, NEAR, Panel};
 use crate::pixels::{Pixels, place};
 use crate::{Isa, Level};
 

@@ -19,7 +19,7 @@ macro_rules! transposed {
             let g = &params.geometry;
             let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
             let depth = taps.wrapping_mul(g.in_channels as usize);
-            let mut memory = Memory::new();
+            let mut memory = Memory::<NEAR>::new();
             let panel = Panel::<i16>::new(&mut memory, depth, false);
             if isa.level() < $level || params.layout != layout::O16K2 || taps > TAPS || panel.length < depth {
                 return false;

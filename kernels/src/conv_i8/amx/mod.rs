@@ -18,7 +18,7 @@ use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
 
 use super::avx512vnni::{Finish, Part};
-use super::bands::{BYTES, Job};
+use super::bands::{BYTES, Job, Memory, ROOM};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::{Isa, Level};
@@ -26,16 +26,8 @@ use crate::{Isa, Level};
 /// Bytes that the last tile of a row of taps may reach beyond it.
 const OVER: usize = 4 << 10;
 
-/// Bytes of a band's input where all weights of the layer are more than this too: every band reads them again, from the
-/// third-level cache where they are many.
-const ROOM: usize = 224 << 10;
-
 /// So many weights before they are needed they are asked for, where they are read once.
 const AHEAD: usize = 8192;
-
-/// Memory of a band's input, aligned to cache lines.
-#[repr(align(64))]
-struct Memory<const N: usize>([MaybeUninit<u8>; N]);
 
 /// The sums of a tile of pixels and 32 channels, with room to read on.
 #[repr(align(64))]
@@ -65,7 +57,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
-    let mut memory = Memory([const { MaybeUninit::uninit() }; N]);
+    let mut memory = Memory::<N>::new();
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
     }
