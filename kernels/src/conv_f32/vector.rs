@@ -98,11 +98,16 @@ impl<'a, W: Load> Job<'a, W> {
         list: &mut Stretches<'a, P>,
     ) -> Option<()> {
         let g = &self.params.geometry;
-        let (mut first, len) = (0usize, (g.in_channels as usize).wrapping_mul(g.kernel_width as usize));
+        let (channels, kernel) = (g.group_inputs() as usize, g.kernel_width as usize);
+        let (columns, len) =
+            if self.neighbours { (1, channels.wrapping_mul(kernel)) } else { (g.kernel_width, channels) };
+        let (mut first, start) = (0usize, start.wrapping_add(self.inputs));
         list.clear();
         for row in 0..g.kernel_height {
-            list.push_rows(start.wrapping_add_signed(windows.distance(row, 0)), step, first, len)?;
-            first = first.wrapping_add(len);
+            for column in 0..columns {
+                list.push_rows(start.wrapping_add_signed(windows.distance(row, column)), step, first, len)?;
+                first = first.wrapping_add(len);
+            }
         }
         Some(())
     }
@@ -204,7 +209,7 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
         let mut blocks = blocks.filter(|_| pass.count == 1).skip(tile);
         for y in rows_mut(y, channels.wrapping_mul(P)).take(count) {
             let ahead = if S::REGISTERS >= 32 { blocks.next() } else { None };
-            let row = if job.neighbours { windows.take_inner::<P>() } else { None };
+            let row = if job.pixelwise { None } else { windows.take_inner::<P>() };
             let tile: Option<[Window; P]> = (!job.pixelwise && row.is_none()).then(|| windows.take());
             let border = tile.is_some_and(|tile| tile.iter().any(|window| !window.inner));
             let mut copies = copies.as_mut().filter(|_| border);
