@@ -14,6 +14,7 @@ mod code;
 mod emit;
 mod error;
 mod liveness;
+mod moves;
 mod pack;
 mod prepare;
 mod processor;

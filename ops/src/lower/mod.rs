@@ -8,6 +8,7 @@ mod bands;
 mod context;
 mod halves;
 pub(crate) mod moves;
+mod places;
 mod program;
 mod sums;
 pub(crate) mod unary;
@@ -15,6 +16,7 @@ pub(crate) mod unary;
 pub use bands::{Band, band, heights};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use halves::{computed_in_bf16, computed_in_f16, halve};
+pub use places::Move;
 pub use program::{
     Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
