@@ -417,6 +417,17 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_lie_in_steps_stays() {
+        for (count, stride, first) in [(10, 1, 3), (24, -1, 23)] {
+            let mut p = Program::default();
+            let [x, t, y] = [48, 24, count].map(|n| tensor(&mut p, n));
+            channels(&mut p, [x, t], [8, 4], 4, [0, 0]);
+            copy(&mut p, [t, y], [(1, 0, 0), (1, 0, 0), (count as u32, stride, 1)], [first, 0]);
+            assert_eq!(joined(&mut p, &[x], &[y]), ["copy", "copy"]);
+        }
+    }
+
+    #[test]
     fn memory_is_not_spent_on_it() {
         let mut p = Program::default();
         let [x, a, large, small, y] = [48, 8, 40, 8, 16].map(|n| tensor(&mut p, n));
