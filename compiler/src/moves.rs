@@ -111,7 +111,7 @@ impl Joiner<'_> {
         let kept = |t: TensorId, between: Range<usize>, also: bool| {
             uses.get(&t).is_none_or(|u| {
                 let touched = |all: &[usize]| all.iter().any(|k| between.contains(k) && !readers.contains(k));
-                !touched(&u.writers) && !(also && touched(&u.readers))
+                !(touched(&u.writers) || also && touched(&u.readers))
             })
         };
         let dropped: Vec<usize> = readers.iter().copied().chain([index]).collect();
