@@ -15,6 +15,7 @@ use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::groups::widen;
 use crate::liveness::{Memory, memory};
+use crate::moves;
 use crate::pack::{Refused, pack};
 use crate::phases::split;
 use crate::prepare::{Prepared, check};
@@ -128,14 +129,12 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
             store_in_16_bits(&mut lowered.program, options);
         }
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
-        let (memory, placement) = if options.bands {
-            cut(&mut lowered, options.align)
-        } else {
-            let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
-            let placement = place(&memory.buffers, options.align);
-            (memory, placement)
-        };
-        Ok((lowered, memory, placement))
+        let mut joined = lowered.clone();
+        if !moves::join(&mut joined.program, &joined.inputs, &joined.outputs, options.align) {
+            return Ok(arranged(lowered, options));
+        }
+        let (lowered, joined) = (arranged(lowered, options), arranged(joined, options));
+        Ok(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered })
     };
     let own = placed(false)?;
     if own.0.inputs.iter().all(|&t| own.0.program.tensors[t].orders_agree()) {
@@ -144,6 +143,18 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
     let plain = placed(true)?;
     let cost = |made: &(Lowered, Memory, Placement)| (made.2.bytes, made.0.program.steps.len());
     Ok(if cost(&plain) < cost(&own) { plain } else { own })
+}
+
+/// Every tensor in its place.
+fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placement) {
+    let (memory, placement) = if options.bands {
+        cut(&mut lowered, options.align)
+    } else {
+        let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
+        let placement = place(&memory.buffers, options.align);
+        (memory, placement)
+    };
+    (lowered, memory, placement)
 }
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.

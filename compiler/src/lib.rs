@@ -15,6 +15,7 @@ mod emit;
 mod error;
 mod groups;
 mod liveness;
+mod moves;
 mod pack;
 mod phases;
 mod prepare;

@@ -8,6 +8,7 @@ use ocellus_ops::{Fold, FoldContext, OpDef, OpError, Role, ValueType, evaluate_n
 use ocellus_plan::args::element;
 
 /// The lowered graph.
+#[derive(Clone)]
 pub(crate) struct Lowered {
     pub program: Program,
     pub inputs: Vec<TensorId>,

@@ -9,6 +9,9 @@ mod blocks;
 mod portable;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod sse2;
+pub(crate) mod strided;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use core::ops::Range;
 
@@ -179,6 +182,12 @@ mod tests {
         battery(&params([1, 1, 1, 1, 3, 4], ([0, 0, 0, 0, -8, -2], 23), ([0, 0, 0, 0, 4, 1], 0)), 24, 12);
         battery(&params([1, 1, 1, 2, 3, 4], ([0, 0, 0, 0, 0, 1], 0), ([0, 0, 0, 12, 4, 1], 0)), 4, 24);
         battery(&params([1, 1, 1, 2, 3, 4], ([0, 0, 0, 1, 0, 0], 0), ([0, 0, 0, 12, 4, 1], 0)), 2, 24);
+        // Every pixel and every row twice, also between others.
+        let twice = [1, 5, 2, 9, 2, 3];
+        battery(&params(twice, ([0, 27, 0, 3, 0, 1], 0), ([0, 108, 54, 6, 3, 1], 0)), 135, 540);
+        battery(&params(twice, ([0, 27, 0, 3, 0, 1], 0), ([0, 180, 90, 10, 5, 1], 2)), 135, 900);
+        // What is written again keeps the last element.
+        battery(&params([1, 1, 9, 2, 3, 4], ([0, 0, 24, 12, 4, 1], 0), ([0, 0, 1, 13, 4, 1], 0)), 216, 230);
         // Six axes, none of which merges.
         battery(&params([2; 6], ([1, 2, 4, 8, 16, 32], 0), ([32, 16, 8, 4, 2, 1], 0)), 64, 64);
         // Blocks of two transposed axes, with what is left over on both sides.
@@ -187,6 +196,21 @@ mod tests {
         battery(&params([1, 1, 1, 1, 16, 64], ([0, 0, 0, 0, 1, 20], 3), ([0, 0, 0, 0, 70, 1], 5)), 1300, 1130);
         // One element.
         battery(&params([1; 6], ([9; 6], 3), ([9; 6], 2)), 4, 3);
+    }
+
+    #[test]
+    fn rows_of_every_length_are_copied() {
+        for len in (1..70).chain([95, 96, 97, 127, 128, 129, 191, 255, 256, 257, 300]) {
+            for (x_gap, y_gap) in [(1, 0), (0, 3), (5, 2)] {
+                let (x, y) = (len + x_gap, len + y_gap);
+                let rows = ([0, 0, 0, 0, x as i32, 1], x_gap);
+                battery(
+                    &params([1, 1, 1, 1, 5, len], rows, ([0, 0, 0, 0, y, 1], y_gap)),
+                    5 * x as usize,
+                    5 * y as usize,
+                );
+            }
+        }
     }
 
     #[test]

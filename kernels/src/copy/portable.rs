@@ -1,8 +1,11 @@
 //! The reference: the axes that are dense on both sides become one run of bytes, the axis around them a loop, and the rest
 //! is walked.
 
-use super::Params;
+use super::{Params, strided};
 use crate::walk::Walk;
+
+/// Fewer rows are no loop of their own where there is a longer one.
+const FEW: u32 = 8;
 
 pub(super) fn run(params: &Params, x: &[u8], y: &mut [u8]) {
     match params.element_bytes {
@@ -24,9 +27,19 @@ struct Rows {
     y_stride: u32,
 }
 
-#[cfg(feature = "std")]
 impl Rows {
+    /// Both sides in bytes, from these elements of `size` bytes on, where rows are dense and follow each other forwards.
+    fn in_bytes(&self, from: u32, to: u32, size: usize) -> Option<[strided::Side; 2]> {
+        let side = |first: u32, step: u32| strided::Side {
+            first: (first as usize).wrapping_mul(size),
+            step: (step as usize).wrapping_mul(size),
+        };
+        let dense = (self.x_stride, self.y_stride) == (1, 1) && self.x_line <= i32::MAX as u32;
+        dense.then(|| [side(from, self.x_line), side(to, self.y_line)])
+    }
+
     /// The sides of a transpose, from these elements on, where rows of `x` go to columns of `y`.
+    #[cfg(feature = "std")]
     fn transposed(&self, from: u32, to: u32) -> Option<[super::blocks::Side; 2]> {
         let side = |first: u32, step: u32, rows: u32| super::blocks::Side {
             first: first as usize,
@@ -47,6 +60,7 @@ impl Rows {
 fn rows(params: &Params) -> Rows {
     let outer = params.sizes;
     let mut rows = Rows { outer, count: 1, x_line: 0, y_line: 0, len: 1, x_stride: 1, y_stride: 1 };
+    let mut axis = 0;
     for k in (0..6).rev() {
         // By index from the back: the reversed zip of three arrays keeps a panic path.
         let at = (rows.outer.get_mut(k), params.x_strides.get(k), params.y_strides.get(k));
@@ -59,13 +73,44 @@ fn rows(params: &Params) -> Rows {
             (rows.x_stride, rows.y_stride) = (x, y);
         } else if x != rows.x_stride.wrapping_mul(rows.len) || y != rows.y_stride.wrapping_mul(rows.len) {
             (rows.count, rows.x_line, rows.y_line) = (*size, x, y);
-            *size = 1;
+            (*size, axis) = (1, k);
             break;
         }
         rows.len = rows.len.wrapping_mul(*size);
         *size = 1;
     }
+    longest(params, rows, axis)
+}
+
+/// Instead of few rows along `axis` those along the longest one: what is left to the walk takes time for every step.
+fn longest(params: &Params, mut rows: Rows, axis: usize) -> Rows {
+    let longest = rows.outer.iter().copied().enumerate().max_by_key(|&(_, size)| size);
+    let Some((k, size)) = longest.filter(|&(_, size)| size > rows.count && rows.count < FEW) else { return rows };
+    let (Some(&x), Some(&y)) = (params.x_strides.get(k), params.y_strides.get(k)) else { return rows };
+    if (rows.x_stride, rows.y_stride) != (1, 1) || !apart(params) {
+        return rows;
+    }
+    if let Some(before) = rows.outer.get_mut(axis) {
+        *before = rows.count;
+    }
+    if let Some(now) = rows.outer.get_mut(k) {
+        *now = 1;
+    }
+    (rows.count, rows.x_line, rows.y_line) = (size, x.cast_unsigned(), y);
     rows
+}
+
+/// Whether every element is written once, for sure: then their order does not matter.
+fn apart(params: &Params) -> bool {
+    let mut reach = 1u32;
+    for k in (0..6).rev() {
+        let (Some(&size), Some(&y)) = (params.sizes.get(k), params.y_strides.get(k)) else { return false };
+        if size > 1 && y < reach {
+            return false;
+        }
+        reach = if size > 1 { y.saturating_mul(size) } else { reach };
+    }
+    true
 }
 
 fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
@@ -77,6 +122,11 @@ fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
         #[cfg(feature = "std")]
         if let Some([x_side, y_side]) = rows.transposed(from, to) {
             super::blocks::transpose(x, x_side, y, y_side);
+            continue;
+        }
+        if let Some([x_side, y_side]) = rows.in_bytes(from, to, N) {
+            let bytes = (rows.len as usize).wrapping_mul(N);
+            strided::rows(x.as_flattened(), x_side, y.as_flattened_mut(), y_side, rows.count as usize, bytes);
             continue;
         }
         for _ in 0..rows.count {

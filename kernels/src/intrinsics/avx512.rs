@@ -4,7 +4,7 @@
 #![allow(non_camel_case_types)] // The names of the intrinsics' types.
 
 pub(crate) use core::arch::x86_64::{
-    __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch,
+    __m128i, __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch,
     _mm256_loadu_si256, _mm256_storeu_si256,
 };
 use core::array::from_fn;
@@ -276,6 +276,31 @@ pub(crate) fn _mm512_extracti64x4_epi64<const IMM8: i32>(v: __m512i) -> __m256i 
     // SAFETY: both are 64 bytes without any that may not be read.
     let halves: [__m256i; 2] = unsafe { transmute(v) };
     halves[IMM8 as usize]
+}
+
+pub(crate) fn _mm512_extracti32x4_epi32<const IMM8: i32>(v: __m512i) -> __m128i {
+    const { assert!(IMM8 >= 0 && IMM8 < 4, "one of four quarters") }
+    // SAFETY: both are 64 bytes without any that may not be read.
+    let quarters: [__m128i; 4] = unsafe { transmute(v) };
+    quarters[IMM8 as usize]
+}
+
+pub(crate) fn _mm512_inserti32x4<const IMM8: i32>(v: __m512i, quarter: __m128i) -> __m512i {
+    const { assert!(IMM8 >= 0 && IMM8 < 4, "one of four quarters") }
+    // SAFETY: both are 64 bytes without any that may not be read.
+    let mut quarters: [__m128i; 4] = unsafe { transmute(v) };
+    quarters[IMM8 as usize] = quarter;
+    // SAFETY: as above.
+    unsafe { transmute(quarters) }
+}
+
+pub(crate) fn _mm512_inserti64x4<const IMM8: i32>(v: __m512i, half: __m256i) -> __m512i {
+    const { assert!(IMM8 == 0 || IMM8 == 1, "one of both halves") }
+    // SAFETY: both are 64 bytes without any that may not be read.
+    let mut halves: [__m256i; 2] = unsafe { transmute(v) };
+    halves[IMM8 as usize] = half;
+    // SAFETY: as above.
+    unsafe { transmute(halves) }
 }
 
 /// What lies above is not defined; here it is zero.

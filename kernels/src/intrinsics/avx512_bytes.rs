@@ -46,6 +46,15 @@ pub(crate) unsafe fn _mm_maskz_loadu_epi8(mask: __mmask16, from: *const i8) -> _
     unsafe { transmute(bytes) }
 }
 
+pub(crate) unsafe fn _mm_mask_storeu_epi8(to: *mut i8, mask: __mmask16, v: __m128i) {
+    // SAFETY: both are 16 bytes without any that may not be read.
+    let bytes: [i8; 16] = unsafe { transmute(v) };
+    for (i, &v) in bytes.iter().enumerate().filter(|&(i, _)| has(mask.into(), i)) {
+        // SAFETY: the caller's promise, for the lanes in the mask.
+        unsafe { to.add(i).write(v) };
+    }
+}
+
 pub(crate) unsafe fn _mm256_maskz_loadu_epi8(mask: __mmask32, from: *const i8) -> __m256i {
     let bytes: [i8; 32] =
         // SAFETY: the caller's promise, for the lanes in the mask.

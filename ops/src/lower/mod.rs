@@ -10,6 +10,7 @@ mod groups;
 mod halves;
 pub(crate) mod moves;
 mod phases;
+mod places;
 mod program;
 mod sums;
 pub(crate) mod unary;
@@ -19,6 +20,7 @@ pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use groups::in_wider_groups;
 pub use halves::{computed_in_bf16, computed_in_f16, halve};
 pub use phases::{as_convolution, transposed};
+pub use places::Move;
 pub use program::{
     Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,

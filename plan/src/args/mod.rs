@@ -65,7 +65,7 @@ pub use resize::{ResizeF32, ResizeI8};
 pub use rnn::{Activation, Rnn, RnnHalf};
 pub use select::Select;
 pub use softmax::{SoftmaxF32, SoftmaxI8};
-pub use table::TableI8;
+pub use table::{TableI8, TableRowsI8};
 pub use unary::{Unary, UnaryFunction};
 
 /// Element types of tensors in the arena, as argument words.

@@ -46,8 +46,8 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
     let (axis, stride) = p.outermost()?;
     let count = *p.sizes.get(axis)?;
     let elements = p.sizes.iter().fold(1u64, |n, &size| n.saturating_mul(u64::from(size)));
-    // Rows of bytes are moved as such, single elements one by one.
-    let work = if p.in_rows() { elements.saturating_mul(u64::from(p.element_bytes)) >> 4 } else { elements >> 2 };
+    // Rows of bytes are moved as such, mostly short ones; single elements one by one.
+    let work = if p.in_rows() { elements.saturating_mul(u64::from(p.element_bytes)) >> 3 } else { elements >> 2 };
     Some(Units { count, bytes: (stride as usize).wrapping_mul(p.element_bytes as usize), work })
 }
 

@@ -90,6 +90,7 @@ mod softmax_f32;
 mod softmax_i8;
 mod storage;
 mod table_i8;
+mod table_rows_i8;
 mod unary;
 mod units;
 
@@ -139,6 +140,7 @@ pub use select::SELECT;
 pub use softmax_f32::SOFTMAX_F32;
 pub use softmax_i8::SOFTMAX_I8;
 pub use table_i8::TABLE_I8;
+pub use table_rows_i8::TABLE_ROWS_I8;
 pub use unary::UNARY;
 
 /// Every operation.
@@ -189,5 +191,6 @@ pub static ALL: &[OpEntry] = &[
     SOFTMAX_F32,
     SOFTMAX_I8,
     TABLE_I8,
+    TABLE_ROWS_I8,
     UNARY,
 ];

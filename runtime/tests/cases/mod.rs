@@ -203,6 +203,11 @@ fn elementwise() -> Vec<Case> {
         case(args::Dequantize { len: 2, scale, zero_point: 1 }, &[i8s(&[3, -1])], f32s(&[1.0, -1.0])),
         case(args::TableI8 { len: 3 }, &[i8s(&[-128, 0, 127]), i8s(&table)], i8s(&[127, -1, -128])),
         case(
+            args::TableRowsI8 { count: 2, row: 3, x_stride: 4, y_stride: 5, x_offset: 1, y_offset: 2 },
+            &[i8s(&[9, -128, 0, 127, 9, 1, 2, 3]), i8s(&table)],
+            i8s(&[0, 0, 127, -1, -128, 0, 0, -2, -3, -4]),
+        ),
+        case(
             args::SoftmaxI8 { outer: 1, axis: 4, inner: 1 },
             &[i8s(&[3, 3, 3, 3]), bytes(&[1000u32; 256], |v| v.to_le_bytes())],
             i8s(&[-64; 4]),
