@@ -345,6 +345,10 @@ mod tests {
             battery(g, k as u64, -0.25, 0.5);
         }
         battery(&deep(), 99, f32::NEG_INFINITY, f32::INFINITY);
+        // Weights whose kernel rows pass over the pixels one after the other.
+        let wide = Geometry { kernel_height: 5, kernel_width: 5, pad_top: 2, pad_left: 2, ..deep() };
+        let wide = Geometry { in_channels: 200, out_channels: 70, in_height: 6, in_width: 5, ..wide };
+        battery(&Geometry { out_height: 6, out_width: 5, ..wide }, 101, -20.0, 20.0);
         // One pass of transformed tiles, two, and more.
         for (height, width) in [(5, 9), (14, 13), (29, 30)] {
             let g = Geometry { in_channels: 3, out_channels: 33, ..deep() };

@@ -15,6 +15,12 @@ use crate::windows::{Window, Windows};
 
 /// Bytes of inputs and outputs that stay in the nearer caches while every channel passes over them.
 const CHUNK: usize = 256 << 10;
+/// The same where the weights are many times as large: reading them again costs more.
+const LARGE_CHUNK: usize = 4 << 20;
+/// Bytes of weights from which on they are that large.
+const LARGE: usize = 16 << 20;
+/// Bytes of a pass's weights that should stay in a second-level cache while its tiles follow each other.
+const PART: usize = 512 << 10;
 
 /// Whether the list of a tile has room for the taps of a kernel.
 pub(crate) fn fit(g: &Geometry) -> bool {
@@ -78,12 +84,29 @@ impl<'a, W: Load> Job<'a, W> {
         let g = &self.params.geometry;
         let step = (g.stride_height as usize).wrapping_mul(g.stride_width as usize);
         let bytes = (g.in_channels as usize).wrapping_mul(step).wrapping_add(g.out_channels as usize).wrapping_mul(4);
+        let room = if size_of_val(self.panel.weights) > LARGE { LARGE_CHUNK } else { CHUNK };
         // A multiple of every tile.
-        let size = CHUNK.checked_div(bytes.wrapping_mul(24)).unwrap_or(0).clamp(2, 1 << 20).wrapping_mul(24) as u32;
+        let size = room.checked_div(bytes.wrapping_mul(24)).unwrap_or(0).clamp(2, 1 << 20).wrapping_mul(24) as u32;
         let mut first = pixels.start;
         core::iter::from_fn(move || {
             let start = first;
             first = start.saturating_add(size).min(pixels.end);
+            (start < first).then_some(start..first)
+        })
+    }
+
+    /// The kernel rows, cut where all weights of a pass over so many pixels would leave the second-level cache between two
+    /// tiles.
+    fn parts(&self, lanes: usize, pass: Pass, pixels: usize) -> impl Iterator<Item = Range<u32>> + use<W> {
+        let kernel = self.params.geometry.kernel_height;
+        let bytes = self.panel.products.wrapping_mul(lanes).wrapping_mul(pass.vectors).wrapping_mul(size_of::<W>());
+        let many = pass.count == 1 && bytes > 2 * PART && pixels >= 24 && !self.copied;
+        let row = bytes.checked_div(kernel as usize).unwrap_or(0);
+        let together = if many { PART.checked_div(row).unwrap_or(1).max(1) as u32 } else { kernel };
+        let mut first = 0u32;
+        core::iter::from_fn(move || {
+            let start = first;
+            first = first.saturating_add(together).min(kernel);
             (start < first).then_some(start..first)
         })
     }
@@ -93,17 +116,18 @@ impl<'a, W: Load> Job<'a, W> {
     fn fill_inner<const P: usize>(
         &self,
         windows: &Windows,
-        start: usize,
-        step: usize,
+        part: &Range<u32>,
+        (start, step): (usize, usize),
         list: &mut Stretches<'a, P>,
     ) -> Option<()> {
         let g = &self.params.geometry;
         let (channels, kernel) = (g.group_inputs() as usize, g.kernel_width as usize);
         let (columns, len) =
             if self.neighbours { (1, channels.wrapping_mul(kernel)) } else { (g.kernel_width, channels) };
-        let (mut first, start) = (0usize, start.wrapping_add(self.inputs));
+        let start = start.wrapping_add(self.inputs);
+        let mut first = (part.start as usize).wrapping_mul(channels).wrapping_mul(kernel);
         list.clear();
-        for row in 0..g.kernel_height {
+        for row in part.clone() {
             for column in 0..columns {
                 list.push_rows(start.wrapping_add_signed(windows.distance(row, column)), step, first, len)?;
                 first = first.wrapping_add(len);
@@ -114,16 +138,22 @@ impl<'a, W: Load> Job<'a, W> {
 
     /// Fills the list with what the tile reads. A kernel row that is padding for all pixels adds nothing and is left out.
     #[inline(always)]
-    fn fill<const P: usize>(&self, windows: &Windows, tile: &[Window; P], list: &mut Stretches<'a, P>) -> Option<()> {
+    fn fill<const P: usize>(
+        &self,
+        windows: &Windows,
+        part: &Range<u32>,
+        tile: &[Window; P],
+        list: &mut Stretches<'a, P>,
+    ) -> Option<()> {
         let g = &self.params.geometry;
         let inner = tile.iter().all(|w| w.inner);
         let whole = self.neighbours && (inner || tile.iter().all(|w| windows.holds_columns(w)));
         let channels = g.group_inputs() as usize;
         let (columns, len) =
             if whole { (1, channels.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, channels) };
-        let mut first = 0usize;
+        let mut first = (part.start as usize).wrapping_mul(columns as usize).wrapping_mul(len);
         list.clear();
-        for row in 0..g.kernel_height {
+        for row in part.clone() {
             let seen = inner || tile.iter().any(|w| windows.holds_row(w, row));
             for column in 0..columns {
                 if inner {
@@ -157,7 +187,9 @@ impl<W: Load> Kernel for Convolution<'_, '_, W> {
             for group in 0..job.params.geometry.groups {
                 let Some(job) = job.of_group(group) else { return };
                 for pass in job.panel.passes(S::LANES, most) {
-                    one_pass(simd, job, pass, &chunk, here);
+                    for part in job.parts(S::LANES, pass, chunk.len()) {
+                        one_pass(simd, job, (pass, &part), &chunk, here);
+                    }
                 }
             }
             y = rest;
@@ -165,15 +197,21 @@ impl<W: Load> Kernel for Convolution<'_, '_, W> {
     }
 }
 
-/// All pixels of a chunk, for the channels of a pass.
-fn one_pass<S: Simd, W: Load>(simd: S, job: Job<'_, W>, pass: Pass, chunk: &Range<u32>, y: &mut [f32]) {
+/// All pixels of a chunk, for the channels of a pass and some kernel rows.
+fn one_pass<S: Simd, W: Load>(
+    simd: S,
+    job: Job<'_, W>,
+    (pass, part): (Pass, &Range<u32>),
+    chunk: &Range<u32>,
+    y: &mut [f32],
+) {
     let g = &job.params.geometry;
     let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, chunk.start);
     let windows = &mut windows;
     let (mut y, mut left, mut first, mut tile) = (y, chunk.len(), chunk.start as usize, 0usize);
     while left > 0 {
         let (size, count) = next_tiles(sizes(S::LANES, pass.vectors), left);
-        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, count, tile, first, windows, y });
+        enter_tile!(simd, S::LANES, pass.vectors, size, Tiles { job, pass, part, count, tile, first, windows, y });
         let done = size.wrapping_mul(count);
         (first, tile) = (first.wrapping_add(done), tile.wrapping_add(count));
         y = y.get_mut(done.wrapping_mul(g.out_channels as usize)..).unwrap_or_default();
@@ -185,6 +223,8 @@ fn one_pass<S: Simd, W: Load>(simd: S, job: Job<'_, W>, pass: Pass, chunk: &Rang
 struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
     job: Job<'a, W>,
     pass: Pass,
+    /// The kernel rows whose products are added.
+    part: &'w Range<u32>,
     count: usize,
     /// Tiles of these channels before them.
     tile: usize,
@@ -198,7 +238,11 @@ struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
 impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { job, pass, count, tile, first: mut pixel, windows, y } = self;
+        let Self { mut job, pass, part, count, tile, first: mut pixel, windows, y } = self;
+        let (begin, last) = (part.start == 0, part.end == job.params.geometry.kernel_height);
+        if !last {
+            (job.panel.low, job.panel.high) = (f32::NEG_INFINITY, f32::INFINITY);
+        }
         let channels = job.params.geometry.out_channels as usize;
         let mut copies = job.copied.then(Copies::<P>::new);
         // Weights that every tile reads alone: the first tiles ask for a block each of those of the next group. Where registers
@@ -220,9 +264,9 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
             let products = job.panel.products;
             let filled = match &tile {
                 None if job.pixelwise => list.push_rows(pixel.wrapping_mul(products), products, 0, products),
-                None => row.and_then(|(start, step)| job.fill_inner(windows, start, step, &mut list)),
+                None => row.and_then(|at| job.fill_inner(windows, part, at, &mut list)),
                 Some(_) if copies.is_some() => list.push(Copies::<P>::starts(), 0, job.panel.products),
-                Some(tile) => job.fill(windows, tile, &mut list),
+                Some(tile) => job.fill(windows, part, tile, &mut list),
             };
             if filled.is_none() {
                 return;
@@ -230,7 +274,11 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
             pixel = pixel.wrapping_add(P);
             for group in 0..pass.count {
                 let first = pass.first.wrapping_add(group.wrapping_mul(C)).wrapping_mul(S::LANES);
-                let mut sums = job.panel.start::<S, P, C>(simd, first);
+                let mut sums = if begin {
+                    job.panel.start::<S, P, C>(simd, first)
+                } else {
+                    job.panel.resume::<S, P, C>(simd, first, channels, y)
+                };
                 job.panel.add_products(simd, &list, first, ahead, &mut sums);
                 job.panel.store(simd, &sums, first, channels, y);
             }

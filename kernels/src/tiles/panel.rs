@@ -89,6 +89,34 @@ impl<W: Load> Panel<'_, W> {
         sums
     }
 
+    /// The sums of a tile as [`Panel::store`] has left them, not clamped.
+    #[inline(always)]
+    pub(crate) fn resume<S: Simd, const P: usize, const C: usize>(
+        &self,
+        simd: S,
+        channel: usize,
+        pitch: usize,
+        y: &[f32],
+    ) -> [[S::F32; C]; P] {
+        let mut sums = [[simd.splat(0.0); C]; P];
+        for (p, sums) in sums.iter_mut().enumerate() {
+            let first = p.wrapping_mul(pitch).wrapping_add(self.before);
+            let row = y.get(first..first.wrapping_add(self.channels)).unwrap_or_default();
+            for (c, sum) in sums.iter_mut().enumerate() {
+                let from = row.get(channel.wrapping_add(c.wrapping_mul(S::LANES))..).unwrap_or_default();
+                // SAFETY: as many elements are loaded as there are.
+                *sum = unsafe {
+                    if from.len() >= S::LANES {
+                        simd.load(from.as_ptr())
+                    } else {
+                        simd.load_first(from.as_ptr(), from.len())
+                    }
+                };
+            }
+        }
+        sums
+    }
+
     /// Adds the products of the stretches with `C` vectors of channels from `channel` on, a multiple of the lanes. Block
     /// `ahead` of the weights is asked for meanwhile, or what comes next in this one.
     #[inline(always)]
