@@ -79,7 +79,8 @@ fn rows(params: &Params) -> Rows {
         rows.len = rows.len.wrapping_mul(*size);
         *size = 1;
     }
-    longest(params, rows, axis)
+    // A board's flash is small, and its copies are.
+    if cfg!(feature = "std") { longest(params, rows, axis) } else { rows }
 }
 
 /// Instead of few rows along `axis` those along the longest one: what is left to the walk takes time for every step.
@@ -124,7 +125,9 @@ fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
             super::blocks::transpose(x, x_side, y, y_side);
             continue;
         }
-        if let Some([x_side, y_side]) = rows.in_bytes(from, to, N) {
+        if cfg!(feature = "std")
+            && let Some([x_side, y_side]) = rows.in_bytes(from, to, N)
+        {
             let bytes = (rows.len as usize).wrapping_mul(N);
             strided::rows(x.as_flattened(), x_side, y.as_flattened_mut(), y_side, rows.count as usize, bytes);
             continue;
