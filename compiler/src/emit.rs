@@ -10,6 +10,7 @@ use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
 use crate::CompileError;
+use crate::activations;
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
@@ -131,10 +132,10 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let mut joined = lowered.clone();
         if !moves::join(&mut joined.program, &joined.inputs, &joined.outputs, options.align) {
-            return Ok(arranged(lowered, options));
+            return Ok(looked_up(arranged(lowered, options), options));
         }
         let (lowered, joined) = (arranged(lowered, options), arranged(joined, options));
-        Ok(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered })
+        Ok(looked_up(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered }, options))
     };
     let own = placed(false)?;
     if own.0.inputs.iter().all(|&t| own.0.program.tensors[t].orders_agree()) {
@@ -155,6 +156,16 @@ fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placem
         (memory, placement)
     };
     (lowered, memory, placement)
+}
+
+/// With tables as parts of the convolutions before them, where that takes no more memory.
+fn looked_up(made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Memory, Placement) {
+    let mut joined = made.0.clone();
+    if options.bands || !activations::join(&mut joined.program, [&joined.inputs, &joined.outputs], options) {
+        return made;
+    }
+    let joined = arranged(joined, options);
+    if joined.2.bytes <= made.2.bytes { joined } else { made }
 }
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.

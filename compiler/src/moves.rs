@@ -15,17 +15,17 @@ use ocellus_plan::args::element;
 use crate::liveness::memory;
 
 /// A program with the tensors that are given to it and taken from it.
-struct Joiner<'a> {
-    program: &'a mut Program,
-    ports: [&'a [TensorId]; 2],
-    align: usize,
+pub(crate) struct Joiner<'a> {
+    pub program: &'a mut Program,
+    pub ports: [&'a [TensorId]; 2],
+    pub align: usize,
 }
 
 /// The steps that use a tensor's memory.
 #[derive(Default)]
-struct Uses {
-    writers: Vec<usize>,
-    readers: Vec<usize>,
+pub(crate) struct Uses {
+    pub writers: Vec<usize>,
+    pub readers: Vec<usize>,
 }
 
 /// Steps instead of others: with their places in the program, in order.
@@ -76,7 +76,7 @@ impl Joiner<'_> {
         done
     }
 
-    fn uses(&self) -> HashMap<TensorId, Uses> {
+    pub fn uses(&self) -> HashMap<TensorId, Uses> {
         let mut uses: HashMap<TensorId, Uses> = HashMap::new();
         for (index, step) in self.program.steps.iter().enumerate() {
             step.writes.iter().for_each(|&t| uses.entry(self.program.root(t)).or_default().writers.push(index));
@@ -180,7 +180,7 @@ impl Joiner<'_> {
     }
 
     /// Takes the choice that keeps fewest bytes alive, where they are not more than now.
-    fn take(&mut self, dropped: &[usize], choices: Vec<Steps>) -> bool {
+    pub fn take(&mut self, dropped: &[usize], choices: Vec<Steps>) -> bool {
         let (most, _) = self.alive();
         let mut best: Option<((usize, usize), Vec<DeviceStep>)> = None;
         for choice in choices {

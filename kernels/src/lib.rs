@@ -108,6 +108,8 @@ pub mod select;
 mod simd;
 pub mod softmax_f32;
 pub mod softmax_i8;
+#[cfg(target_arch = "x86_64")]
+mod table_avx512;
 pub mod table_i8;
 pub mod table_rows_i8;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+use crate::{Isa, table_i8};
+
 /// A number of output pixel: `(n * height + row) * width + column`.
 pub(crate) type Pixels = Range<u32>;
 
@@ -39,6 +41,26 @@ pub(crate) fn blocks(
         let element = |pixel: u32| (pixel.wrapping_sub(pixels.start) as usize).wrapping_mul(channels as usize);
         (!here.is_empty()).then(|| (here.clone(), element(here.start)..element(here.end)))
     })
+}
+
+/// Bytes that lie near the core when they are looked up.
+const NEAR: u32 = 1 << 16;
+
+/// Computes these pixels block by block, and looks each block's elements up while they are near. A block ends with a line of
+/// so many pixels, which kernels compute together.
+pub(crate) fn looked_up(
+    (isa, table): (Isa, &[i8; 256]),
+    pixels: Pixels,
+    (channels, line): (u32, u32),
+    y: &mut [i8],
+    mut compute: impl FnMut(&Pixels, &mut [i8]),
+) {
+    let room = NEAR.max(line.saturating_mul(channels));
+    for (pixels, place) in blocks(pixels, channels, room, line) {
+        let Some(y) = y.get_mut(place) else { return };
+        compute(&pixels, y);
+        table_i8::run_in_place(isa, table, y);
+    }
 }
 
 /// The places of pixels in order.

@@ -33,6 +33,13 @@ impl Rounding {
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn bytes<const SMALL: bool>(&self, v: [__m512; 4]) -> __m512i {
+        _mm512_min_epi8(_mm512_max_epi8(self.saturated::<SMALL>(v), self.least), self.greatest)
+    }
+
+    /// The same, but `SMALL` ones are clamped to int8 alone.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(crate) fn saturated<const SMALL: bool>(&self, v: [__m512; 4]) -> __m512i {
         let mut steps = [_mm512_setzero_si512(); 4];
         for (step, v) in steps.iter_mut().zip(v) {
             // The second operand wins against a NaN, as in the contract.
@@ -43,7 +50,6 @@ impl Rounding {
         // A number above int16 stays so far outside of int8 that the zero point does not bring it back.
         let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
         let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
-        let bytes = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(ab, cd), self.least), self.greatest);
-        _mm512_permutexvar_epi32(self.order, bytes)
+        _mm512_permutexvar_epi32(self.order, _mm512_packs_epi16(ab, cd))
     }
 }

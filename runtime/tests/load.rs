@@ -138,6 +138,42 @@ fn misaligned_operands_are_refused() {
 }
 
 #[test]
+fn tables_of_convolutions_are_checked() {
+    let one = ConvGeometry {
+        batch: 1,
+        in_height: 1,
+        in_width: 1,
+        in_channels: 1,
+        out_height: 1,
+        out_width: 1,
+        out_channels: 1,
+        kernel_height: 1,
+        kernel_width: 1,
+        stride_height: 1,
+        stride_width: 1,
+        dilation_height: 1,
+        dilation_width: 1,
+        groups: 1,
+        ..ConvGeometry::default()
+    };
+    let with = |tables: &[Operand]| {
+        let args = ConvI8 { geometry: one, low: -128, high: 127, ..ConvI8::default() };
+        let reads = [operand(Space::Arena, 1, 1)].into_iter().chain([1, 4, 4].map(|n| operand(Space::Weights, 0, n)));
+        let reads = reads.chain(tables.iter().copied()).collect();
+        Writer { steps: vec![StepSpec::new("conv", args, vec![operand(Space::Arena, 0, 1)], reads)], ..sample() }
+    };
+    let table = operand(Space::Weights, 0, 256);
+    for fine in [&[][..], &[table]] {
+        assert_eq!(ocellus_runtime::with_session(&with(fine).finish(), Isa::best(), |_| ()), Ok(()));
+    }
+    let in_place = Operand { space: Space::InPlace, offset: 0, len: 0 };
+    for wrong in [operand(Space::Weights, 0, 255), Operand::ABSENT, in_place] {
+        assert_eq!(fault(&with(&[wrong])), StepFault::Operand);
+    }
+    assert_eq!(fault(&with(&[table, table])), StepFault::Operand);
+}
+
+#[test]
 fn layouts_that_nobody_reads_are_named() {
     let ones = ConvGeometry {
         batch: 1,

@@ -88,8 +88,8 @@ fn integer_layer() -> Result<Model, OpError> {
     Ok(b.finish())
 }
 
-/// Small maps with many weights, whose channels are shared: a convolution with a sum, one with another number of channels,
-/// and a last one whose sum is not in place.
+/// Small maps with many weights, whose channels are shared: a convolution with a sum, one with another number of channels and
+/// a table, and a last one whose sum is not in place.
 fn deep_network() -> Result<Model, OpError> {
     let mut b = Builder::new("deep");
     let x = b.input("x", DataType::F32, &[1, 96, 7, 5]);
@@ -112,6 +112,10 @@ fn deep_network() -> Result<Model, OpError> {
     let x = rounded(&mut b, y)?;
     let w = weights(&mut b, &[100, 96, 3, 3])?;
     let y = b.conv(x, w, None, &Window::square(3, 1, 1))?;
+    let y = rounded(&mut b, y)?;
+    let gate = b.sigmoid(y)?;
+    let gate = rounded(&mut b, gate)?;
+    let y = b.mul(y, gate)?;
     let x = rounded(&mut b, y)?;
     let w = weights(&mut b, &[100, 100, 3, 3])?;
     let y = b.conv(x, w, None, &Window::square(3, 1, 1))?;

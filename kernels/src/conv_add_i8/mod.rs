@@ -1,12 +1,14 @@
 //! int8 convolution and the sum of its output with another tensor: [`conv_i8`] and [`add_i8`], block by block.
 //!
+//! A table is that of the convolution: it is looked up before the sum.
+//!
 //! What the convolution gives never lies in memory whole, and y may lie where the other tensor lay. Every variant gives
 //! the same bits, as those of the two kernels do.
 
 use core::ops::Range;
 
 use crate::broadcast::Broadcast;
-use crate::conv_i8::Operands;
+use crate::conv_i8::{Operands, TILE_ROWS};
 use crate::pixels::blocks;
 use crate::round::Output;
 use crate::{Isa, add_i8, conv_i8};
@@ -18,9 +20,6 @@ pub const CHANNELS: u32 = 512;
 const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 8192 };
 /// Bytes of a block where a row of tiles of four rows, of which kernels compute whole ones, has no room in a smaller one.
 const LARGE_BLOCK: usize = if cfg!(target_arch = "x86_64") { 1 << 16 } else { BLOCK };
-
-/// Rows of output that kernels compute together at most.
-const TILE_ROWS: u32 = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +119,7 @@ mod tests {
         let bias: Vec<i32> = (0..g.out_channels.cast_signed()).map(|c| c * 37 - 500).collect();
         let multipliers = samples.floats(channels, 0.0005, 0.01);
         let other = samples.bytes(g.outputs().unwrap());
+        let table = core::array::from_fn(|k| (k as i32 * 7 % 251 - 128) as i8);
         for isa in Isa::available() {
             for &layout in layouts(isa.level()) {
                 let p = params(*g, layout);
@@ -129,7 +129,8 @@ mod tests {
                     assert_eq!(layout, crate::conv_i8::layout::WINOGRAD_4X4);
                     continue;
                 }
-                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
+                let table = seed.is_multiple_of(2).then_some(&table);
+                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers, table };
                 let pixels = 0..g.pixels().unwrap();
                 let mut want = std::vec![0; other.len()];
                 conv_i8::run(isa, &p.conv, &o, &mut want);
@@ -166,7 +167,7 @@ mod tests {
         let g = convolutions()[4];
         let p = params(g, layout::ROWS);
         let (x, w, bias, multipliers) = (std::vec![1; 27], std::vec![1; 81], [1; 3], [0.01; 3]);
-        let good = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+        let good = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
         let mut y = [7; 27];
         run_pixels(Isa::best(), &p, &Operands { x: &x[1..], ..good }, None, 0..9, &mut y);
         run_pixels(Isa::best(), &p, &good, Some(&[1; 26]), 0..9, &mut y);

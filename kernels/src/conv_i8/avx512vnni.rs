@@ -15,6 +15,7 @@ use crate::Isa;
 use crate::pixels::Pixels;
 use crate::round::Output;
 use crate::round_avx512::Rounding;
+use crate::table_avx512::Entries;
 use crate::tiles::next_tiles;
 
 /// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
@@ -22,12 +23,17 @@ const AHEAD: usize = 1024;
 /// Bytes of sums before the weights of a block.
 const HEAD: usize = 64;
 
-/// Convolves with weights in O16R4; false where the CPU or the layout is another one.
+/// Whether it convolves with weights in this layout here.
+pub(super) fn suits(isa: Isa, layout: u32) -> bool {
+    isa.has_avx512() && matches!(layout, layout::O16R4 | layout::O16G4)
+}
+
+/// Convolves with weights in O16R4 or O16G4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if !isa.has_avx512() || !matches!(params.layout, layout::O16R4 | layout::O16G4) {
+    if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
     }
-    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+    // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
     unsafe {
         if operands.weights.len() > ROOM {
             all::<ROOM>(Job::new(params, operands, pixels, 0x80, ROOM), y);
@@ -39,12 +45,16 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 }
 
 /// With memory of `N` bytes for a band's input.
+///
+/// # Safety
+/// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
     let mut memory = Memory::<N>::new();
     let operands = job.operands;
-    let finish = Finish::new(&job.params.output, operands.multipliers);
+    // SAFETY: the caller's promise.
+    let finish = unsafe { Finish::of(&job) };
     let mut y = y;
     while let Some(band) = job.next() {
         let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
@@ -317,18 +327,42 @@ impl Work<'_> {
     }
 }
 
+/// A table that clamps what it is asked for.
+fn clamped(table: &[i8; 256], output: &Output) -> [i8; 256] {
+    if (output.low, output.high) == (-128, 127) {
+        return *table;
+    }
+    let place = |k: usize| (k as i32).max(output.low.wrapping_add(128)).min(output.high.wrapping_add(128)) as usize;
+    core::array::from_fn(|k| table.get(place(k)).copied().unwrap_or(0))
+}
+
 /// The way from sums to int8.
 pub(crate) struct Finish {
     rounding: Rounding,
     /// Whether no product can leave int32.
     pub(super) small: bool,
+    /// What outputs are looked up in, which clamps them.
+    table: Option<Entries>,
 }
 
 impl Finish {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
         let small = multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
-        Self { rounding: Rounding::new(output), small }
+        Self { rounding: Rounding::new(output), small, table: None }
+    }
+
+    /// Of a convolution, with its table.
+    ///
+    /// # Safety
+    /// Where there is a table, the CPU has VBMI.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(super) unsafe fn of(job: &Job<'_>) -> Self {
+        let finish = Self::new(&job.params.output, job.operands.multipliers);
+        let clamp = |table| clamped(table, &job.params.output);
+        // SAFETY: the caller's promise.
+        let table = job.operands.table.map(|table| unsafe { Entries::new(&clamp(table)) });
+        Self { table, ..finish }
     }
 
     /// Stores the channels of a strip of `P` pixels that are `pitch` apart.
@@ -379,6 +413,9 @@ impl Finish {
         for ((v, sum), &multipliers) in v.iter_mut().zip(sums).zip(multipliers) {
             *v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
         }
-        self.rounding.bytes::<SMALL>(v)
+        match &self.table {
+            Some(table) => table.of(self.rounding.saturated::<SMALL>(v)),
+            None => self.rounding.bytes::<SMALL>(v),
+        }
     }
 }

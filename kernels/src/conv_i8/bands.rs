@@ -315,7 +315,7 @@ mod tests {
             let output = Output { zero_point: 0, low: -128, high: 127 };
             let params = Params { geometry: g, input_zero_point: 5, output, layout: layout::O16R4 };
             let x: Vec<i8> = (0..g.inputs().unwrap()).map(|k| (k % 251) as i8).collect();
-            let operands = Operands { x: &x, weights: &[], bias: &[], multipliers: &[] };
+            let operands = Operands { x: &x, weights: &[], bias: &[], multipliers: &[], table: None };
             let all: Vec<_> = pixels(g.batch, g.out_height, g.out_width).collect();
             for cut in cuts(all.len() as u32) {
                 let mut job = Job::new(&params, &operands, &cut, 0x80, BYTES);

@@ -98,7 +98,7 @@ pub(crate) use pack::tiles;
 pub use pack::{pack, packed_len};
 
 use crate::geometry::Geometry;
-use crate::pixels::{Pixels, fit};
+use crate::pixels::{Pixels, fit, looked_up};
 use crate::round::{Output, is_i8};
 use crate::{Isa, Level};
 
@@ -179,6 +179,7 @@ impl Params {
             && is(o.weights.len(), self.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
+            && (TABLES || o.table.is_none())
             && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
@@ -194,6 +195,16 @@ pub struct Operands<'a> {
     pub bias: &'a [i32],
     /// `[O]`.
     pub multipliers: &'a [f32],
+    /// What every output is looked up in, if it is: `y = table[v + 128]`. Only where there are [`TABLES`].
+    pub table: Option<&'a [i8; 256]>,
+}
+
+/// Whether convolutions look their outputs up: not on boards, whose flash is small, and where a table by itself does it.
+pub const TABLES: bool = cfg!(not(target_arch = "arm"));
+
+/// Whether all processors that take layouts for this instruction set have [`TABLES`].
+pub fn tables(level: Level) -> bool {
+    !matches!(level, Level::Portable | Level::Dsp | Level::Helium)
 }
 
 /// The layouts that the variants of this instruction set read, best first. The portable one reads all, and stands in where
@@ -287,9 +298,42 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
     }
     let as_one = Params { geometry: Geometry { groups: 1, ..params.geometry }, ..*params };
     let params = if matches!(params.layout, layout::ROWS | layout::O16G4) { params } else { &as_one };
-    if !run_fast(isa, params, operands, &pixels, y) {
-        portable::run(params, operands, &pixels, y);
+    match operands.table {
+        Some(table) if TABLES && !looks_up(isa, params.layout) => {
+            let line = params.geometry.out_width.saturating_mul(TILE_ROWS);
+            let operands = Operands { table: None, ..*operands };
+            looked_up((isa, table), pixels, (params.geometry.out_channels, line), y, |pixels, y| {
+                convolve(isa, params, &operands, pixels, y);
+            });
+        }
+        _ => convolve(isa, params, operands, &pixels, y),
     }
+}
+
+/// Rows of output that kernels compute together at most.
+pub(crate) const TILE_ROWS: u32 = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
+
+/// Convolves with the best variant.
+fn convolve(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
+    if !run_fast(isa, params, operands, pixels, y) {
+        portable::run(params, operands, pixels, y);
+    }
+}
+
+/// Whether the variant for a layout looks outputs up before it stores them.
+#[cfg(target_arch = "x86_64")]
+fn looks_up(isa: Isa, layout: u32) -> bool {
+    #[cfg(feature = "std")]
+    if isa.has_vbmi() && amx::suits(isa, layout) {
+        return true;
+    }
+    isa.has_vbmi() && avx512vnni::suits(isa, layout)
+}
+
+/// No variant of this architecture does.
+#[cfg(not(target_arch = "x86_64"))]
+fn looks_up(_: Isa, _: u32) -> bool {
+    false
 }
 
 /// Convolves with a vector variant; false where there is none.
@@ -365,8 +409,20 @@ mod tests {
         all
     }
 
+    /// A table that shows every mistake in its order.
+    fn table() -> [i8; 256] {
+        core::array::from_fn(|k| (k as i32 * 7 % 251 - 128) as i8)
+    }
+
     fn battery(p: &Params, o: &Operands<'_>) {
-        let want = exact(p, o);
+        let (want, table) = (exact(p, o), table());
+        let looked_up: Vec<i8> = want.iter().map(|&v| table[(i32::from(v) + 128) as usize]).collect();
+        for (table, want) in [(None, &want), (Some(&table), &looked_up)] {
+            every_variant(p, &Operands { table, ..*o }, want);
+        }
+    }
+
+    fn every_variant(p: &Params, o: &Operands<'_>, want: &[i8]) {
         for isa in Isa::available() {
             for &layout in layouts(isa.level()) {
                 let p = Params { layout, ..*p };
@@ -408,7 +464,7 @@ mod tests {
             let bias: Vec<i32> = (0..g.out_channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
             let spread = 4000.0 * (g.weights().unwrap() as f32 / g.out_channels as f32).sqrt();
             let multipliers = samples.floats(g.out_channels as usize, 10.0 / spread, 200.0 / spread);
-            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
             battery(&params(*g), &o);
             let output = Output { zero_point: 127, low: -20, high: 99 };
             battery(&Params { input_zero_point: -128, output, ..params(*g) }, &o);
@@ -430,7 +486,7 @@ mod tests {
             ] {
                 let (x, w) = (std::vec![x; g.inputs().unwrap() as usize], std::vec![w; g.weights().unwrap() as usize]);
                 let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
-                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
                 battery(&Params { input_zero_point: 127, ..params(*g) }, &o);
             }
         }
@@ -450,7 +506,7 @@ mod tests {
                     let small = |x: i8| (zero_point + i32::from(x) / 16).clamp(-128, 127) as i8;
                     x.iter_mut().filter(|_| samples.below(one_in as u32) != 0).for_each(|x| *x = small(*x));
                     let (bias, multipliers) = (std::vec![-3; 40], std::vec![3e-3; 40]);
-                    let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                    let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
                     battery(&Params { input_zero_point: zero_point, ..params(g) }, &o);
                 }
             }
@@ -461,7 +517,7 @@ mod tests {
     fn halves_are_rounded_to_even() {
         let g = convolutions()[0];
         for (x, want) in [(1, -11), (3, -9), (5, -9), (7, -7), (-1, -11), (-3, -13)] {
-            let o = Operands { x: &[x], weights: &[1], bias: &[0], multipliers: &[0.5] };
+            let o = Operands { x: &[x], weights: &[1], bias: &[0], multipliers: &[0.5], table: None };
             assert_eq!(exact(&params(g), &o), [want]);
             battery(&params(g), &o);
         }
@@ -470,7 +526,7 @@ mod tests {
     #[test]
     fn wrong_lengths_and_numbers_leave_the_output() {
         let p = params(convolutions()[4]);
-        let o = Operands { x: &[1; 27], weights: &[1; 81], bias: &[0; 3], multipliers: &[1.0; 3] };
+        let o = Operands { x: &[1; 27], weights: &[1; 81], bias: &[0; 3], multipliers: &[1.0; 3], table: None };
         for isa in Isa::available() {
             let mut y = [7; 27];
             run(isa, &p, &Operands { x: &o.x[1..], ..o }, &mut y);

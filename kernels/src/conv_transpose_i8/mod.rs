@@ -135,6 +135,7 @@ impl Params {
             && is(o.weights.len(), self.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
+            && o.table.is_none()
             && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
@@ -252,7 +253,7 @@ mod tests {
             let (x, weights) = (samples.bytes(geometry.inputs().unwrap()), samples.bytes(geometry.weights().unwrap()));
             let bias: Vec<i32> = (0..channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
             let multipliers = samples.floats(channels, 1e-4, 3e-3);
-            let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
+            let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers, table: None };
             for (input_zero_point, zero_point, low, high) in
                 [(-3, 7, -128, 127), (-128, -128, -128, 50), (127, 0, 0, 0)]
             {
@@ -275,7 +276,7 @@ mod tests {
                 let x = std::vec![x; geometry.inputs().unwrap() as usize];
                 let weights = std::vec![w; geometry.weights().unwrap() as usize];
                 let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
-                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers };
+                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers, table: None };
                 let output = Output { zero_point: -11, low: -128, high: 127 };
                 battery(&Params { geometry, input_zero_point, output, layout: layout::ROWS }, &o);
             }
@@ -287,7 +288,7 @@ mod tests {
         let geometry = transposed_convolutions()[0];
         let output = Output { zero_point: 0, low: -128, high: 127 };
         let p = Params { geometry, input_zero_point: 0, output, layout: layout::ROWS };
-        let o = Operands { x: &[2], weights: &[3], bias: &[1], multipliers: &[1.0] };
+        let o = Operands { x: &[2], weights: &[3], bias: &[1], multipliers: &[1.0], table: None };
         for isa in Isa::available() {
             let mut y = [7];
             run(isa, &p, &Operands { x: &[], ..o }, &mut y);

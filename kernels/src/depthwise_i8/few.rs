@@ -145,6 +145,6 @@ impl<const C: usize> Wide<C> {
     /// The operands of a copy.
     fn operands<'a>(&'a self, x: &'a [[i8; LANES]]) -> Operands<'a> {
         let weights = self.weights.get(..self.taps).unwrap_or_default().as_flattened();
-        Operands { x: x.as_flattened(), weights, bias: &self.bias, multipliers: &self.multipliers }
+        Operands { x: x.as_flattened(), weights, bias: &self.bias, multipliers: &self.multipliers, table: None }
     }
 }

@@ -37,8 +37,9 @@ pub use pack::pack;
 
 use crate::Isa;
 pub use crate::conv_i8::Operands;
+use crate::conv_i8::TABLES;
 use crate::geometry::Geometry;
-use crate::pixels::{Pixels, fit};
+use crate::pixels::{Pixels, fit, looked_up};
 use crate::round::{Output, is_i8};
 
 /// What a depthwise convolution is told.
@@ -68,6 +69,7 @@ impl Params {
             && is(o.weights.len(), self.geometry.weights())
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
+            && (TABLES || o.table.is_none())
             && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
@@ -80,8 +82,20 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
 /// Convolves only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not
 /// depend on how the pixels are cut. Operands of other lengths leave `y` as it is.
 pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i8]) {
-    if params.fits(operands, &pixels, y) && !run_fast(isa, params, operands, &pixels, y) {
-        portable::run(params, operands, &pixels, y);
+    if !params.fits(operands, &pixels, y) {
+        return;
+    }
+    let Some(table) = operands.table.filter(|_| TABLES) else {
+        return convolve(isa, params, operands, &pixels, y);
+    };
+    let (channels, line) = (params.geometry.out_channels, params.geometry.out_width);
+    looked_up((isa, table), pixels, (channels, line), y, |pixels, y| convolve(isa, params, operands, pixels, y));
+}
+
+/// Convolves with the best variant.
+fn convolve(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
+    if !run_fast(isa, params, operands, pixels, y) {
+        portable::run(params, operands, pixels, y);
     }
 }
 
@@ -156,6 +170,10 @@ mod tests {
                 run_pixels(isa, p, o, pixels.clone(), &mut parts[place(pixels.start)..place(pixels.end)]);
             }
             assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
+            let table = core::array::from_fn(|k| (k as i32 * 7 % 251 - 128) as i8);
+            run(isa, p, &Operands { table: Some(&table), ..*o }, &mut y);
+            crate::table_i8::run_in_place(isa, &table, &mut parts);
+            assert_eq!(y, parts, "looked up, {:?} {p:?}", isa.level());
         }
     }
 
@@ -173,7 +191,7 @@ mod tests {
             let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
             let bias: Vec<i32> = (0..channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();
             let multipliers = samples.floats(channels, 1e-4, 1e-2);
-            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+            let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
             battery(&params(*g), &o);
             let output = Output { zero_point: 127, low: -20, high: 99 };
             battery(&Params { input_zero_point: -128, output, ..params(*g) }, &o);
@@ -193,7 +211,7 @@ mod tests {
             ] {
                 let (x, w) = (std::vec![x; g.inputs().unwrap() as usize], std::vec![w; g.weights().unwrap() as usize]);
                 let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
-                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers };
+                let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
                 battery(&Params { input_zero_point: -128, ..params(g) }, &o);
             }
         }
@@ -219,7 +237,7 @@ mod tests {
         let (inputs, weights, channels) = (2 * 5 * 7 * 3, 27, 3);
         assert_eq!((p.geometry.inputs(), p.geometry.out_channels), (Some(inputs), channels));
         let x = std::vec![1; inputs as usize];
-        let o = Operands { x: &x, weights: &[1; 27], bias: &[0; 3], multipliers: &[1.0; 3] };
+        let o = Operands { x: &x, weights: &[1; 27], bias: &[0; 3], multipliers: &[1.0; 3], table: None };
         for isa in Isa::available() {
             let mut y = std::vec![7; p.geometry.outputs().unwrap() as usize];
             run(isa, &p, &Operands { x: &x[1..], ..o }, &mut y);

@@ -13,6 +13,7 @@ mod phases;
 mod places;
 mod program;
 mod sums;
+mod tables;
 pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
@@ -26,3 +27,4 @@ pub use program::{
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };
 pub use sums::joined;
+pub use tables::looked_up;

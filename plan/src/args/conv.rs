@@ -107,9 +107,9 @@ arguments! {
     ///
     /// `acc = bias[o] + Σ x * w` over all taps, int32 wrapping; a padded tap reads `input_zero_point`, and the bias holds
     /// `-input_zero_point * Σ w`. `y = clamp(rne(acc as f32 * multiplier[o]) + output_zero_point)`, clamped before the
-    /// rounding.
+    /// rounding. With a table, which boards do not take, `table[y + 128]` is written instead of y.
     ///
-    /// Writes: y i8. Reads: x i8, weights i8 in `layout`, bias i32 `[O]`, multipliers f32 `[O]`.
+    /// Writes: y i8. Reads: x i8, weights i8 in `layout`, bias i32 `[O]`, multipliers f32 `[O]`, table i8 `[256]` (optional).
     ConvI8 = 1 "conv_i8" {
         /// The geometry.
         geometry: ConvGeometry,
@@ -130,7 +130,8 @@ arguments! {
     /// int8 depthwise convolution: groups = in_channels = out_channels. Arithmetic as [`ConvI8`], weights in
     /// [`Layout::TAPS`].
     ///
-    /// Writes: y i8. Reads: x i8, weights i8 `[KH][KW][C]`, bias i32 `[C]`, multipliers f32 `[C]`.
+    /// Writes: y i8. Reads: x i8, weights i8 `[KH][KW][C]`, bias i32 `[C]`, multipliers f32 `[C]`, table i8 `[256]`
+    /// (optional).
     DepthwiseI8 = 2 "depthwise_i8" {
         /// The geometry.
         geometry: ConvGeometry,

@@ -27,7 +27,7 @@ fn params(args: &ConvI8) -> Params {
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let p = params(&c.args()?);
-    c.count(1, 4)?;
+    count_with_table(c, 4)?;
     c.not_in_place()?;
     if !conv_i8::layouts(c.isa.level()).contains(&p.layout) {
         return Err(StepFault::Layout(p.layout));
@@ -42,14 +42,30 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
+/// Checks that there are as many reads, or one more that is a table.
+pub(super) fn count_with_table(c: &Check<'_>, reads: usize) -> Result<(), StepFault> {
+    if conv_i8::TABLES && c.step.reads().count() > reads {
+        c.count(1, reads.wrapping_add(1))?;
+        return c.read::<i8>(reads, Some(256));
+    }
+    c.count(1, reads)
+}
+
 /// What a convolution reads.
 pub(super) fn operands<'a>(o: &Operands<'a>) -> Option<conv_i8::Operands<'a>> {
-    Some(conv_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
+    let (x, weights, bias, multipliers) = (o.read(0)?, o.read(1)?, o.read(2)?, o.read(3)?);
+    Some(conv_i8::Operands { x, weights, bias, multipliers, table: None })
+}
+
+/// With the table behind them, where there is one.
+pub(super) fn with_table<'a>(o: &Operands<'a>) -> Option<conv_i8::Operands<'a>> {
+    let table = if conv_i8::TABLES { o.read::<i8>(4).and_then(|table| table.first_chunk()) } else { None };
+    Some(conv_i8::Operands { table, ..operands(o)? })
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    conv_i8::run(o.isa, &p, &operands(o)?, o.write(0)?);
+    conv_i8::run(o.isa, &p, &with_table(o)?, o.write(0)?);
     Some(())
 }
 
@@ -69,7 +85,7 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
 }
 
 fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
-    let (p, all) = (params(&o.args()?), operands(o)?);
+    let (p, all) = (params(&o.args()?), with_table(o)?);
     let y = view_mut(y)?;
     if p.geometry.pixels() != Some(1) || p.geometry.groups != 1 {
         let pixels = units::of_groups(&units, p.together(), p.geometry.pixels())?;
@@ -98,6 +114,7 @@ pub(super) fn of_channels<'a>(
         weights: all.weights.get(start..start.checked_add(part.weights()? as usize)?)?,
         bias: all.bias.get(range.clone())?,
         multipliers: all.multipliers.get(range)?,
+        table: all.table,
     };
     Some((part, operands))
 }
@@ -113,6 +130,6 @@ fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
 
 fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    let (p, operands) = of_channels(&p, &operands(o)?, units::of_channels(&units, p.geometry.out_channels))?;
+    let (p, operands) = of_channels(&p, &with_table(o)?, units::of_channels(&units, p.geometry.out_channels))?;
     y.update(|y| view_mut(y).map(|y| conv_i8::run(o.isa, &p, &operands, y)))?
 }

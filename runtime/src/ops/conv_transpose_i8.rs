@@ -7,6 +7,7 @@ use ocellus_kernels::round::Output;
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvTransposeI8;
 
+use super::conv_i8::operands;
 use super::{OpEntry, geometry, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
@@ -38,10 +39,6 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<i8>(1, p.weights())?;
     c.read::<i32>(2, Some(p.geometry.out_channels))?;
     c.read::<f32>(3, Some(p.geometry.out_channels))
-}
-
-fn operands<'a>(o: &Operands<'a>) -> Option<conv_transpose_i8::Operands<'a>> {
-    Some(conv_transpose_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {

@@ -7,7 +7,7 @@ use ocellus_kernels::round::Output;
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseI8;
 
-use super::{OpEntry, geometry, units};
+use super::{OpEntry, conv_i8, geometry, units};
 use crate::{Check, Operands, Split, StepFault, Units};
 
 /// `depthwise_i8`.
@@ -23,7 +23,7 @@ fn params(args: &DepthwiseI8) -> Params {
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let p = params(&c.args()?);
-    c.count(1, 4)?;
+    conv_i8::count_with_table(c, 4)?;
     c.not_in_place()?;
     if !p.check() {
         return Err(StepFault::Arguments);
@@ -35,13 +35,9 @@ fn check(c: &Check<'_>) -> Result<(), StepFault> {
     c.read::<f32>(3, Some(p.geometry.out_channels))
 }
 
-fn operands<'a>(o: &Operands<'a>) -> Option<depthwise_i8::Operands<'a>> {
-    Some(depthwise_i8::Operands { x: o.read(0)?, weights: o.read(1)?, bias: o.read(2)?, multipliers: o.read(3)? })
-}
-
 fn run(o: &mut Operands<'_>) -> Option<()> {
     let p = params(&o.args()?);
-    depthwise_i8::run(o.isa, &p, &operands(o)?, o.write(0)?);
+    depthwise_i8::run(o.isa, &p, &conv_i8::with_table(o)?, o.write(0)?);
     Some(())
 }
 
@@ -52,6 +48,6 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
 
 fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
-    depthwise_i8::run_pixels(o.isa, &p, &operands(o)?, pixels, view_mut(y)?);
+    depthwise_i8::run_pixels(o.isa, &p, &conv_i8::with_table(o)?, pixels, view_mut(y)?);
     Some(())
 }

@@ -109,6 +109,11 @@ fn pixels() -> Vec<i8> {
     (0..80).map(|k| (k % 20 + k / 20 * 30 - 40) as i8).collect()
 }
 
+/// The table of `-1 - v`.
+fn negated() -> Vec<u8> {
+    i8s(&core::array::from_fn::<i8, 256, _>(|k| (127 - k as i32) as i8))
+}
+
 fn windows() -> Vec<Case> {
     let (input_zero_point, output_zero_point, low, high) = (0, 1, -128, 10);
     let geometry = CONV;
@@ -150,11 +155,17 @@ fn windows() -> Vec<Case> {
         case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone()], sums.clone()),
         case(conv(4), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
         case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale.clone()], sums),
+        case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone(), negated()], i8s(&[-10; 4])),
         case(with_sum, &[four.clone(), i8s(&ones), i32s(&[5]), scale, i8s(&[2, 4, 6, 8])], i8s(&[7, 8, 9, 9])),
         case(
             args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },
             &[i8s(&pixels()), i8s(&[1; 180]), i32s(&[0; 20]), f32s(&[1.0; 20])],
             i8s(&corner),
+        ),
+        case(
+            args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },
+            &[i8s(&pixels()), i8s(&[1; 180]), i32s(&[0; 20]), f32s(&[1.0; 20]), negated()],
+            i8s(&corner.iter().map(|v| -1 - v).collect::<Vec<_>>()),
         ),
         case(
             args::ConvTransposeI8 {

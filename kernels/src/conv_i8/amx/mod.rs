@@ -37,12 +37,17 @@ impl Sums {
     const NONE: Self = Self([[[0; 16]; 2]; 19]);
 }
 
-/// Convolves with weights in O16A4; false where the CPU or the layout is another one.
+/// Whether it convolves with weights in this layout here.
+pub(super) fn suits(isa: Isa, layout: u32) -> bool {
+    isa.level() == Level::Amx && layout == layout::O16A4
+}
+
+/// Convolves with weights in O16A4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::Amx || params.layout != layout::O16A4 {
+    if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
     }
-    // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
+    // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
     unsafe {
         if operands.weights.len() > ROOM {
             all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), y);
@@ -54,15 +59,19 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 }
 
 /// With memory of `N` bytes for a band's input.
+///
+/// # Safety
+/// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
     let mut memory = Memory::<N>::new();
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
     }
     let operands = job.operands;
-    let finish = Finish::new(&job.params.output, operands.multipliers);
+    // SAFETY: the caller's promise.
+    let finish = unsafe { Finish::of(&job) };
     let (count, fours) = job.tiles();
     let (mut tiles, mut y) = (None, y);
     while let Some(band) = job.next() {

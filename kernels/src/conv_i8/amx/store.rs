@@ -59,7 +59,10 @@ impl Work<'_> {
             }
             let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
             let together = const { 4usize.div_euclid(B) };
-            if whole && left >= together && B == 2 {
+            if whole && left >= together && self.pitch == 16 * B {
+                // SAFETY: the caller's promise: the pixels lie side by side.
+                unsafe { _mm512_storeu_epi8(y, bytes) };
+            } else if whole && left >= together && B == 2 {
                 // SAFETY: the caller's promise.
                 unsafe {
                     _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
