@@ -9,13 +9,12 @@ use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_bf16, comp
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
-use crate::CompileError;
+use crate::{CompileError, lanes, moves};
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::groups::widen;
 use crate::liveness::{Memory, memory};
-use crate::moves;
 use crate::pack::{Refused, pack};
 use crate::phases::split;
 use crate::prepare::{Prepared, check};
@@ -33,7 +32,11 @@ pub struct Options {
     pub align: usize,
     /// Whether pairs of steps may run band by band, which saves memory and makes some rows twice.
     pub bands: bool,
-    /// The largest arena allowed, in bytes.
+    /// Whether stages of steps may run band by band, which saves memory and time where there are caches.
+    pub lanes: bool,
+    /// How many threads are to share such bands: each needs memory of its own. 1 is a plan for one thread.
+    pub threads: u32,
+    /// The largest arena allowed, in bytes. Where several threads would need more, the plan is for one.
     pub max_ram: Option<usize>,
     /// What the weights of float layers are stored in.
     pub float: Storage,
@@ -46,7 +49,7 @@ pub struct Options {
 impl Options {
     /// For any processor: layouts that every one reads, and whole cache lines.
     pub fn portable() -> Self {
-        Self { level: Level::Portable, ..Self::default() }
+        Self { level: Level::Portable, lanes: false, ..Self::default() }
     }
 }
 
@@ -63,6 +66,8 @@ impl Default for Options {
             level: Isa::best().level(),
             align: 64,
             bands: false,
+            lanes: true,
+            threads: 2,
             max_ram: None,
             float: Storage::F32,
             arithmetic: Storage::F32,
@@ -107,6 +112,9 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let bytes = writer.finish();
     let report = report(&lowered.program, &memory, &placement, &writer, &bytes, options);
     if let Some(limit) = options.max_ram.filter(|&limit| report.arena_bytes > limit) {
+        if options.threads > 1 {
+            return compile(prepared, &Options { threads: 1, ..*options });
+        }
         let peak = report.peak().iter().map(|s| format!("{} ({} bytes alive)", s.name, s.live_bytes)).collect();
         return Err(CompileError::MaxRam { needed: report.arena_bytes, limit, peak });
     }
@@ -150,11 +158,18 @@ fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placem
     let (memory, placement) = if options.bands {
         cut(&mut lowered, options.align)
     } else {
-        let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
-        let placement = place(&memory.buffers, options.align);
-        (memory, placement)
+        if options.lanes {
+            lanes::cut(&mut lowered, options, |lowered| placed(lowered, options).1.bytes);
+        }
+        placed(&lowered, options)
     };
     (lowered, memory, placement)
+}
+
+fn placed(lowered: &Lowered, options: &Options) -> (Memory, Placement) {
+    let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
+    let placement = place(&memory.buffers, options.align);
+    (memory, placement)
 }
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.
