@@ -9,7 +9,6 @@ use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_bf16, comp
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
-use crate::{CompileError, lanes, moves};
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
@@ -22,6 +21,7 @@ use crate::report::{Report, StepReport};
 use crate::sums::join;
 use crate::tables::merge;
 use crate::walk::{Lowered, lower};
+use crate::{CompileError, lanes, moves};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]

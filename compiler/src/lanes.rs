@@ -83,36 +83,32 @@ fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
     }
     let bands = (stage.bytes().div_ceil(NEAR) as u32).next_multiple_of(BANDS);
     let rows = stage.height().div_ceil(bands).max(ROWS);
+    // Whole tiles of Winograd's form, where two threads have equally many all the same.
+    let tiles = rows.next_multiple_of(ROWS);
+    let rows = if stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows };
     if rows >= stage.height() {
         return Vec::new();
     }
+    if stage.twice(rows, rate(options.level)).is_none_or(|twice| twice.macs > TWICE * between as u64) {
+        return Vec::new();
+    }
     let fewer = (1..=options.threads).rev();
-    let bands = |threads| Bands { rows, threads, whole: false, rate: rate(options.level) };
-    let cuts = fewer.filter_map(|threads| stage.cut(&bands(threads), options.align));
-    cuts.filter(|cut| cut.twice <= TWICE * between as u64).collect()
+    fewer.filter_map(|threads| stage.cut(&Bands { rows, threads, whole: false }, options.align)).collect()
 }
 
-/// A stage as two bands for two threads, and the nanoseconds that gains.
-fn small(stage: &Stage<'_>, steps: usize, options: &Options) -> Option<(Cut, u64)> {
+/// Rows of the two bands that two threads share, and the nanoseconds that gains.
+fn small(stage: &Stage<'_>, steps: usize, level: Level) -> Option<(u32, u64)> {
     if !stage.is_exact() || stage.least_height() < HEIGHT {
         return None;
     }
     let rows = stage.height().div_ceil(2);
-    let bands = Bands { rows, threads: 2, whole: true, rate: rate(options.level) };
-    let cut = stage.cut(&bands, options.align)?;
-    let gain = (MEETING * (steps as u64 - 1)).checked_sub(cut.time / 2)?;
-    Some((cut, gain))
+    let twice = stage.twice(rows, rate(level))?;
+    Some((rows, (MEETING * (steps as u64 - 1)).checked_sub(twice.nanoseconds / 2)?))
 }
 
 /// Cuts some of the steps into stages of at most so many, so that the gain is greatest; those that need too much memory into
 /// shorter ones.
-fn share(
-    lowered: &mut Lowered,
-    range: Range<usize>,
-    most: usize,
-    options: &Options,
-    fits: &impl Fn(&Lowered) -> bool,
-) {
+fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
     if most < 2 {
         return;
     }
@@ -124,7 +120,7 @@ fn share(
         best[at] = (best[at + 1].0, None);
         for end in first + 2..=(first + most).min(range.end) {
             let Some(stage) = Stage::new(&lowered.program, &uses, first..end) else { continue };
-            let Some((_, gain)) = small(&stage, end - first, options) else { continue };
+            let Some((_, gain)) = small(&stage, end - first, options.level) else { continue };
             let all = gain + best[end - range.start].0;
             if all > best[at].0 {
                 best[at] = (all, Some(end));
@@ -143,9 +139,12 @@ fn share(
         }
     }
     for stage in stages.into_iter().rev() {
-        let cut = Stage::new(&lowered.program, &Uses::new(lowered), stage.clone());
-        let cut = cut.and_then(|cut| small(&cut, stage.len(), options)).map(|(cut, _)| with(lowered, cut));
-        match cut {
+        let uses = Uses::new(lowered);
+        let cut = Stage::new(&lowered.program, &uses, stage.clone()).and_then(|whole| {
+            let (rows, _) = small(&whole, stage.len(), options.level)?;
+            whole.cut(&Bands { rows, threads: 2, whole: true }, options.align)
+        });
+        match cut.map(|cut| with(lowered, cut)) {
             Some(trial) if fits(&trial) => *lowered = trial,
             _ => {
                 let most = stage.len().div_ceil(2);

@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use ocellus_ops::lower::{DeviceStep, DeviceTensor, Program, RowPart, RowWise, TensorId, element_bytes, row_part, row_wise};
+use ocellus_ops::lower::{
+    DeviceStep, DeviceTensor, Program, RowPart, RowWise, TensorId, element_bytes, row_part, row_wise,
+};
 use ocellus_plan::args::{Lanes, element};
 
 use crate::arena::{Buffer, place};
@@ -60,8 +62,6 @@ pub(crate) struct Bands {
     pub threads: u32,
     /// Whether the steps stay, for one thread.
     pub whole: bool,
-    /// Multiply-accumulates in a nanosecond.
-    pub rate: u64,
 }
 
 /// A stage in bands.
@@ -69,10 +69,13 @@ pub(crate) struct Cut {
     pub program: Program,
     /// Steps that there are in the stage's place.
     pub steps: usize,
-    /// Multiply-accumulates that are done twice.
-    pub twice: u64,
-    /// Nanoseconds of all that is done twice, more or less.
-    pub time: u64,
+}
+
+/// What is done twice because a stage is cut.
+pub(crate) struct Twice {
+    pub macs: u64,
+    /// On one core, more or less.
+    pub nanoseconds: u64,
 }
 
 /// Nanoseconds of a step on one core, more or less: with `rate` multiply-accumulates in each where an output takes many.
@@ -113,7 +116,10 @@ impl<'a> Stage<'a> {
                     *last = k;
                 }
                 // A picture like the output, or nothing that has rows.
-                if r > 0 && program.tensors[root].constant.is_none() && program.tensors[t].len() != program.tensors[y].len() {
+                if r > 0
+                    && program.tensors[root].constant.is_none()
+                    && program.tensors[t].len() != program.tensors[y].len()
+                {
                     return None;
                 }
             }
@@ -140,11 +146,6 @@ impl<'a> Stage<'a> {
     /// The height of the lowest picture.
     pub(crate) fn least_height(&self) -> u32 {
         self.heights.values().copied().min().unwrap_or(0)
-    }
-
-    /// Multiply-accumulates.
-    pub(crate) fn macs(&self) -> u64 {
-        self.steps().iter().map(|s| s.macs).sum()
     }
 
     /// Bytes of everything that it reads and writes but weights.
@@ -250,7 +251,11 @@ impl<'a> Stage<'a> {
                 let once = self.reads(step).filter(|&(_, _, other)| other == t).count() == 1;
                 let last = self.inner.get(&t).is_some_and(|&(_, last)| last == k);
                 let bytes = |t: TensorId| self.program.tensors[t].bytes() / self.heights[&t] as usize;
-                once && last && t != y && there.get(&t) == Some(&part.rows) && there.get(&y) == Some(&part.rows) && bytes(t) == bytes(y)
+                once && last
+                    && t != y
+                    && there.get(&t) == Some(&part.rows)
+                    && there.get(&y) == Some(&part.rows)
+                    && bytes(t) == bytes(y)
             };
             let x = self.reads(step).find(|&(r, _, t)| first && step.in_place.contains(&r) && same(t));
             let to = shared.get(&y).copied().unwrap_or(self.target);
@@ -262,7 +267,13 @@ impl<'a> Stage<'a> {
     }
 
     /// The steps that make these rows of the target, with the bytes of what is between them.
-    fn band(&self, made: &mut Program, memory: TensorId, rows: Range<u32>, align: usize) -> Option<(Vec<DeviceStep>, usize)> {
+    fn band(
+        &self,
+        made: &mut Program,
+        memory: TensorId,
+        rows: Range<u32>,
+        align: usize,
+    ) -> Option<(Vec<DeviceStep>, usize)> {
         let (parts, there) = self.parts(rows)?;
         let shared = self.shared(&parts, &there);
         let row = |t: TensorId| self.program.tensors[t].bytes() / self.heights[&t] as usize;
@@ -303,6 +314,31 @@ impl<'a> Stage<'a> {
         Some((steps, placement.bytes.next_multiple_of(align).max(align)))
     }
 
+    /// The rows of the target in every band.
+    fn bands(&self, rows: u32) -> impl Iterator<Item = Range<u32>> + use<> {
+        let height = self.height();
+        (0..height).step_by(rows as usize).map(move |start| start..height.min(start + rows))
+    }
+
+    /// What bands of so many rows do twice, at `rate` multiply-accumulates in a nanosecond. `None` where the stage cannot be
+    /// cut so.
+    pub(crate) fn twice(&self, rows: u32, rate: u64) -> Option<Twice> {
+        let (mut macs, mut nanoseconds) = (0, 0);
+        for band in self.bands(rows) {
+            let (parts, _) = self.parts(band)?;
+            for (step, part) in self.steps().iter().zip(parts) {
+                let y = step.writes[0];
+                let height = u64::from(self.heights[&self.picture(y)?]);
+                let of_rows = |all: u64| all * part.rows.len() as u64 / height;
+                macs += of_rows(step.macs);
+                nanoseconds += of_rows(time(step.macs, self.program.tensors[y].len(), rate));
+            }
+        }
+        let once = |s: &DeviceStep| time(s.macs, self.program.tensors[s.writes[0]].len(), rate);
+        let macs = u64::saturating_sub(macs, self.steps().iter().map(|s| s.macs).sum());
+        Some(Twice { macs, nanoseconds: u64::saturating_sub(nanoseconds, self.steps().iter().map(once).sum()) })
+    }
+
     /// The program with the stage in bands.
     pub(crate) fn cut(&self, bands: &Bands, align: usize) -> Option<Cut> {
         let height = self.height();
@@ -310,8 +346,8 @@ impl<'a> Stage<'a> {
         let memory = made.add(DeviceTensor::new(element::I8, &[0], None));
         let mut steps: Vec<DeviceStep> = Vec::new();
         let (mut count, mut bytes) = (0, 0);
-        for start in (0..height).step_by(bands.rows as usize) {
-            let (band, needed) = self.band(&mut made, memory, start..height.min(start + bands.rows), align)?;
+        for rows in self.bands(bands.rows) {
+            let (band, needed) = self.band(&mut made, memory, rows, align)?;
             steps.extend(band);
             (count, bytes) = (count + 1, bytes.max(needed));
         }
@@ -327,14 +363,9 @@ impl<'a> Stage<'a> {
             memories,
             whole: if bands.whole { own.len() as u32 } else { 0 },
         };
-        let done: u64 = steps.iter().map(|s| s.macs).sum();
-        let takes = |program: &Program, steps: &[DeviceStep]| -> u64 {
-            steps.iter().map(|s| time(s.macs, program.tensors[s.writes[0]].len(), bands.rate)).sum()
-        };
-        let time = takes(&made, &steps).saturating_sub(takes(self.program, own));
         let rest = made.steps.split_off(self.range.end);
         let whole = made.steps.split_off(self.range.start);
-        made.push("", args, &[self.target, memory], &[]);
+        made.push(own.last()?.node(), args, &[self.target, memory], &[]);
         if bands.whole {
             steps.iter_mut().for_each(|s| s.macs = 0);
             steps.extend(whole);
@@ -342,6 +373,6 @@ impl<'a> Stage<'a> {
         made.steps.extend(steps);
         let steps = made.steps.len() - self.range.start;
         made.steps.extend(rest);
-        Some(Cut { program: made, steps, twice: done.saturating_sub(self.macs()), time })
+        Some(Cut { program: made, steps })
     }
 }

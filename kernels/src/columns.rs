@@ -118,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn overwritten_columns_begin_as_zeros() {
+        let matrix: Vec<u8> = (0..60).collect();
+        let mut y = matrix.clone();
+        let (mut left, _) = Columns::new(&mut y, 12).unwrap().split_at(5).unwrap();
+        left.overwrite(|own| own.iter_mut().for_each(|byte| *byte += 7)).unwrap();
+        let want = matrix.chunks(12).flat_map(|row| [7; 5].into_iter().chain(row[5..].iter().copied()));
+        assert!(y.iter().copied().eq(want));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         assert!(Columns::new(&mut [0; 7], 3).is_none() && Columns::new(&mut [0; 7], 0).is_none());
         assert!(Columns::new(&mut [0; 6], 3).unwrap().split_at(4).is_none());

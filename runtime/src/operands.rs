@@ -181,11 +181,7 @@ impl<'a> Operands<'a> {
 }
 
 /// The reads of a step, each within the weights or one of these pieces of the arena.
-fn reads<'a>(
-    step: Step<'a>,
-    pieces: &[(usize, &'a [u8])],
-    weights: &'a [u8],
-) -> Option<[Option<&'a [u8]>; MAX_READS]> {
+fn reads<'a>(step: Step<'a>, pieces: &[(usize, &'a [u8])], weights: &'a [u8]) -> Option<[Option<&'a [u8]>; MAX_READS]> {
     let mut reads = [None; MAX_READS];
     for (slot, o) in reads.iter_mut().zip(step.reads()) {
         let (offset, len) = (o.offset as usize, o.len as usize);
