@@ -235,7 +235,7 @@ fn layouts_that_nobody_reads_are_named() {
         pad_left: 0,
         groups: 1,
     };
-    for layout in [2, 11, 99, u32::MAX] {
+    for layout in [2, 12, 99, u32::MAX] {
         let args = ConvI8 { geometry: ones, input_zero_point: 0, output_zero_point: 0, low: -128, high: 127, layout };
         let reads = [1, 1, 4, 4].map(|len| operand(Space::Weights, 0, len)).to_vec();
         let step = StepSpec::new("conv", args, vec![operand(Space::Arena, 0, 1)], reads);
