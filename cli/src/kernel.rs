@@ -80,6 +80,7 @@ fn int8_layout(number: u32) -> (&'static str, &'static str) {
         Layout::O16R4 => ("O16R4", "tiles of 16 channels, four products at once of whole rows of input"),
         Layout::O16A4 => ("O16A4", "tiles of 16 channels and 16 pixels, 64 products at once"),
         Layout::O16G4 => ("O16G4", "tiles of 16 channels with the inputs of their groups, four products at once"),
+        Layout::O16G2 => ("O16G2", "tiles of 16 channels with the inputs of their groups, pairs of products"),
         Layout::TAPS => ("TAPS", "depthwise, channels side by side"),
         Layout::WINOGRAD => ("WINOGRAD", "Winograd F(2x2, 3x3) in whole numbers"),
         Layout::WINOGRAD_4X4 => ("WINOGRAD_4X4", "Winograd F(4x4, 3x3) in whole numbers"),

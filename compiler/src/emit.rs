@@ -9,14 +9,11 @@ use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_bf16, comp
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
-use crate::CompileError;
-use crate::activations;
 use crate::arena::{Placement, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::groups::widen;
 use crate::liveness::{Memory, memory};
-use crate::moves;
 use crate::pack::{Refused, pack};
 use crate::phases::split;
 use crate::prepare::{Prepared, check};
@@ -24,6 +21,7 @@ use crate::report::{Report, StepReport};
 use crate::sums::join;
 use crate::tables::merge;
 use crate::walk::{Lowered, lower};
+use crate::{CompileError, activations, lanes, moves};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +32,11 @@ pub struct Options {
     pub align: usize,
     /// Whether pairs of steps may run band by band, which saves memory and makes some rows twice.
     pub bands: bool,
-    /// The largest arena allowed, in bytes.
+    /// Whether stages of steps may run band by band, which saves memory and time where there are caches.
+    pub lanes: bool,
+    /// How many threads are to share such bands: each needs memory of its own. 1 is a plan for one thread.
+    pub threads: u32,
+    /// The largest arena allowed, in bytes. Where several threads would need more, the plan is for one.
     pub max_ram: Option<usize>,
     /// What the weights of float layers are stored in.
     pub float: Storage,
@@ -47,7 +49,7 @@ pub struct Options {
 impl Options {
     /// For any processor: layouts that every one reads, and whole cache lines.
     pub fn portable() -> Self {
-        Self { level: Level::Portable, ..Self::default() }
+        Self { level: Level::Portable, lanes: false, ..Self::default() }
     }
 }
 
@@ -64,6 +66,8 @@ impl Default for Options {
             level: Isa::best().level(),
             align: 64,
             bands: false,
+            lanes: true,
+            threads: 2,
             max_ram: None,
             float: Storage::F32,
             arithmetic: Storage::F32,
@@ -108,6 +112,9 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
     let bytes = writer.finish();
     let report = report(&lowered.program, &memory, &placement, &writer, &bytes, options);
     if let Some(limit) = options.max_ram.filter(|&limit| report.arena_bytes > limit) {
+        if options.threads > 1 {
+            return compile(prepared, &Options { threads: 1, ..*options });
+        }
         let peak = report.peak().iter().map(|s| format!("{} ({} bytes alive)", s.name, s.live_bytes)).collect();
         return Err(CompileError::MaxRam { needed: report.arena_bytes, limit, peak });
     }
@@ -119,7 +126,18 @@ pub fn compile(prepared: &Prepared, options: &Options) -> Result<Compiled, Compi
 /// The lowering that needs less memory, or else fewer steps: with inputs in the device's axis order or in the model's. A
 /// model that takes pixels with channels last and turns them itself is better off with its own.
 fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement), CompileError> {
-    let placed = |plain: bool| -> Result<_, CompileError> {
+    let (mut lowered, memory, placement) = whole(graph, options)?;
+    if options.bands || !options.lanes {
+        return Ok((lowered, memory, placement));
+    }
+    lanes::cut(&mut lowered, options, |lowered| placed(lowered, options).1.bytes);
+    let (memory, placement) = placed(&lowered, options);
+    Ok((lowered, memory, placement))
+}
+
+/// The same with every step as a whole, where no pairs of them run band by band.
+fn whole(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement), CompileError> {
+    let lowering = |plain: bool| -> Result<_, CompileError> {
         let mut lowered = lower(graph, plain)?;
         merge(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         if !options.bands {
@@ -137,24 +155,18 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         let (lowered, joined) = (arranged(lowered, options), arranged(joined, options));
         Ok(looked_up(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered }, options))
     };
-    let own = placed(false)?;
+    let own = lowering(false)?;
     if own.0.inputs.iter().all(|&t| own.0.program.tensors[t].orders_agree()) {
         return Ok(own);
     }
-    let plain = placed(true)?;
+    let plain = lowering(true)?;
     let cost = |made: &(Lowered, Memory, Placement)| (made.2.bytes, made.0.program.steps.len());
     Ok(if cost(&plain) < cost(&own) { plain } else { own })
 }
 
 /// Every tensor in its place.
 fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placement) {
-    let (memory, placement) = if options.bands {
-        cut(&mut lowered, options.align)
-    } else {
-        let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
-        let placement = place(&memory.buffers, options.align);
-        (memory, placement)
-    };
+    let (memory, placement) = if options.bands { cut(&mut lowered, options.align) } else { placed(&lowered, options) };
     (lowered, memory, placement)
 }
 
@@ -166,6 +178,12 @@ fn looked_up(made: (Lowered, Memory, Placement), options: &Options) -> (Lowered,
     }
     let joined = arranged(joined, options);
     if joined.2.bytes <= made.2.bytes { joined } else { made }
+}
+
+fn placed(lowered: &Lowered, options: &Options) -> (Memory, Placement) {
+    let memory = memory(&lowered.program, &lowered.inputs, &lowered.outputs);
+    let placement = place(&memory.buffers, options.align);
+    (memory, placement)
 }
 
 /// Gives every step the operation that reads its weights in 16 bits, or computes in 16 bits.

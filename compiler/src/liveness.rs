@@ -30,6 +30,10 @@ pub(crate) fn memory(program: &Program, inputs: &[TensorId], outputs: &[TensorId
         in_place[i] = step.in_place.iter().copied().find(|&r| {
             let Some(Some(x)) = step.reads.get(r).copied() else { return false };
             let (x_root, y_root) = (program.root(x), program.root(y));
+            let place = |t: TensorId| (program.tensors[t].start, program.tensors[t].bytes());
+            if x_root == y_root && place(x) == place(y) {
+                return true;
+            }
             let once = step.reads.iter().flatten().filter(|&&t| shared[t] == shared[x]).count() == 1;
             let first_write = !program.steps[..i].iter().any(|s| s.writes.iter().any(|&w| program.root(w) == y_root));
             once && first_write

@@ -55,7 +55,7 @@ impl Processor {
     /// The options of a compilation for it.
     pub fn options(&self) -> Options {
         let Self { level, align, bands, arithmetic, .. } = *self;
-        Options { level, align, bands, float: arithmetic, arithmetic, ..Options::portable() }
+        Options { level, align, bands, lanes: !bands, float: arithmetic, arithmetic, ..Options::portable() }
     }
 }
 

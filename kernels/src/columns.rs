@@ -69,7 +69,22 @@ impl<'a> Columns<'a> {
             let from = self.row(k).unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));
         }
-        // SAFETY: every one of the rows has been written; `MaybeUninit<u8>` is laid out as `u8` is.
+        self.replace(own, f)
+    }
+
+    /// As [`Columns::update`], where `f` does not read what was there: it finds zeros. What another core has written there is
+    /// not fetched then.
+    #[inline(never)] // As above.
+    pub fn overwrite<R>(&mut self, f: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        let mut room = Room([const { MaybeUninit::uninit() }; ROOM]);
+        let own = room.0.get_mut(..self.rows.checked_mul(self.width)?)?;
+        own.iter_mut().for_each(|to| _ = to.write(0));
+        self.replace(own, f)
+    }
+
+    /// Runs `f` on bytes of which every one has been written, and takes them over.
+    fn replace<R>(&mut self, own: &mut [MaybeUninit<u8>], f: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        // SAFETY: both callers have written every byte; `MaybeUninit<u8>` is laid out as `u8` is.
         let own = unsafe { &mut *(core::ptr::from_mut(own) as *mut [u8]) };
         let result = f(own);
         for (k, from) in crate::rows::rows(own, self.width).enumerate() {
@@ -100,6 +115,16 @@ mod tests {
                 assert!(y[row * pitch..][..pitch].iter().copied().eq(want), "{pitch} {cut} {y:?}");
             }
         }
+    }
+
+    #[test]
+    fn overwritten_columns_begin_as_zeros() {
+        let matrix: Vec<u8> = (0..60).collect();
+        let mut y = matrix.clone();
+        let (mut left, _) = Columns::new(&mut y, 12).unwrap().split_at(5).unwrap();
+        left.overwrite(|own| own.iter_mut().for_each(|byte| *byte += 7)).unwrap();
+        let want = matrix.chunks(12).flat_map(|row| [7; 5].into_iter().chain(row[5..].iter().copied()));
+        assert!(y.iter().copied().eq(want));
     }
 
     #[test]

@@ -36,6 +36,7 @@ extern crate std;
 mod embedded;
 mod error;
 mod host;
+mod lanes;
 mod nested;
 mod operands;
 pub mod ops;

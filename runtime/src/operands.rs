@@ -141,19 +141,22 @@ impl<'a> Operands<'a> {
             rest = tail;
         }
         *gaps.get_mut(count)? = (base, rest);
-        let mut reads = [None; MAX_READS];
-        for (slot, o) in reads.iter_mut().zip(step.reads()) {
-            let (offset, len) = (o.offset as usize, o.len as usize);
-            *slot = match o.space {
-                Space::Weights => Some(weights.get(offset..offset.checked_add(len)?)?),
-                Space::Arena => Some(gaps.iter().find_map(|(base, gap)| {
-                    let start = offset.checked_sub(*base)?;
-                    gap.get(start..start.checked_add(len)?)
-                })?),
-                Space::InPlace | Space::Absent => None,
-            };
-        }
+        let reads = reads(step, &gaps, weights)?;
         Some(Self { args: step.args, isa, writes, reads })
+    }
+
+    /// The operands of a step with one write, which is `written`; its reads lie in the weights or in one of `pieces` of the
+    /// arena, of which each has its place there.
+    pub(crate) fn among(
+        step: Step<'a>,
+        isa: Isa,
+        written: &'a mut [u8],
+        pieces: &[(usize, &'a [u8])],
+        weights: &'a [u8],
+    ) -> Option<Self> {
+        let mut writes: [&mut [u8]; MAX_WRITES] = Default::default();
+        *writes.first_mut()? = written;
+        Some(Self { args: step.args, isa, writes, reads: reads(step, pieces, weights)? })
     }
 
     /// The arguments.
@@ -175,6 +178,23 @@ impl<'a> Operands<'a> {
     pub fn read<T: Pod>(&self, index: usize) -> Option<&'a [T]> {
         view((*self.reads.get(index)?)?)
     }
+}
+
+/// The reads of a step, each within the weights or one of these pieces of the arena.
+fn reads<'a>(step: Step<'a>, pieces: &[(usize, &'a [u8])], weights: &'a [u8]) -> Option<[Option<&'a [u8]>; MAX_READS]> {
+    let mut reads = [None; MAX_READS];
+    for (slot, o) in reads.iter_mut().zip(step.reads()) {
+        let (offset, len) = (o.offset as usize, o.len as usize);
+        *slot = match o.space {
+            Space::Weights => Some(weights.get(offset..offset.checked_add(len)?)?),
+            Space::Arena => Some(pieces.iter().find_map(|(base, piece)| {
+                let start = offset.checked_sub(*base)?;
+                piece.get(start..start.checked_add(len)?)
+            })?),
+            Space::InPlace | Space::Absent => None,
+        };
+    }
+    Some(reads)
 }
 
 fn insertion_sort(order: &mut [(usize, usize, usize)]) {

@@ -5,6 +5,7 @@ use core::ops::Range;
 use ocellus_kernels::columns::{Columns, ROOM};
 use ocellus_plan::Step;
 
+use crate::lanes::Lane;
 use crate::{OpEntry, Operands};
 
 /// The most parts of a step.
@@ -80,35 +81,41 @@ fn parts(count: u32, work: u64, parallel: &dyn Parallel) -> usize {
 }
 
 /// Where part k of `parts` equal ones of `count` units ends.
-fn end(count: u32, k: usize, parts: usize) -> u32 {
+pub(crate) fn end(count: u32, k: usize, parts: usize) -> u32 {
     (u64::from(count) * (k as u64 + 1)).checked_div(parts as u64).unwrap_or(0) as u32
 }
 
-/// A part of a step that may run beside the others.
+/// A part of a step that may run beside the others, or some steps that may.
 pub struct Part<'a> {
     operands: Option<&'a Operands<'a>>,
     units: Range<u32>,
     y: Piece<'a>,
 }
 
-/// A part of write 0, and what computes it.
-enum Piece<'a> {
+/// A part of write 0 and what computes it, or whole steps.
+pub(crate) enum Piece<'a> {
     Rows(&'a mut [u8], fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>),
     Columns(Columns<'a>, fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>),
+    Lane(Lane<'a>),
     Done,
 }
 
-impl Part<'_> {
-    const DONE: Self = Self { operands: None, units: 0..0, y: Piece::Done };
+impl<'a> Part<'a> {
+    pub(crate) const DONE: Self = Self { operands: None, units: 0..0, y: Piece::Done };
+
+    /// A part that finds its operands itself.
+    pub(crate) fn of(y: Piece<'a>) -> Self {
+        Self { y, ..Self::DONE }
+    }
 
     /// Computes it.
     pub fn run(&mut self) {
-        let Some(operands) = self.operands else { return };
         // A checked step finds every operand.
-        let _ = match core::mem::replace(&mut self.y, Piece::Done) {
-            Piece::Rows(y, run) => run(operands, self.units.clone(), y),
-            Piece::Columns(y, run) => run(operands, self.units.clone(), y),
-            Piece::Done => None,
+        let _ = match (core::mem::replace(&mut self.y, Piece::Done), self.operands) {
+            (Piece::Rows(y, run), Some(operands)) => run(operands, self.units.clone(), y),
+            (Piece::Columns(y, run), Some(operands)) => run(operands, self.units.clone(), y),
+            (Piece::Lane(mut lane), _) => lane.run(),
+            _ => None,
         };
     }
 }

@@ -4,7 +4,7 @@ use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
-use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, parallel};
+use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, lanes, parallel};
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
 pub struct Session<'a> {
@@ -61,13 +61,18 @@ impl<'a> Session<'a> {
             return Err(LoadError::PlanMisaligned);
         }
         let align = plan.arena_align() as u32;
-        for (index, step) in Steps::new(words).enumerate() {
+        let (mut steps, mut index) = (Steps::new(words), 0);
+        while let Some(step) = steps.next() {
             let fault = |fault| LoadError::Step { index, fault };
             let step = step.map_err(|e| fault(StepFault::Record(e)))?;
             check_bounds(step, arena.len(), weights.len()).map_err(fault)?;
             let op = find(ops, step.code).ok_or(fault(StepFault::UnknownOperation(step.code)))?;
             (op.1.check)(&Check { step, align, isa }).map_err(fault)?;
             Operands::cut(step, isa, arena, weights).ok_or(fault(StepFault::Overlap))?;
+            if lanes::announced(op.1) {
+                lanes::check(step, steps).map_err(fault)?;
+            }
+            index += 1;
         }
         resolve(words, ops);
         arena.fill(0);
@@ -106,14 +111,25 @@ impl<'a> Session<'a> {
 
     fn steps_on(&mut self, threads: Option<&dyn Parallel>, mut after: impl FnMut(usize, &'static str)) {
         let weights = self.plan.weights();
-        for (index, step) in Steps::checked(self.steps).flatten().enumerate() {
+        let mut steps = Steps::checked(self.steps);
+        let (mut index, mut done) = (0usize, 0usize);
+        while let Some(Ok(step)) = steps.next() {
             // Both were found at loading.
             let Some(op) = self.ops.get(usize::from(step.code)) else { return };
-            let Some(mut operands) = Operands::cut(step, self.isa, self.arena, weights) else { return };
-            if !threads.is_some_and(|threads| parallel::run(op, step, &mut operands, threads)) {
-                (op.run)(&mut operands);
+            if done > 0 {
+                done = done.wrapping_sub(1);
+            } else if lanes::announced(op) {
+                let (ops, memory) = ((self.ops, self.isa), (&mut *self.arena, weights));
+                let shared = threads.and_then(|threads| lanes::run(step, steps, ops, memory, threads));
+                done = shared.unwrap_or_else(|| lanes::skipped(step));
+            } else {
+                let Some(mut operands) = Operands::cut(step, self.isa, self.arena, weights) else { return };
+                if !threads.is_some_and(|threads| parallel::run(op, step, &mut operands, threads)) {
+                    (op.run)(&mut operands);
+                }
             }
             after(index, op.name);
+            index = index.wrapping_add(1);
         }
     }
 

@@ -3,9 +3,9 @@
 mod cases;
 
 use cases::Aligned;
-use ocellus_plan::args::{ConvAddI8, ConvGeometry, ConvI8, Fill, Gather, TableI8, element};
+use ocellus_plan::args::{ConvAddI8, ConvGeometry, ConvI8, Fill, Gather, Lanes, TableI8, element};
 use ocellus_plan::{Arguments, Operand, Plan, Section, Space, Step, StepError, StepSpec, Steps, Writer, crc32};
-use ocellus_runtime::{Isa, LoadError, OpEntry, Session, StepFault, ops};
+use ocellus_runtime::{Isa, LoadError, OpEntry, Pool, Session, StepFault, ops};
 
 fn operand(space: Space, offset: u32, len: u32) -> Operand {
     Operand { space, offset, len }
@@ -124,6 +124,84 @@ fn overlaps_are_refused() {
     }
 }
 
+/// Two bands of two look-ups each, from 0..32 to 64..96, with what is between them in two memories from 128 on; then the
+/// same in whole steps.
+fn lanes() -> Writer {
+    let arena = |offset, len| operand(Space::Arena, offset, len);
+    let args = Lanes { bands: 2, steps: 2, piece: 16, memory: 64, memories: 2, whole: 2 };
+    let table = |x, y: Operand| {
+        let reads = vec![x, operand(Space::Weights, 0, 256)];
+        StepSpec::new("table", TableI8 { len: y.len }, vec![y], reads)
+    };
+    let mut steps = vec![StepSpec::new("lanes", args, vec![arena(64, 32), arena(128, 128)], vec![])];
+    for (x, y) in [(0, 64), (16, 80)] {
+        steps.extend([table(arena(x, 16), arena(128, 16)), table(arena(128, 16), arena(y, 16))]);
+    }
+    steps.extend([table(arena(0, 32), arena(256, 32)), table(arena(256, 32), arena(64, 32))]);
+    Writer { arena_bytes: 320, arena_align: 64, weights: (0..=255).rev().collect(), steps, ..Writer::new() }
+}
+
+#[test]
+fn lanes_keep_to_what_is_theirs() {
+    let lanes_fault = |change: fn(&mut Writer)| {
+        let mut writer = lanes();
+        change(&mut writer);
+        fault(&writer)
+    };
+    // A write to the other band's part, to the other memory, across the end of a part, to nobody's memory.
+    for offset in [80, 192, 72, 272] {
+        let mut writer = lanes();
+        writer.steps[2].writes[0].offset = offset;
+        assert_eq!(fault(&writer), StepFault::Overlap, "{offset}");
+    }
+    // A read of the other band's part, of the other memory, of a place that ends in it.
+    for offset in [80, 192, 56] {
+        let mut writer = lanes();
+        writer.steps[1].reads[0].offset = offset;
+        assert_eq!(fault(&writer), StepFault::Overlap, "{offset}");
+    }
+    // Parts that are not as many as y has, no memory, fewer steps than announced, lanes in lanes.
+    let set = |writer: &mut Writer, word: usize, value: u32| writer.steps[0].args[word] = value;
+    for (word, value) in [(0, 0), (0, 1), (0, 3), (1, 0), (2, 0), (2, 15), (3, 0), (4, 0), (5, 3)] {
+        let mut writer = lanes();
+        set(&mut writer, word, value);
+        assert_eq!(fault(&writer), StepFault::Arguments, "{word} {value}");
+    }
+    assert_eq!(lanes_fault(|writer| writer.steps[0].args[1] = 1 << 31), StepFault::Overlap);
+    assert_eq!(lanes_fault(|writer| writer.steps[0].args[3] = 63), StepFault::Operand);
+    assert_eq!(lanes_fault(|writer| writer.steps[2] = writer.steps[0].clone()), StepFault::Overlap);
+    assert_eq!(lanes_fault(|writer| writer.steps[5] = writer.steps[0].clone()), StepFault::Arguments);
+}
+
+#[test]
+fn bands_whole_steps_and_threads_give_the_same() {
+    let answer = |writer: &Writer, threads: usize| {
+        let bytes = writer.finish();
+        let mut file = Aligned([0; 32768]);
+        file.0[..bytes.len()].copy_from_slice(&bytes);
+        let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+        let (mut steps, mut memory) = (vec![0; plan.step_words()], Aligned([0; 32768]));
+        let mut session = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut memory.0).unwrap();
+        session.run_on(&Pool::new(threads).unwrap());
+        drop(session);
+        memory.0[64..96].to_vec()
+    };
+    let mut bands = lanes();
+    bands.steps.truncate(5);
+    bands.steps[0].args[5] = 0;
+    for threads in 1..4 {
+        // The table twice: what the bytes were.
+        assert_eq!(answer(&lanes(), threads), [0; 32]);
+        assert_eq!(answer(&bands, threads), [0; 32]);
+    }
+    // Another table in the bands alone: that is what two threads run.
+    let mut other = lanes();
+    other.weights.extend(vec![7; 256]);
+    other.steps[2].reads[1].offset = 256;
+    other.steps[4].reads[1].offset = 256;
+    assert_eq!([1, 2, 3].map(|threads| answer(&other, threads)[31]), [0, 7, 0]);
+}
+
 #[test]
 fn misaligned_operands_are_refused() {
     let gather = Gather { element_bytes: 1, index_element: element::I64, outer: 1, axis: 4, inner: 1, count: 1 };
@@ -193,7 +271,7 @@ fn layouts_that_nobody_reads_are_named() {
         pad_left: 0,
         groups: 1,
     };
-    for layout in [2, 11, 99, u32::MAX] {
+    for layout in [2, 12, 99, u32::MAX] {
         let args = ConvI8 { geometry: ones, input_zero_point: 0, output_zero_point: 0, low: -128, high: 127, layout };
         let reads = [1, 1, 4, 4].map(|len| operand(Space::Weights, 0, len)).to_vec();
         let step = StepSpec::new("conv", args, vec![operand(Space::Arena, 0, 1)], reads);

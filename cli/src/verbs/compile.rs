@@ -39,6 +39,10 @@ pub struct Compile {
     /// and rounds the inputs of convolutions and fully connected layers to it, too.
     #[arg(long, value_name = "TYPE", value_parser = storage)]
     float: Option<Storage>,
+    /// How many threads are to share bands of steps, each with memory of its own: 1 needs the least memory. A plan runs on any
+    /// number of threads; boards have one.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=8))]
+    threads: u32,
     /// Keep weights in their own size: 3x3 kernels are not stored as Winograd's transform, which is larger and faster on
     /// x86-64 (boards never have it).
     #[arg(long)]
@@ -55,7 +59,8 @@ impl Compile {
         let Processor { stack, .. } = self.target;
         let options = self.target.options();
         let float = self.float.unwrap_or(options.float);
-        let options = Options { max_ram: self.max_ram, float, compact: self.compact, ..options };
+        let (max_ram, threads) = (self.max_ram, self.threads);
+        let options = Options { max_ram, threads, float, compact: self.compact, ..options };
         let compiled = compile(&prepared, &options)?;
         let save = |path: &PathBuf, content: &[u8]| {
             write_atomic(path, content).with_context(|| format!("{} cannot be written", path.display()))

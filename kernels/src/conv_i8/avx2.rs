@@ -6,19 +6,20 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::iter::once;
 use core::ops::Range;
 
 use super::gathered::{GROUP, TILE, TILES, WEIGHTS, gathered, plain};
-use super::panel::{FAR, Job, Memory, NEAR, Panel};
+use super::panel::{FAR, Job, Memory, NEAR, Panel, Runs, starts};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round::Output;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16K2; false where the CPU or the layout is another one.
+/// Convolves with weights in O16K2 or O16G2; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Avx2 || params.layout != layout::O16K2 {
+    if isa.level() < Level::Avx2 || !matches!(params.layout, layout::O16K2 | layout::O16G2) {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -72,35 +73,39 @@ pub(crate) fn load(from: &[i32; 16]) -> [__m256i; 2] {
     unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.wrapping_add(8).cast())] }
 }
 
-/// The sums, with `steps` pairs of inputs times weights added, of `P` pixels and `8 * H` channels.
+/// The sums, with the products of runs of `steps` pairs of inputs and weights added, of `P` pixels and `8 * H` channels.
 ///
 /// # Safety
-/// The panel at `x` holds `P` rows of as many pairs, `pitch` apart, and there are 32 bytes of weights for each of them.
+/// A run has `P` rows of as many pairs, `pitch` apart, so many elements behind the first row, and 32 bytes of weights for
+/// each of them.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) unsafe fn add<const P: usize, const H: usize>(
     mut sums: [[__m256i; 2]; P],
-    (mut x, pitch): (*const i16, usize),
-    mut weights: *const i8,
+    rows: (*const i16, usize),
+    runs: impl Iterator<Item = (usize, *const i8)>,
     steps: usize,
 ) -> [[__m256i; 2]; P] {
-    for _ in 0..steps {
-        let mut wide = [_mm256_setzero_si256(); H];
-        for (h, wide) in wide.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            *wide = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(weights.wrapping_add(16 * h).cast()) });
-        }
-        _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD));
-        weights = weights.wrapping_add(32);
-        for (p, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            let pair = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
-            let pair = _mm256_set1_epi32(pair);
-            for (sum, &wide) in sums.iter_mut().zip(&wide) {
-                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pair, wide));
+    let rows: [_; P] = starts(rows);
+    for (mut place, mut weights) in runs {
+        for _ in 0..steps {
+            let mut wide = [_mm256_setzero_si256(); H];
+            for (h, wide) in wide.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                *wide = _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(weights.wrapping_add(16 * h).cast()) });
             }
+            _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(AHEAD));
+            weights = weights.wrapping_add(32);
+            for (x, sums) in rows.iter().zip(&mut sums) {
+                // SAFETY: the caller's promise.
+                let pair = unsafe { x.wrapping_add(place).cast::<i32>().read_unaligned() };
+                let pair = _mm256_set1_epi32(pair);
+                for (sum, &wide) in sums.iter_mut().zip(&wide) {
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pair, wide));
+                }
+            }
+            place = place.wrapping_add(2);
         }
-        x = x.wrapping_add(2);
     }
     sums
 }

@@ -17,20 +17,21 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::iter::once;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
 use super::gathered::{GROUP, TILES, WEIGHTS, gathered};
-use super::panel::{FAR, Job, Memory, NEAR, Panel};
+use super::panel::{FAR, Job, Memory, NEAR, Panel, Runs};
 use super::{Operands, Params, layout};
 use crate::avx2_rest::{FOURS, Rows};
 use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16K4; false where the CPU or the layout is another one.
+/// Convolves with weights in O16K4 or O16G4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Avx2 || params.layout != layout::O16K4 {
+    if isa.level() < Level::Avx2 || !matches!(params.layout, layout::O16K4 | layout::O16G4) {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -92,35 +93,40 @@ unsafe fn vectors(from: *const i8) -> [__m256i; 2] {
     unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.wrapping_add(32).cast())] }
 }
 
-/// The sums, with `steps` fours of unsigned inputs times weights added in int16, of `P` pixels and `8 * H` channels.
+/// The sums, with the products of runs of `steps` fours of unsigned inputs and weights added in int16, of `P` pixels and
+/// `8 * H` channels.
 ///
 /// # Safety
-/// The panel at `x` holds `P` rows of as many fours, `pitch` apart, and there are 64 bytes of weights for each of them.
+/// A run has `P` rows of as many fours, `pitch` apart, so many elements behind the first row, and 64 bytes of weights for
+/// each of them.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn add<const P: usize, const H: usize>(
     mut sums: [[__m256i; 2]; P],
-    (mut x, pitch): (*const u8, usize),
-    mut weights: *const i8,
+    (x, pitch): (*const u8, usize),
+    runs: impl Iterator<Item = (usize, *const i8)>,
     steps: usize,
 ) -> [[__m256i; 2]; P] {
     let low = _mm256_set1_epi16(255);
-    for _ in 0..steps {
-        // SAFETY: the caller's promise.
-        let w = unsafe { vectors(weights) };
-        weights = weights.wrapping_add(64);
-        for (p, sums) in sums.iter_mut().enumerate() {
+    for (first, mut weights) in runs {
+        let mut x = x.wrapping_add(first);
+        for _ in 0..steps {
             // SAFETY: the caller's promise.
-            let four = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
-            let four = _mm256_set1_epi32(four);
-            let (even, odd) = (_mm256_and_si256(four, low), _mm256_srli_epi16::<8>(four));
-            for (sum, &w) in sums.iter_mut().zip(&w).take(H) {
-                let others = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
-                let products = _mm256_madd_epi16(odd, _mm256_srai_epi16::<8>(w));
-                *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(_mm256_madd_epi16(even, others), products));
+            let w = unsafe { vectors(weights) };
+            weights = weights.wrapping_add(64);
+            for (p, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                let four = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
+                let four = _mm256_set1_epi32(four);
+                let (even, odd) = (_mm256_and_si256(four, low), _mm256_srli_epi16::<8>(four));
+                for (sum, &w) in sums.iter_mut().zip(&w).take(H) {
+                    let others = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(w));
+                    let products = _mm256_madd_epi16(odd, _mm256_srai_epi16::<8>(w));
+                    *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(_mm256_madd_epi16(even, others), products));
+                }
             }
+            x = x.wrapping_add(4);
         }
-        x = x.wrapping_add(4);
     }
     sums
 }
@@ -246,15 +252,16 @@ impl Beside {
         sums: [[__m256i; 2]; P],
         rows: (*const u8, usize),
         weights: *const i8,
-        steps: usize,
+        runs: Runs,
         first: usize,
     ) -> [[__m256i; 2]; P] {
+        let (places, steps) = (runs.places(weights, TOGETHER), runs.steps(TOGETHER));
         // SAFETY: the caller's promise.
         let sums = unsafe {
             match self.form {
                 Form::Unsigned => add_bytes::<P, H, false>(sums, rows, weights, steps),
                 Form::Signed => add_bytes::<P, H, true>(sums, rows, weights, steps),
-                Form::Wide => return add::<P, H>(sums, rows, weights, steps),
+                Form::Wide => return add::<P, H>(sums, rows, places, steps),
             }
         };
         if !self.rows.any(first, P) {
@@ -299,6 +306,12 @@ impl Group<'_> {
     #[target_feature(enable = "avx2")]
     fn fill(&mut self, count: usize) {
         (self.beside.form, self.beside.rows.count) = (self.beside.best, 0);
+        if self.job.runs.inputs != self.job.depth {
+            // In groups, nobody looks at the inputs.
+            self.beside.form = Form::Wide;
+            self.gather(count);
+            return;
+        }
         let stretch = self.job.stretch(self.done, count).map(<[i8]>::as_ptr);
         if stretch.is_none() {
             self.gather(count);

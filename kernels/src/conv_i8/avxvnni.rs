@@ -5,11 +5,12 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::iter::once;
 use core::ops::Range;
 
 use super::avx2::{Finish, load};
 use super::gathered::{GROUP, TILE, TILES, WEIGHTS, gathered, plain};
-use super::panel::{FAR, Job, Memory, NEAR, Panel};
+use super::panel::{FAR, Job, Memory, NEAR, Panel, Runs, starts};
 use super::{Operands, Params, layout};
 #[cfg(feature = "emulated")]
 use crate::intrinsics::_mm256_dpbusd_avx_epi32;
@@ -17,9 +18,9 @@ use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16K4; false where the CPU or the layout is another one.
+/// Convolves with weights in O16K4 or O16G4; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() != Level::AvxVnni || params.layout != layout::O16K4 {
+    if isa.level() != Level::AvxVnni || !matches!(params.layout, layout::O16K4 | layout::O16G4) {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -73,35 +74,39 @@ unsafe fn start(bias: &[i32; 16], block: *const i8) -> [__m256i; 2] {
     [_mm256_add_epi32(a, s), _mm256_add_epi32(b, t)]
 }
 
-/// The sums, with `steps` fours of inputs times weights added, of `P` pixels and `8 * H` channels.
+/// The sums, with the products of runs of `steps` fours of inputs and weights added, of `P` pixels and `8 * H` channels.
 ///
 /// # Safety
-/// The panel at `x` holds `P` rows of as many fours, `pitch` apart, and there are 64 bytes of weights for each of them.
+/// A run has `P` rows of as many fours, `pitch` apart, so many elements behind the first row, and 64 bytes of weights for
+/// each of them.
 #[inline]
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx2,avxvnni"))]
 #[cfg_attr(feature = "emulated", target_feature(enable = "avx2"))]
 unsafe fn add<const P: usize, const H: usize>(
     mut sums: [[__m256i; 2]; P],
-    (mut x, pitch): (*const u8, usize),
-    mut weights: *const i8,
+    rows: (*const u8, usize),
+    runs: impl Iterator<Item = (usize, *const i8)>,
     steps: usize,
 ) -> [[__m256i; 2]; P] {
-    for _ in 0..steps {
-        let mut w = [_mm256_setzero_si256(); H];
-        for (h, w) in w.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            *w = unsafe { _mm256_loadu_si256(weights.wrapping_add(32 * h).cast()) };
-        }
-        weights = weights.wrapping_add(64);
-        for (p, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            let four = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
-            let four = _mm256_set1_epi32(four);
-            for (sum, &w) in sums.iter_mut().zip(&w) {
-                *sum = _mm256_dpbusd_avx_epi32(*sum, four, w);
+    let rows: [_; P] = starts(rows);
+    for (mut place, mut weights) in runs {
+        for _ in 0..steps {
+            let mut w = [_mm256_setzero_si256(); H];
+            for (h, w) in w.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                *w = unsafe { _mm256_loadu_si256(weights.wrapping_add(32 * h).cast()) };
             }
+            weights = weights.wrapping_add(64);
+            for (x, sums) in rows.iter().zip(&mut sums) {
+                // SAFETY: the caller's promise.
+                let four = unsafe { x.wrapping_add(place).cast::<i32>().read_unaligned() };
+                let four = _mm256_set1_epi32(four);
+                for (sum, &w) in sums.iter_mut().zip(&w) {
+                    *sum = _mm256_dpbusd_avx_epi32(*sum, four, w);
+                }
+            }
+            place = place.wrapping_add(4);
         }
-        x = x.wrapping_add(4);
     }
     sums
 }

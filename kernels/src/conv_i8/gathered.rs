@@ -1,4 +1,5 @@
 //! The walk of the SSE4.1, AVX2 and AVX-VNNI variants: a panel of gathered inputs, over which every block of weights passes.
+//! In several groups, a block reads the inputs of its own ones, tap by tap.
 //!
 //! A file that has it says what differs: `Element` of the panel, `TOGETHER`, the inputs of a step, `HEAD`, the bytes before
 //! a block's weights, `Sums` of 16 channels and `Finish`, their way to int8, the functions `copy`, `start` and `add`, and
@@ -73,6 +74,8 @@ macro_rules! gathered {
             start: Sums,
             multipliers: &'a [f32; 16],
             channel: usize,
+            /// The first input of a row that it reads.
+            input: usize,
             weights: *const i8,
         }
 
@@ -108,14 +111,15 @@ macro_rules! gathered {
             /// All channels of the gathered pixels.
             #[target_feature(enable = $features)]
             fn products(&self, count: usize, y: &mut [i8]) {
-                let block = self.job.depth.next_multiple_of(TOGETHER).wrapping_mul(16).wrapping_add(HEAD);
+                let block = self.job.runs.weights(TOGETHER).wrapping_add(HEAD);
                 let mut weights = self.job.operands.weights.as_ptr();
                 let mut channel = 0;
                 while channel < self.job.channels {
                     let (bias, multipliers) = self.job.requantization(channel);
                     // SAFETY: the weights are those of a block.
                     let start = unsafe { self.beside.start(start(bias, weights), weights) };
-                    let here = Block { start, multipliers, channel, weights: weights.wrapping_add(HEAD) };
+                    let input = self.job.runs.first(channel);
+                    let here = Block { start, multipliers, channel, input, weights: weights.wrapping_add(HEAD) };
                     let mut first = 0usize;
                     while first < count {
                         first = match count.wrapping_sub(first) {
@@ -136,15 +140,15 @@ macro_rules! gathered {
             #[target_feature(enable = $features)]
             fn tile<const P: usize>(&self, first: usize, block: &Block<'_>, y: &mut [i8]) -> usize {
                 let (job, pitch) = (self.job, self.panel.pitch);
-                let rows = (self.panel.rows.wrapping_add(first.wrapping_mul(pitch)).cast_const(), pitch);
-                let steps = job.depth.div_ceil(TOGETHER);
+                let place = first.wrapping_mul(pitch).wrapping_add(block.input);
+                let rows = (self.panel.rows.wrapping_add(place).cast_const(), pitch);
                 let sums = self.beside.sums::<P>(block.start, first);
                 let wide = job.channels.wrapping_sub(block.channel) > 8;
                 // SAFETY: the panel holds these rows of as many steps, a block the weights for each of them.
                 let sums = unsafe {
                     match wide {
-                        true => self.beside.add::<P, 2>(sums, rows, block.weights, steps, first),
-                        false => self.beside.add::<P, 1>(sums, rows, block.weights, steps, first),
+                        true => self.beside.add::<P, 2>(sums, rows, block.weights, job.runs, first),
+                        false => self.beside.add::<P, 1>(sums, rows, block.weights, job.runs, first),
                     }
                 };
                 let y = y.get_mut(first.wrapping_mul(job.channels)..).unwrap_or_default();
@@ -171,7 +175,7 @@ macro_rules! gathered {
                         let rows = (self.panel.rows.cast_const(), self.panel.pitch);
                         let weights = weights.wrapping_add(HEAD).wrapping_add(first.wrapping_mul(16));
                         // SAFETY: the row holds as many steps, and there are weights for each of them.
-                        sums = unsafe { add::<1, 2>(sums, rows, weights, part.len().div_ceil(TOGETHER)) };
+                        sums = unsafe { add::<1, 2>(sums, rows, once((0, weights)), part.len().div_ceil(TOGETHER)) };
                         first = part.end;
                     }
                     self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
@@ -219,11 +223,11 @@ macro_rules! plain {
                 sums: [Sums; P],
                 rows: (*const Element, usize),
                 weights: *const i8,
-                steps: usize,
+                runs: Runs,
                 _: usize,
             ) -> [Sums; P] {
                 // SAFETY: the caller's promise.
-                unsafe { add::<P, H>(sums, rows, weights, steps) }
+                unsafe { add::<P, H>(sums, rows, runs.places(weights, TOGETHER), runs.steps(TOGETHER)) }
             }
         }
 

@@ -1,6 +1,7 @@
 //! Which geometries weights in rows of taps, filled up to fours, hold: those whose windows, in lines of input, fit into the
 //! memory of a band.
 
+use super::layout;
 use crate::geometry::{Axis, Geometry};
 
 /// Bytes of a band's input: with the weights that pass over it, about a first-level cache.
@@ -25,9 +26,13 @@ pub(super) fn holds(g: &Geometry) -> bool {
     cfg!(feature = "std") && g.groups == 1 && neighbours && Shape::new(g).part(BYTES) > 0
 }
 
-/// As [`holds`], for several groups in blocks that have the inputs of their own groups.
-pub(super) fn holds_groups(g: &Geometry) -> bool {
-    cfg!(feature = "std") && super::pack::span(g).is_some() && Shape::new(g).part(BYTES) > 0
+/// As [`holds`], for several groups in blocks that have the inputs of their own groups. Those in pairs are for windows that
+/// are gathered, in int16.
+pub(super) fn holds_groups(g: &Geometry, layout: u32) -> bool {
+    let taps = g.kernel_height.saturating_mul(g.kernel_width);
+    let gathered = taps.saturating_mul(g.in_channels).saturating_mul(2) as usize <= BYTES;
+    let fits = if layout == layout::O16G2 { gathered } else { Shape::new(g).part(BYTES) > 0 };
+    cfg!(feature = "std") && super::pack::span(g).is_some() && fits
 }
 
 impl Shape {

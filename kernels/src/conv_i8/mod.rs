@@ -125,6 +125,8 @@ pub mod layout {
     /// weights in fours, where `J`, a multiple of 4, are the inputs of those groups that the block has channels of; several
     /// groups, of 16 channels or of parts or multiples of that.
     pub const O16G4: u32 = 10;
+    /// `[O / 16][KH][KW][J / 2][16][2]`: as [`O16G4`], in pairs, and no sums; windows of at most 24 Ki inputs.
+    pub const O16G2: u32 = 11;
     /// `[O / 16][KH][KW][I / 4][16][4]`: every tap filled up to fours, and no sums.
     pub const O16I4: u32 = 1;
     /// `[O / 16][16][I / 2][16][2]` int16, transformed for Winograd's F(2x2, 3x3); 3x3 steps of one, of one group of at most
@@ -212,27 +214,29 @@ pub fn tables(level: Level) -> bool {
 /// of taps: no board packs them, and a board's flash is small.
 pub fn layouts(level: Level) -> &'static [u32] {
     let all: &[u32] = match level {
-        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, G4, A4, R4, R2, W2, W4],
-        Level::Sse41 | Level::Avx2 => &[R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4],
-        Level::AvxVnni => &[layout::O16K4, layout::O16K2, layout::ROWS, R2, W2, W4],
-        Level::Avx512Vnni => &[G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4],
+        Level::Portable => &[layout::ROWS, layout::O16K4, layout::O16K2, layout::O16I4, G2, G4, A4, R4, R2, W2, W4],
+        Level::Sse41 | Level::Avx2 => &[G2, R2, W4, W2, layout::O16K2, layout::ROWS, layout::O16K4, G4],
+        Level::AvxVnni => &[G4, layout::O16K4, layout::O16K2, layout::ROWS, G2, R2, W2, W4],
+        Level::Avx512Vnni => &[G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, G2, R2, W2, W4],
         Level::Amx => {
-            const AMX: &[u32] = &[A4, G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, R2, W2, W4];
+            const AMX: &[u32] =
+                &[A4, G4, R4, layout::O16K2, layout::ROWS, layout::O16I4, layout::O16K4, G2, R2, W2, W4];
             return AMX;
         }
         Level::Neon | Level::Dotprod | Level::I8mm => {
-            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, G4, A4, R4, R2, W2, W4]
+            &[layout::O16I4, layout::ROWS, layout::O16K2, layout::O16K4, G2, G4, A4, R4, R2, W2, W4]
         }
         Level::Dsp | Level::Helium => &[layout::ROWS],
     };
     match all.split_last_chunk() {
-        Some((others, [G4, A4, R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
+        Some((others, [G2, G4, A4, R4, R2, W2, W4])) if !cfg!(feature = "std") => others,
         _ => all,
     }
 }
 
 /// Layouts for processors with an operating system.
 const A4: u32 = layout::O16A4;
+const G2: u32 = layout::O16G2;
 const G4: u32 = layout::O16G4;
 const R2: u32 = layout::O16R2;
 const R4: u32 = layout::O16R4;
@@ -252,7 +256,7 @@ pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32
 /// Whether a layout is the best one for several groups: in blocks they are computed as one, with weights of zero, so many times
 /// the products, but each at a better rate than those of rows of few inputs. Both rates are AVX2's.
 fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
-    if matches!(layout, layout::ROWS | layout::O16G4) {
+    if layout == layout::ROWS || pack::of_groups(layout) {
         return true;
     }
     if let Some((inputs, _)) = pack::span(g)
@@ -297,7 +301,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
         return;
     }
     let as_one = Params { geometry: Geometry { groups: 1, ..params.geometry }, ..*params };
-    let params = if matches!(params.layout, layout::ROWS | layout::O16G4) { params } else { &as_one };
+    let params = if params.layout == layout::ROWS || pack::of_groups(params.layout) { params } else { &as_one };
     match operands.table {
         Some(table) if TABLES && !looks_up(isa, params.layout) => {
             let line = params.geometry.out_width.saturating_mul(TILE_ROWS);
@@ -457,8 +461,12 @@ mod tests {
         let deep = [301, 512, 258].map(|in_channels| Geometry { in_channels, ..convolutions()[5] });
         // More inputs than a panel of the vector variants holds.
         let deeper = [Geometry { in_channels: 60_001, ..convolutions()[1] }];
+        let size = Geometry { in_height: 3, in_width: 3, out_height: 3, out_width: 3, ..grouped_convolutions()[4] };
+        // Large windows of several groups, and many weights.
+        let deep_groups = [Geometry { in_channels: 1024, out_channels: 64, groups: 2, ..size }];
         let all = convolutions();
-        for (k, g) in all.iter().chain(&grouped_convolutions()).chain(&deep).chain(&deeper).enumerate() {
+        let grouped = grouped_convolutions();
+        for (k, g) in all.iter().chain(&grouped).chain(&deep).chain(&deeper).chain(&deep_groups).enumerate() {
             let mut samples = Samples::new(k as u64);
             let (x, w) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
             let bias: Vec<i32> = (0..g.out_channels).map(|_| samples.below(20_000) as i32 - 10_000).collect();

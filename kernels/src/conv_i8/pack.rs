@@ -8,6 +8,7 @@ pub(super) fn together(layout: u32) -> Option<u32> {
     match layout {
         layout::O16K4 | layout::O16I4 | layout::O16R4 | layout::O16A4 | layout::O16G4 => Some(2),
         layout::O16K2 | layout::O16R2 => Some(1),
+        layout::O16G2 if cfg!(feature = "std") => Some(1),
         _ => None,
     }
 }
@@ -33,6 +34,11 @@ pub(super) fn span(g: &Geometry) -> Option<(u32, u32)> {
     (g.groups > 1 && whole && blocks).then_some((inputs, groups))
 }
 
+/// Whether blocks of channels have weights for the inputs of their own groups only.
+pub(super) fn of_groups(layout: u32) -> bool {
+    cfg!(feature = "std") && matches!(layout, layout::O16G4 | layout::O16G2)
+}
+
 /// Whether rows of taps are what is filled up.
 pub(super) fn of_rows(layout: u32) -> bool {
     matches!(layout, layout::O16R2 | layout::O16R4 | layout::O16A4)
@@ -43,7 +49,7 @@ pub(super) fn of_rows(layout: u32) -> bool {
 pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
     let inputs = g.in_channels;
     match layout {
-        layout::O16G4 => span(g).map(|(inputs, _)| (inputs, inputs)),
+        _ if of_groups(layout) => span(g).map(|(inputs, _)| (inputs, inputs)),
         layout::O16R2 | layout::O16R4 => {
             let row = g.kernel_width.checked_mul(inputs)?;
             Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
@@ -77,7 +83,7 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
     match together(layout) {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
         _ if layout == layout::O16R4 && !lines::holds(g) => None,
-        _ if layout == layout::O16G4 && !lines::holds_groups(g) => None,
+        _ if of_groups(layout) && !lines::holds_groups(g, layout) => None,
         _ if layout == layout::O16A4 && !(lines::holds(g) && g.dilation_width == 1) => None,
         Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
@@ -110,7 +116,7 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     }
     match (together(layout), depth(geometry, layout), stretch(geometry, layout)) {
         (Some(shift), Some(depth), Some((inputs, stride))) => {
-            let all = span(geometry).filter(|_| layout == layout::O16G4).map_or(geometry.groups, |(_, groups)| groups);
+            let all = span(geometry).filter(|_| of_groups(layout)).map_or(geometry.groups, |(_, groups)| groups);
             let (groups, outputs) = (all as usize, geometry.group_outputs() as usize);
             let (depth, inputs, stride) = (depth as usize, inputs as usize, stride as usize);
             let taps = Taps { depth, inputs, stride, groups, outputs };

@@ -4,10 +4,11 @@
 //! loops see nothing but rows. Small enough to stay in the first-level cache, a panel costs one pass over its inputs.
 #![allow(unsafe_code)] // Writes through a pointer into memory that need not be initialized.
 
+use core::hint::black_box;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
-use super::{Operands, Params};
+use super::{Operands, Params, pack};
 use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 
@@ -17,6 +18,7 @@ pub(super) struct Job<'a> {
     pub(super) operands: &'a Operands<'a>,
     /// Inputs of an output: `KH * KW * I`.
     pub(super) depth: usize,
+    pub(super) runs: Runs,
     /// Output channels.
     pub(super) channels: usize,
     /// The windows of the output pixels in order, and their number.
@@ -36,6 +38,71 @@ pub(super) struct Job<'a> {
     /// Whether the windows are the input itself, in order, and whole groups of 4; then the first pixel.
     pub(super) flat: bool,
     first: usize,
+}
+
+/// What a block of 16 channels reads of a row: all of it, or at every tap the inputs of its own groups.
+#[derive(Clone, Copy)]
+pub(super) struct Runs {
+    pub(super) count: usize,
+    /// Inputs of a run, and from one to the next.
+    pub(super) inputs: usize,
+    pub(super) step: usize,
+    /// So many blocks have the same inputs.
+    blocks: usize,
+}
+
+impl Runs {
+    fn new(params: &Params, depth: usize) -> Self {
+        let g = &params.geometry;
+        let groups = pack::span(g).filter(|_| pack::of_groups(params.layout));
+        let Some((inputs, _)) = groups else {
+            return Self { count: 1, inputs: depth, step: depth, blocks: usize::MAX };
+        };
+        Self {
+            count: (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize),
+            inputs: inputs as usize,
+            step: g.in_channels as usize,
+            blocks: (g.group_outputs() as usize).div_ceil(16),
+        }
+    }
+
+    /// The first input of the block that begins with this channel.
+    pub(super) fn first(&self, channel: usize) -> usize {
+        (channel >> 4).checked_div(self.blocks).unwrap_or(0).wrapping_mul(self.inputs)
+    }
+
+    /// Weights of a block, of which so many stand together.
+    pub(super) fn weights(&self, together: usize) -> usize {
+        self.steps(together).wrapping_mul(self.count).wrapping_mul(together).wrapping_mul(16)
+    }
+
+    /// Steps of a run, of so many inputs each.
+    #[inline(always)]
+    pub(super) fn steps(&self, together: usize) -> usize {
+        self.inputs.div_ceil(together)
+    }
+
+    /// The first input of every run, and its weights.
+    #[inline(always)]
+    pub(super) fn places(
+        self,
+        weights: *const i8,
+        together: usize,
+    ) -> impl Iterator<Item = (usize, *const i8)> + Clone {
+        let size = self.steps(together).wrapping_mul(together).wrapping_mul(16);
+        (0..self.count).map(move |run| (run.wrapping_mul(self.step), weights.wrapping_add(run.wrapping_mul(size))))
+    }
+}
+
+/// Where `P` rows begin, which the compiler takes as they are: else it makes each from the one before at every step, by
+/// instructions that compete with the products.
+#[inline(always)]
+pub(super) fn starts<T, const P: usize>((x, pitch): (*const T, usize)) -> [*const T; P] {
+    let mut starts = [x; P];
+    for (p, start) in starts.iter_mut().enumerate() {
+        *start = x.wrapping_add(p.wrapping_mul(pitch));
+    }
+    black_box(starts)
 }
 
 /// Bytes that a copy may read and elements that it may write beyond the end.
@@ -101,12 +168,12 @@ impl<'a> Job<'a> {
         for (to, &from) in last.1.iter_mut().zip(operands.multipliers.get(first..).unwrap_or_default()) {
             *to = from;
         }
+        let depth = taps.wrapping_mul(channels_in);
         Self {
             params,
             operands,
-            depth: (g.kernel_height as usize)
-                .wrapping_mul(g.kernel_width as usize)
-                .wrapping_mul(g.in_channels as usize),
+            depth,
+            runs: Runs::new(params, depth),
             channels,
             windows: Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start),
             pixels: pixels.len(),

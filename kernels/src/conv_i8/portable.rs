@@ -62,8 +62,7 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
         };
         (depth, first) = (place(taps), place(tap));
     }
-    if cfg!(feature = "std")
-        && params.layout == super::layout::O16G4
+    if super::pack::of_groups(params.layout)
         && let Some((span, groups)) = super::pack::span(g)
     {
         // Taps have the inputs of several groups.

@@ -145,27 +145,28 @@ macro_rules! ring {
                 ring: &Ring<'_>,
                 row: u32,
                 x: usize,
-                mut weights: *const i8,
+                weights: *const i8,
                 channel: usize,
                 y: &mut [i8],
             ) -> usize {
                 let (job, g) = (self.job, &self.job.params.geometry);
                 let (bias, multipliers) = job.requantization(channel);
-                let mut sums = [load(bias); P];
+                let sums = [load(bias); P];
                 let first = row.wrapping_mul(g.stride_height);
                 let wide = job.channels.wrapping_sub(channel) > 8;
-                for r in first..first.wrapping_add(g.kernel_height) {
-                    let from = ring.rows.as_ptr().cast::<i16>().wrapping_add(ring.start(r)).wrapping_add(x);
-                    // SAFETY: the ring holds this row, which is as long as `steps` pairs of every window need; there are weights for
-                    // every pair of every row of taps.
-                    sums = unsafe {
-                        match wide {
-                            true => add::<P, 2>(sums, (from, self.pixel), weights, self.steps),
-                            false => add::<P, 1>(sums, (from, self.pixel), weights, self.steps),
-                        }
-                    };
-                    weights = weights.wrapping_add(self.steps.wrapping_mul(32));
-                }
+                let rows = (0..g.kernel_height).map(|r| {
+                    let before = self.steps.wrapping_mul(r as usize).wrapping_mul(32);
+                    (ring.start(first.wrapping_add(r)), weights.wrapping_add(before))
+                });
+                let from = (ring.rows.as_ptr().cast::<i16>().wrapping_add(x), self.pixel);
+                // SAFETY: the ring holds these rows, which are as long as `steps` pairs of every window need; there are weights for
+                // every pair of every row of taps.
+                let sums = unsafe {
+                    match wide {
+                        true => add::<P, 2>(sums, from, rows, self.steps),
+                        false => add::<P, 1>(sums, from, rows, self.steps),
+                    }
+                };
                 self.finish.store(&sums, multipliers, (job.channels, job.channels), channel, y);
                 P
             }

@@ -5,10 +5,11 @@
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
+use core::iter::once;
 use core::ops::Range;
 
 use super::gathered::{GROUP, TILE, TILES, WEIGHTS, gathered, plain};
-use super::panel::{Job, Memory, NEAR, Panel};
+use super::panel::{Job, Memory, NEAR, Panel, Runs};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::round::Output;
@@ -16,9 +17,9 @@ use crate::round_sse41::{four, load_floats, load_numbers, narrow, store};
 use crate::windows::{Window, Windows};
 use crate::{Isa, Level};
 
-/// Convolves with weights in O16K2; false where the CPU or the layout is another one.
+/// Convolves with weights in O16K2 or O16G2; false where the CPU or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    if isa.level() < Level::Sse41 || params.layout != layout::O16K2 {
+    if isa.level() < Level::Sse41 || !matches!(params.layout, layout::O16K2 | layout::O16G2) {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -73,16 +74,17 @@ fn copy(from: *const i8, to: *mut i16, n: usize) {
     }
 }
 
-/// The sums, with `steps` pairs of inputs times weights added, of `P` pixels and `8 * H` channels.
+/// The sums, with the products of runs of `steps` pairs of inputs and weights added, of `P` pixels and `8 * H` channels.
 ///
 /// # Safety
-/// The panel at `x` holds `P` rows of as many pairs, `pitch` apart, and there are 32 bytes of weights for each of them.
+/// A run has `P` rows of as many pairs, `pitch` apart, so many elements behind the first row, and 32 bytes of weights for
+/// each of them.
 #[inline]
 #[target_feature(enable = "sse4.1")]
 pub(crate) unsafe fn add<const P: usize, const H: usize>(
     mut sums: [Sums; P],
     rows: (*const i16, usize),
-    weights: *const i8,
+    runs: impl Iterator<Item = (usize, *const i8)> + Clone,
     steps: usize,
 ) -> [Sums; P] {
     for h in 0..H {
@@ -91,7 +93,9 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
             *half = sums.as_chunks::<2>().0.get(h).copied().unwrap_or(*half);
         }
         // SAFETY: the caller's promise.
-        unsafe { add_half(&mut half, rows, weights.wrapping_add(16 * h), steps) };
+        unsafe {
+            add_half(&mut half, rows, runs.clone().map(|(first, weights)| (first, weights.wrapping_add(16 * h))), steps)
+        };
         for (half, sums) in half.iter().zip(&mut sums) {
             sums.as_chunks_mut::<2>().0.iter_mut().skip(h).take(1).for_each(|sums| *sums = *half);
         }
@@ -99,7 +103,7 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
     sums
 }
 
-/// Adds `steps` pairs of inputs times weights for `P` pixels and 8 channels.
+/// Adds the products of runs of `steps` pairs of inputs and weights for `P` pixels and 8 channels.
 ///
 /// # Safety
 /// As for `add`; the weights of a step are the first 16 bytes of 32.
@@ -107,24 +111,27 @@ pub(crate) unsafe fn add<const P: usize, const H: usize>(
 #[target_feature(enable = "sse4.1")]
 unsafe fn add_half<const P: usize>(
     to: &mut [[__m128i; 2]; P],
-    (mut x, pitch): (*const i16, usize),
-    mut weights: *const i8,
+    (x, pitch): (*const i16, usize),
+    runs: impl Iterator<Item = (usize, *const i8)>,
     steps: usize,
 ) {
     let mut sums = *to;
-    for _ in 0..steps {
-        // SAFETY: the caller's promise.
-        let wide = [0, 8].map(|k| _mm_cvtepi8_epi16(unsafe { _mm_loadl_epi64(weights.wrapping_add(k).cast()) }));
-        weights = weights.wrapping_add(32);
-        for (p, sums) in sums.iter_mut().enumerate() {
+    for (first, mut weights) in runs {
+        let mut x = x.wrapping_add(first);
+        for _ in 0..steps {
             // SAFETY: the caller's promise.
-            let pair = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
-            let pair = _mm_set1_epi32(pair);
-            for (sum, &wide) in sums.iter_mut().zip(&wide) {
-                *sum = _mm_add_epi32(*sum, _mm_madd_epi16(pair, wide));
+            let wide = [0, 8].map(|k| _mm_cvtepi8_epi16(unsafe { _mm_loadl_epi64(weights.wrapping_add(k).cast()) }));
+            weights = weights.wrapping_add(32);
+            for (p, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the caller's promise.
+                let pair = unsafe { x.wrapping_add(p.wrapping_mul(pitch)).cast::<i32>().read_unaligned() };
+                let pair = _mm_set1_epi32(pair);
+                for (sum, &wide) in sums.iter_mut().zip(&wide) {
+                    *sum = _mm_add_epi32(*sum, _mm_madd_epi16(pair, wide));
+                }
             }
+            x = x.wrapping_add(2);
         }
-        x = x.wrapping_add(2);
     }
     *to = sums;
 }

@@ -147,14 +147,14 @@ macro_rules! transposed {
                 let (channels, steps) = (self.channels(), inputs / 2);
                 for channel in (0..channels.div_ceil(16)).map(|block| block.wrapping_mul(16)) {
                     let (bias, multipliers) = self.requantization(channel);
-                    let mut sums = [load(&bias); P];
+                    let sums = [load(&bias); P];
                     let block = self.operands.weights.as_ptr().wrapping_add(channel.wrapping_mul(self.depth));
-                    for (t, tap) in taps.iter().enumerate() {
-                        let x = self.panel.rows.cast_const().wrapping_add(t.wrapping_mul(inputs));
-                        let weights = block.wrapping_add(tap.place.wrapping_mul(inputs).wrapping_mul(16));
-                        // SAFETY: the panel holds `steps` pairs of this tap in `P` rows, a block of weights 32 bytes for each.
-                        sums = unsafe { add::<P, 2>(sums, (x, self.panel.pitch), weights, steps) };
-                    }
+                    let runs = taps.iter().enumerate().map(|(t, tap)| {
+                        (t.wrapping_mul(inputs), block.wrapping_add(tap.place.wrapping_mul(inputs).wrapping_mul(16)))
+                    });
+                    let rows = (self.panel.rows.cast_const(), self.panel.pitch);
+                    // SAFETY: the panel holds `steps` pairs of these taps in `P` rows, a block of weights 32 bytes for each.
+                    let sums = unsafe { add::<P, 2>(sums, rows, runs, steps) };
                     self.finish.store(&sums, &multipliers, (pitch, channels), channel, y);
                 }
                 P

@@ -25,24 +25,54 @@ pub fn heights(code: u16, args: &[u32]) -> Option<(u32, u32)> {
 /// The part of an operation that makes these rows of output.
 pub fn band(code: u16, args: &[u32], output: Range<u32>) -> Option<Band> {
     let g = geometry(code, args)?;
-    let start = i64::from(output.start) * i64::from(g.stride_height) - i64::from(g.pad_top);
-    let reach = i64::from(g.kernel_height - 1) * i64::from(g.dilation_height);
-    let end = i64::from(output.end - 1) * i64::from(g.stride_height) - i64::from(g.pad_top) + reach + 1;
-    let input = start.max(0) as u32..end.min(g.in_height.into()) as u32;
+    let (part, input) = band_of(&Windows::of(&g), output)?;
+    Some(Band { args: with_geometry(code, args, part.within(g))?, input })
+}
+
+/// The windows of an operation in one direction: down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Windows {
+    pub in_height: u32,
+    pub out_height: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub dilation: u32,
+    pub pad: u32,
+}
+
+impl Windows {
+    pub(super) fn of(g: &ConvGeometry) -> Self {
+        Self {
+            in_height: g.in_height,
+            out_height: g.out_height,
+            kernel: g.kernel_height,
+            stride: g.stride_height,
+            dilation: g.dilation_height,
+            pad: g.pad_top,
+        }
+    }
+
+    /// A convolution with these windows.
+    pub(super) fn within(&self, g: ConvGeometry) -> ConvGeometry {
+        ConvGeometry { in_height: self.in_height, out_height: self.out_height, pad_top: self.pad, ..g }
+    }
+}
+
+/// The windows that make these rows of output, and the rows of input that they see.
+pub(super) fn band_of(w: &Windows, output: Range<u32>) -> Option<(Windows, Range<u32>)> {
+    let start = i64::from(output.start) * i64::from(w.stride) - i64::from(w.pad);
+    let reach = i64::from(w.kernel - 1) * i64::from(w.dilation);
+    let end = i64::from(output.end - 1) * i64::from(w.stride) - i64::from(w.pad) + reach + 1;
+    let input = start.max(0) as u32..end.min(w.in_height.into()) as u32;
     if input.is_empty() {
         return None; // Nothing but padding.
     }
-    let part = ConvGeometry {
-        in_height: input.len() as u32,
-        out_height: output.len() as u32,
-        pad_top: (-start).max(0) as u32,
-        ..g
-    };
-    Some(Band { args: with_geometry(code, args, part)?, input })
+    let pad = (-start).max(0) as u32;
+    Some((Windows { in_height: input.len() as u32, out_height: output.len() as u32, pad, ..*w }, input))
 }
 
 /// The geometry of a convolution.
-fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
+pub(super) fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
     let mut reader = Reader::new(args);
     match code {
         ConvI8::CODE => reader.get::<ConvI8>().map(|a| a.geometry),
@@ -56,7 +86,7 @@ fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
     }
 }
 
-fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> Option<Vec<u32>> {
+pub(super) fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> Option<Vec<u32>> {
     let mut reader = Reader::new(args);
     Some(match code {
         ConvI8::CODE => words(ConvI8 { geometry, ..reader.get()? }),

@@ -12,6 +12,7 @@ pub(crate) mod moves;
 mod phases;
 mod places;
 mod program;
+mod rows;
 mod sums;
 mod tables;
 pub(crate) mod unary;
@@ -26,5 +27,6 @@ pub use program::{
     Constant, DeviceStep, DeviceTensor, Elementwise, ProductWeights, Program, Quant, TensorId, element_bytes,
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };
+pub use rows::{RowPart, RowWise, row_part, row_wise};
 pub use sums::joined;
 pub use tables::looked_up;

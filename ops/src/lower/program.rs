@@ -193,6 +193,13 @@ pub struct DeviceStep {
     pub elementwise: Option<Elementwise>,
 }
 
+impl DeviceStep {
+    /// The node that it comes from; empty where that is not known.
+    pub fn node(&self) -> &str {
+        self.name.split_once(' ').map_or("", |(_, node)| node)
+    }
+}
+
 /// A function of int8 elements, one of every read that is no constant.
 #[derive(Clone)]
 pub struct Elementwise {

@@ -72,6 +72,8 @@ impl Layout {
     /// `[O / 16]` blocks of int32 `[16]`, `-128 * Σ w` of every channel, and `[KH][KW][I / 4][16][4]`: the weights in fours, for
     /// the inputs of those groups that the block has channels of; several groups.
     pub const O16G4: u32 = 10;
+    /// `[O / 16][KH][KW][I / 2][16][2]`: as [`Self::O16G4`], in pairs, and no sums.
+    pub const O16G2: u32 = 11;
 }
 
 /// Layouts of f32 convolution weights, by number.

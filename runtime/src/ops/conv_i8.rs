@@ -131,5 +131,5 @@ fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
 fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
     let p = params(&o.args()?);
     let (p, operands) = of_channels(&p, &with_table(o)?, units::of_channels(&units, p.geometry.out_channels))?;
-    y.update(|y| view_mut(y).map(|y| conv_i8::run(o.isa, &p, &operands, y)))?
+    y.overwrite(|y| view_mut(y).map(|y| conv_i8::run(o.isa, &p, &operands, y)))?
 }

@@ -67,6 +67,7 @@ mod gather;
 mod geometry;
 mod gru;
 mod gru_half;
+mod lanes;
 mod lp_pool;
 mod lrn;
 mod lstm;
@@ -119,6 +120,7 @@ pub use fill::FILL;
 pub use gather::GATHER;
 pub use gru::GRU;
 pub use gru_half::GRU_HALF;
+pub use lanes::LANES;
 pub use lp_pool::LP_POOL;
 pub use lrn::LRN;
 pub use lstm::LSTM;
@@ -170,6 +172,7 @@ pub static ALL: &[OpEntry] = &[
     GATHER,
     GRU,
     GRU_HALF,
+    LANES,
     LP_POOL,
     LRN,
     LSTM,

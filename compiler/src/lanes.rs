@@ -1,0 +1,155 @@
+//! Which steps run as bands: to keep what is between them in a core's nearer caches and in little memory, and so that
+//! threads meet once for many steps.
+//!
+//! - Where the pictures between steps are larger than caches, bands replace the steps.
+//! - Smaller ones in int8 stay as they are for one thread; two threads share them as two bands.
+//! - The arena never grows.
+
+use std::ops::Range;
+
+use ocellus_kernels::Level;
+
+use crate::Options;
+use crate::stages::{Bands, Cut, Stage, Uses};
+use crate::walk::Lowered;
+
+/// Bytes from which on a picture between two steps is large: many cores' second-level caches do not hold it beside
+/// everything else.
+const LARGE: usize = 1 << 20;
+/// Bytes that a band reads and writes, more or less.
+const NEAR: usize = 768 << 10;
+/// Fewest rows of a band.
+const ROWS: u32 = 4;
+/// Multiply-accumulates that may be done twice for a byte that does not leave the caches.
+const TWICE: u64 = 2;
+/// Large pictures get a multiple of so many bands, that threads have equally many.
+const BANDS: u32 = 4;
+/// The most steps of a stage.
+const STEPS: usize = 40;
+/// Fewest rows of any picture that two threads share as two bands: of fewer, too many are made twice.
+const HEIGHT: u32 = 10;
+/// Nanoseconds that two threads lose in a step in which they meet.
+const MEETING: u64 = 2_000;
+
+/// Cuts what gains by it. `bytes` is the arena that a program needs.
+pub(crate) fn cut(lowered: &mut Lowered, options: &Options, bytes: impl Fn(&Lowered) -> usize) {
+    let limit = bytes(lowered);
+    cut_large(lowered, options, &|lowered: &Lowered| bytes(lowered) <= limit);
+    if options.threads > 1 {
+        let (all, limit) = (0..lowered.program.steps.len(), bytes(lowered));
+        share(lowered, all, STEPS, options, &|lowered: &Lowered| bytes(lowered) <= limit);
+    }
+}
+
+/// Multiply-accumulates in a nanosecond of a core of this level, more or less, where an output takes many.
+fn rate(level: Level) -> u64 {
+    match level {
+        Level::Amx => 600,
+        Level::Avx512Vnni => 300,
+        Level::AvxVnni => 150,
+        Level::Avx2 => 70,
+        _ => 20,
+    }
+}
+
+fn with(lowered: &Lowered, cut: Cut) -> Lowered {
+    Lowered { program: cut.program, inputs: lowered.inputs.clone(), outputs: lowered.outputs.clone() }
+}
+
+/// Cuts stages with nothing but large pictures between their steps, the longest first at each step.
+fn cut_large(lowered: &mut Lowered, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
+    let mut first = 0;
+    while first < lowered.program.steps.len() {
+        let uses = Uses::new(lowered);
+        let end = (first + STEPS).min(lowered.program.steps.len());
+        let stages = (first + 2..=end).rev().filter_map(|end| Stage::new(&lowered.program, &uses, first..end));
+        let trials = stages.flat_map(|stage| large(&stage, options));
+        let made = trials.map(|cut| (cut.steps, with(lowered, cut))).find(|(_, trial)| fits(trial));
+        first += match made {
+            Some((steps, trial)) => {
+                *lowered = trial;
+                steps
+            }
+            None => 1,
+        };
+    }
+}
+
+/// A stage with large pictures in bands, for fewer and fewer threads.
+fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
+    let between: usize = stage.between().sum();
+    if between == 0 || stage.between().any(|bytes| bytes < LARGE) {
+        return Vec::new();
+    }
+    let bands = (stage.bytes().div_ceil(NEAR) as u32).next_multiple_of(BANDS);
+    let rows = stage.height().div_ceil(bands).max(ROWS);
+    // Whole tiles of Winograd's form, where two threads have equally many all the same.
+    let tiles = rows.next_multiple_of(ROWS);
+    let rows = if stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows };
+    if rows >= stage.height() {
+        return Vec::new();
+    }
+    if stage.twice(rows, rate(options.level)).is_none_or(|twice| twice.macs > TWICE * between as u64) {
+        return Vec::new();
+    }
+    let fewer = (1..=options.threads).rev();
+    fewer.filter_map(|threads| stage.cut(&Bands { rows, threads, whole: false }, options.align)).collect()
+}
+
+/// Rows of the two bands that two threads share, and the nanoseconds that gains.
+fn small(stage: &Stage<'_>, steps: usize, level: Level) -> Option<(u32, u64)> {
+    if !stage.is_exact() || stage.least_height() < HEIGHT {
+        return None;
+    }
+    let rows = stage.height().div_ceil(2);
+    let twice = stage.twice(rows, rate(level))?;
+    Some((rows, (MEETING * (steps as u64 - 1)).checked_sub(twice.nanoseconds / 2)?))
+}
+
+/// Cuts some of the steps into stages of at most so many, so that the gain is greatest; those that need too much memory into
+/// shorter ones.
+fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
+    if most < 2 {
+        return;
+    }
+    let uses = Uses::new(lowered);
+    // The greatest gain from a step on, and the end of the stage that begins there.
+    let mut best: Vec<(u64, Option<usize>)> = vec![(0, None); range.len() + 1];
+    for first in range.clone().rev() {
+        let at = first - range.start;
+        best[at] = (best[at + 1].0, None);
+        for end in first + 2..=(first + most).min(range.end) {
+            let Some(stage) = Stage::new(&lowered.program, &uses, first..end) else { continue };
+            let Some((_, gain)) = small(&stage, end - first, options.level) else { continue };
+            let all = gain + best[end - range.start].0;
+            if all > best[at].0 {
+                best[at] = (all, Some(end));
+            }
+        }
+    }
+    let mut stages = Vec::new();
+    let mut first = range.start;
+    while first < range.end {
+        match best[first - range.start].1 {
+            Some(end) => {
+                stages.push(first..end);
+                first = end;
+            }
+            None => first += 1,
+        }
+    }
+    for stage in stages.into_iter().rev() {
+        let uses = Uses::new(lowered);
+        let cut = Stage::new(&lowered.program, &uses, stage.clone()).and_then(|whole| {
+            let (rows, _) = small(&whole, stage.len(), options.level)?;
+            whole.cut(&Bands { rows, threads: 2, whole: true }, options.align)
+        });
+        match cut.map(|cut| with(lowered, cut)) {
+            Some(trial) if fits(&trial) => *lowered = trial,
+            _ => {
+                let most = stage.len().div_ceil(2);
+                share(lowered, stage, most, options, fits);
+            }
+        }
+    }
+}
