@@ -60,7 +60,7 @@ fn layer(isa: Isa, geometry: Geometry, sum: Option<Sum>, draw: &mut Draw, scratc
         let Some(packed) = scratch.packed.get_mut(..len).filter(|p| !p.is_empty()) else { continue };
         pack(&geometry, layout, rows, packed);
         y.fill(99);
-        let operands = Operands { x, weights: packed, bias, multipliers };
+        let operands = Operands { x, weights: packed, bias, multipliers, table: None };
         let conv = Params { geometry, input_zero_point, output, layout };
         match sum {
             None => run(isa, &conv, &operands, y),

@@ -21,6 +21,6 @@ pub(super) fn layer(isa: Isa, draw: &mut Draw, scratch: &mut Scratch) -> u32 {
     pack(&geometry, rows, packed);
     y.fill(99);
     let params = Params { geometry, input_zero_point: zero_point(draw), output: output(draw) };
-    run(isa, &params, &Operands { x, weights: packed, bias, multipliers }, y);
+    run(isa, &params, &Operands { x, weights: packed, bias, multipliers, table: None }, y);
     of(y)
 }

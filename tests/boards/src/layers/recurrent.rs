@@ -91,7 +91,7 @@ fn dense(isa: Isa, draw: &mut Draw, scratch: &mut Scratch, x: &[i8], y: &mut [i8
         let len = packed_len(&geometry, layout).unwrap_or(0) as usize;
         let Some(packed) = scratch.packed.get_mut(..len).filter(|p| !p.is_empty()) else { continue };
         if pack(&geometry, layout, rows, packed) {
-            let operands = Operands { x, weights: packed, bias, multipliers };
+            let operands = Operands { x, weights: packed, bias, multipliers, table: None };
             return conv_i8::run(isa, &Params { geometry, input_zero_point, output, layout }, &operands, y);
         }
     }

@@ -19,6 +19,6 @@ pub(super) fn layer(isa: Isa, draw: &mut Draw, scratch: &mut Scratch) -> u32 {
     draw.multipliers((weights / channels) as u32, multipliers);
     y.fill(99);
     let params = Params { geometry, input_zero_point: zero_point(draw), output: output(draw), layout: layout::ROWS };
-    run(isa, &params, &Operands { x, weights: rows, bias, multipliers }, y);
+    run(isa, &params, &Operands { x, weights: rows, bias, multipliers, table: None }, y);
     of(y)
 }

@@ -78,7 +78,7 @@ pub(super) fn layer<'a>(isa: Isa, g: Geometry, scratch: &'a mut Scratch) -> (Par
     pack(&g, layout, rows, &mut packed[..bytes]);
     let channels = g.out_channels as usize;
     let (bias, multipliers) = (&bias[..channels], &multipliers[..channels]);
-    let operands = Operands { x: &x[..inputs], weights: &packed[..bytes], bias, multipliers };
+    let operands = Operands { x: &x[..inputs], weights: &packed[..bytes], bias, multipliers, table: None };
     (Params { geometry: g, input_zero_point: ZERO_POINT, output: OUTPUT, layout }, operands, &mut y[..outputs])
 }
 
@@ -110,7 +110,7 @@ fn by_channel(isa: Isa, g: Geometry, scratch: &mut Scratch) -> Work {
     let Scratch { x, y, weights: taps, bias, multipliers, .. } = scratch;
     let channels = g.out_channels as usize;
     let (bias, multipliers) = (&bias[..channels], &multipliers[..channels]);
-    let operands = Operands { x: &x[..inputs], weights: &taps[..weights], bias, multipliers };
+    let operands = Operands { x: &x[..inputs], weights: &taps[..weights], bias, multipliers, table: None };
     let params = depthwise_i8::Params { geometry: g, input_zero_point: ZERO_POINT, output: OUTPUT };
     let y = &mut y[..outputs];
     twice(|| depthwise_i8::run(isa, &params, &operands, y));
@@ -128,7 +128,7 @@ pub(super) fn transposed(isa: Isa, scratch: &mut Scratch) -> Work {
     let Scratch { x, y, weights: rows, packed, bias, multipliers, .. } = scratch;
     conv_transpose_i8::pack(&g, layout, &rows[..weights], &mut packed[..bytes]);
     let (bias, multipliers) = (&bias[..16], &multipliers[..16]);
-    let operands = Operands { x: &x[..inputs], weights: &packed[..bytes], bias, multipliers };
+    let operands = Operands { x: &x[..inputs], weights: &packed[..bytes], bias, multipliers, table: None };
     let params = conv_transpose_i8::Params { geometry: g, input_zero_point: ZERO_POINT, output: OUTPUT, layout };
     let y = &mut y[..outputs];
     twice(|| conv_transpose_i8::run(isa, &params, &operands, y));
