@@ -183,7 +183,6 @@ fn bands_whole_steps_and_threads_give_the_same() {
         let (mut steps, mut memory) = (vec![0; plan.step_words()], Aligned([0; 32768]));
         let mut session = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut memory.0).unwrap();
         session.run_on(&Pool::new(threads).unwrap());
-        drop(session);
         memory.0[64..96].to_vec()
     };
     let mut bands = lanes();
