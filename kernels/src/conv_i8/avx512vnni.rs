@@ -9,13 +9,11 @@ use core::mem::MaybeUninit;
 
 use crate::intrinsics::*;
 
+use super::avx512_finish::Finish;
 use super::bands::{BYTES, Job, Memory, ROOM, Taps, Windows};
 use super::{Operands, Params, layout};
 use crate::Isa;
 use crate::pixels::Pixels;
-use crate::round::Output;
-use crate::round_avx512::Rounding;
-use crate::table_avx512::Entries;
 use crate::tiles::next_tiles;
 
 /// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
@@ -28,7 +26,8 @@ pub(super) fn suits(isa: Isa, layout: u32) -> bool {
     isa.has_avx512() && matches!(layout, layout::O16R4 | layout::O16G4)
 }
 
-/// Convolves with weights in O16R4 or O16G4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout is another one.
+/// Convolves with weights in O16R4 or O16G4, and looks outputs up in registers where the CPU has VBMI; false where the CPU
+/// or the layout is another one.
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
@@ -327,44 +326,7 @@ impl Work<'_> {
     }
 }
 
-/// A table that clamps what it is asked for.
-fn clamped(table: &[i8; 256], output: &Output) -> [i8; 256] {
-    if (output.low, output.high) == (-128, 127) {
-        return *table;
-    }
-    let place = |k: usize| (k as i32).max(output.low.wrapping_add(128)).min(output.high.wrapping_add(128)) as usize;
-    core::array::from_fn(|k| table.get(place(k)).copied().unwrap_or(0))
-}
-
-/// The way from sums to int8.
-pub(crate) struct Finish {
-    rounding: Rounding,
-    /// Whether no product can leave int32.
-    pub(super) small: bool,
-    /// What outputs are looked up in, which clamps them.
-    table: Option<Entries>,
-}
-
 impl Finish {
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(crate) fn new(output: &Output, multipliers: &[f32]) -> Self {
-        let small = multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
-        Self { rounding: Rounding::new(output), small, table: None }
-    }
-
-    /// Of a convolution, with its table.
-    ///
-    /// # Safety
-    /// Where there is a table, the CPU has VBMI.
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(super) unsafe fn of(job: &Job<'_>) -> Self {
-        let finish = Self::new(&job.params.output, job.operands.multipliers);
-        let clamp = |table| clamped(table, &job.params.output);
-        // SAFETY: the caller's promise.
-        let table = job.operands.table.map(|table| unsafe { Entries::new(&clamp(table)) });
-        Self { table, ..finish }
-    }
-
     /// Stores the channels of a strip of `P` pixels that are `pitch` apart.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
@@ -402,20 +364,6 @@ impl Finish {
                     _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes);
                 }
             }
-        }
-    }
-
-    /// Four vectors of sums in a vector of bytes, one after the other.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(super) fn bytes<const SMALL: bool>(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
-        let mut v = [_mm512_setzero_ps(); 4];
-        for ((v, sum), &multipliers) in v.iter_mut().zip(sums).zip(multipliers) {
-            *v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multipliers);
-        }
-        match &self.table {
-            Some(table) => table.of(self.rounding.saturated::<SMALL>(v)),
-            None => self.rounding.bytes::<SMALL>(v),
         }
     }
 }

@@ -19,6 +19,8 @@ mod avx2_stem;
 #[cfg(target_arch = "x86_64")]
 mod avx2_winograd;
 #[cfg(target_arch = "x86_64")]
+mod avx512_finish;
+#[cfg(target_arch = "x86_64")]
 mod avx512vnni;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
@@ -81,7 +83,8 @@ pub(crate) mod tile {
 /// What the transposed convolution shares, for AVX-512.
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod tile_512 {
-    pub(crate) use super::avx512vnni::{Finish, Part, Work, copy};
+    pub(crate) use super::avx512_finish::Finish;
+    pub(crate) use super::avx512vnni::{Part, Work, copy};
     pub(crate) use super::bands::{BYTES, Memory, Taps, Windows};
 }
 
@@ -89,7 +92,8 @@ pub(crate) mod tile_512 {
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 pub(crate) mod tile_amx {
     pub(crate) use super::amx::{Places, Work};
-    pub(crate) use super::avx512vnni::{Finish, Part};
+    pub(crate) use super::avx512_finish::Finish;
+    pub(crate) use super::avx512vnni::Part;
 }
 
 use core::ops::Range;

@@ -17,7 +17,8 @@ use places::{Place, TOGETHER};
 use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
 
-use super::avx512vnni::{Finish, Part};
+use super::avx512_finish::Finish;
+use super::avx512vnni::Part;
 use super::bands::{BYTES, Job, Memory, ROOM};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
