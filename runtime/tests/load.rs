@@ -486,3 +486,34 @@ fn a_run_of_accepted_plans_repeats() {
     });
     assert_eq!(same, Ok(Some(true)));
 }
+
+#[test]
+fn a_thousand_damaged_lanes_are_refused_or_harmless() {
+    let (mut random, mut accepted) = (Random(5), 0);
+    let pools = [1, 2, 3].map(|threads| Pool::new(threads).unwrap());
+    let bytes = lanes().finish();
+    let words = table(&bytes);
+    let mut file = Aligned([0; 32768]);
+    for _ in 0..1000 {
+        file.0[..bytes.len()].copy_from_slice(&bytes);
+        let damaged = &mut file.0[..bytes.len()];
+        for _ in 0..=random.below(2) {
+            let at = words.start + 4 * random.below(words.len() / 4);
+            let old = u32::from_le_bytes(damaged[at..at + 4].try_into().unwrap());
+            damaged[at..at + 4].copy_from_slice(&random.word(old).to_le_bytes());
+        }
+        let crc = crc32(0, &damaged[20..]).to_le_bytes();
+        damaged[16..20].copy_from_slice(&crc);
+        let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+        for pool in &pools {
+            let (mut steps, mut memory) = (vec![0; plan.step_words()], Aligned([0xA5; 32768]));
+            let (before, rest) = memory.0.split_at_mut(2048);
+            let (arena, after) = rest.split_at_mut(plan.arena_bytes());
+            let Ok(mut session) = Session::load(plan, ops::ALL, Isa::best(), &mut steps, arena) else { continue };
+            session.run_on(pool);
+            assert!(before.iter().chain(after.iter()).all(|&b| b == 0xA5), "written outside the arena");
+            accepted += 1;
+        }
+    }
+    assert!(accepted > 100, "{accepted} accepted: nothing was tried");
+}
