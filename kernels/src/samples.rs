@@ -234,7 +234,7 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
 
 /// Pools: channel counts around the vector sizes, windows that overlap, touch, leave gaps or lie partly in the padding.
 pub(crate) fn pools() -> Vec<PoolGeometry> {
-    let channels = [1, 3, 7, 8, 9, 16, 17, 31, 32, 33, 65];
+    let channels = [1, 3, 7, 8, 9, 16, 17, 31, 32, 33, 65, 248];
     // height, width, kernel, stride, dilation, pads at top, left, bottom, right; batch follows from the channel count.
     let shapes: [[u32; 9]; 7] = [
         [4, 6, 2, 2, 1, 0, 0, 0, 0],

@@ -1,4 +1,4 @@
-//! AVX2: 32 or 16 channels of a pixel at a time.
+//! AVX2: up to 128 channels of a pixel at a time.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
 
 use core::arch::x86_64::*;
@@ -29,9 +29,19 @@ fn window(w: &Run, channels: usize, x: &[i8], y: &mut [i8]) {
         return;
     }
     let mut c = 0;
-    while c + 32 <= channels {
-        // SAFETY: the window fits, as was just checked, and so do its channels c to c + 31.
-        unsafe { part_32(w, x, y, c) };
+    while c + 128 <= channels {
+        // SAFETY: the window fits, as was just checked, and so do its channels c to c + 127.
+        unsafe { part::<4>(w, x, y, c) };
+        c += 128;
+    }
+    if c + 64 <= channels {
+        // SAFETY: as above, for 64 channels.
+        unsafe { part::<2>(w, x, y, c) };
+        c += 64;
+    }
+    if c + 32 <= channels {
+        // SAFETY: as above, for 32 channels.
+        unsafe { part::<1>(w, x, y, c) };
         c += 32;
     }
     while c < channels {
@@ -42,20 +52,25 @@ fn window(w: &Run, channels: usize, x: &[i8], y: &mut [i8]) {
     }
 }
 
-/// 32 channels from `c` on.
+/// `N` vectors of 32 channels from `c` on.
 ///
 /// # Safety
 /// The window fits into the slices, with these channels.
+#[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn part_32(w: &Run, x: &[i8], y: &mut [i8], c: usize) {
-    let mut best = _mm256_set1_epi8(i8::MIN);
+unsafe fn part<const N: usize>(w: &Run, x: &[i8], y: &mut [i8], c: usize) {
+    let mut best = [_mm256_set1_epi8(i8::MIN); N];
     for row in 0..w.taps[0] {
         for column in 0..w.taps[1] {
             let place = w.x + row * w.steps[0] + column * w.steps[1] + c;
-            // SAFETY: the channels of every tap are inside, as the caller has seen to.
-            best = _mm256_max_epi8(best, unsafe { _mm256_loadu_si256(x.as_ptr().add(place).cast()) });
+            for (k, best) in best.iter_mut().enumerate() {
+                // SAFETY: the channels of every tap are inside, as the caller has seen to.
+                *best = _mm256_max_epi8(*best, unsafe { _mm256_loadu_si256(x.as_ptr().add(place + 32 * k).cast()) });
+            }
         }
     }
-    // SAFETY: as above.
-    unsafe { _mm256_storeu_si256(y.as_mut_ptr().add(w.y + c).cast(), best) };
+    for (k, best) in best.into_iter().enumerate() {
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(y.as_mut_ptr().add(w.y + c + 32 * k).cast(), best) };
+    }
 }

@@ -8,11 +8,13 @@
 
 mod places;
 mod store;
+mod sums;
 
 use core::mem::MaybeUninit;
 
 pub(crate) use places::Places;
 use places::{Place, TOGETHER};
+use sums::{BEYOND, Sums};
 
 use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
@@ -29,14 +31,6 @@ const OVER: usize = 4 << 10;
 
 /// So many weights before they are needed they are asked for, where they are read once.
 const AHEAD: usize = 8192;
-
-/// The sums of a tile of pixels and 32 channels, with room to read on.
-#[repr(align(64))]
-struct Sums([[[i32; 16]; 2]; 19]);
-
-impl Sums {
-    const NONE: Self = Self([[[0; 16]; 2]; 19]);
-}
 
 /// Whether it convolves with weights in this layout here.
 pub(super) fn suits(isa: Isa, layout: u32) -> bool {
@@ -209,6 +203,8 @@ impl Work<'_> {
     fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut [i8]) {
         let (mut places, mut y) = (self.places.clone(), y);
         let mut memory = [const { [Sums::NONE, Sums::NONE] }; 2];
+        let rows = places.rows();
+        memory.iter_mut().flatten().for_each(|sums| sums.clear(rows..rows.wrapping_add(BEYOND)));
         let [sums, last] = &mut memory;
         // Tiles multiply while the sums of those before them are stored.
         let (mut sums, mut last, mut waiting) = (sums, last, [Place::default(); 2]);
@@ -236,6 +232,8 @@ impl Work<'_> {
     fn few_pixels<const SMALL: bool>(&self, strip: &Strip<1>, tiles: &mut Tiles, y: &mut [i8]) {
         let (mut places, mut y) = (self.places.clone(), y);
         let mut sums = [const { Sums::NONE }; TOGETHER];
+        // All rows: weights that stream by would else have driven them out of the nearest cache when the tiles are stored.
+        sums.iter_mut().for_each(|sums| sums.clear(0..16 + BEYOND));
         let mut all = [Place::default(); TOGETHER];
         // A tile that is missing computes what another does, and stores nothing.
         all.iter_mut().for_each(|place| *place = places.next().unwrap_or_default());

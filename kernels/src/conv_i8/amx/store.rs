@@ -3,7 +3,8 @@
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
 use super::places::ones;
-use super::{Strip, Sums, Work};
+use super::sums::Sums;
+use super::{Strip, Work};
 use crate::intrinsics::*;
 
 impl Work<'_> {
