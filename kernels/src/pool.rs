@@ -1,12 +1,16 @@
 //! Threads that share the items of a slice (feature `std`).
 //!
+//! Every worker has a share of the items, its own ones, which it claims at once. What it has not claimed when the caller is
+//! done with its own share, the caller does as well, so that nobody waits for a worker that has no core. Each cache line is
+//! written by one side alone as long as nobody is late: a job costs one line there and one line back.
+//!
 //! Audited unsafe: workers see a caller's slice through a raw pointer. What keeps that sound:
 //!
-//! - an item is claimed by one compare-and-swap on a word that holds the job's number, how many items it has and how many
-//!   are claimed, so that nobody gets an item twice or one of an older job;
-//! - the caller returns only when every item is done, and the word says "all claimed" from then on, so that no worker
-//!   touches the slice afterwards;
-//! - a worker that panics ends the process: nobody can be left waiting for its item.
+//! - a share is claimed by one compare-and-swap from an older job's number to this one's, so that nobody gets a share twice
+//!   or one of an older job;
+//! - the caller returns only when every share is done, and all of them are claimed from then on, so that no worker touches
+//!   the slice or the job afterwards;
+//! - who panics meanwhile ends the process: nobody can be left waiting for a share, or with a slice that is gone.
 #![allow(unsafe_code)]
 
 use core::cell::UnsafeCell;
@@ -18,13 +22,15 @@ use std::vec::Vec;
 /// Rounds of waiting before a worker sleeps (about a tenth of a millisecond), so that it is awake for the next step of a
 /// run and costs nothing between runs.
 const PATIENCE: usize = 8_000;
-/// Bits of the count of items, and of the count of claimed ones.
+/// Rounds that the caller waits for a worker before it looks whether that has claimed its share.
+const LATE: usize = 64;
+/// Bits of the count of items.
 const BITS: u32 = 16;
 const MASK: u64 = (1 << BITS) - 1;
 /// The number of a job that tells the workers to end.
-const END: u64 = u64::MAX >> (2 * BITS);
+const END: u64 = u64::MAX >> BITS;
 
-/// What the workers do to an item.
+/// What is done to the items.
 #[derive(Clone, Copy)]
 struct Job {
     call: unsafe fn(*const (), *mut (), usize),
@@ -32,12 +38,28 @@ struct Job {
     items: *mut (),
 }
 
-struct Shared {
-    /// Number of the job, items, claimed items.
+/// Lines of memory that nothing else lies in, and that are not fetched because of a neighbour.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+/// What the caller tells.
+struct Told {
+    /// Number of the job, and items.
     state: AtomicU64,
-    /// Items that are not done.
-    left: AtomicUsize,
     job: UnsafeCell<Job>,
+}
+
+/// A worker's share of the items.
+struct Share {
+    /// The last job of which it has been claimed: by the worker, or by a caller that would have waited.
+    claimed: Apart<AtomicU64>,
+    /// The last job of which the worker is done with it.
+    done: Apart<AtomicU64>,
+}
+
+struct Shared {
+    told: Apart<Told>,
+    shares: Vec<Share>,
     /// Workers that have started.
     started: AtomicUsize,
     sleeping: AtomicUsize,
@@ -47,7 +69,7 @@ struct Shared {
     bell: Condvar,
 }
 
-// SAFETY: `job` is written by the caller alone while no item is claimable, and read by those that hold a claimed item;
+// SAFETY: `job` is written by the caller alone while every share is claimed and done, and read by those that claimed one;
 // its pointers stand for a slice of `Send` items and a function pointer.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -61,7 +83,7 @@ pub struct Pool {
     turn: Mutex<u64>,
 }
 
-/// Ends the process where the worker unwinds.
+/// Ends the process where a thread unwinds that others share a slice with.
 struct Guard;
 
 impl Drop for Guard {
@@ -70,80 +92,77 @@ impl Drop for Guard {
     }
 }
 
-fn word(job: u64, items: usize) -> u64 {
-    job << (2 * BITS) | (items as u64 & MASK) << BITS
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+impl Share {
+    /// Claims it of this job; false where somebody has.
+    fn claim(&self, job: u64) -> bool {
+        let last = self.claimed.0.load(Ordering::Relaxed);
+        last < job && self.claimed.0.compare_exchange(last, job, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}
+
 impl Shared {
-    /// Claims an item of the current job; `Err` is the state where there is none.
-    fn claim(&self) -> Result<usize, u64> {
-        let mut state = self.state.load(Ordering::Acquire);
-        loop {
-            let (items, claimed) = (state >> BITS & MASK, state & MASK);
-            if claimed >= items {
-                return Err(state);
-            }
-            match self.state.compare_exchange_weak(state, state + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(claimed as usize),
-                Err(now) => state = now,
-            }
+    /// Does the items of a share that has been claimed of the job that is told: every so many from this one on.
+    ///
+    /// # Safety
+    /// The job stands until this returns, and nobody else does the share.
+    unsafe fn run(&self, share: usize, items: usize) {
+        // SAFETY: the caller's promise.
+        let Job { call, function, items: first } = unsafe { *self.told.0.job.get() };
+        let mut index = share;
+        while index < items {
+            // SAFETY: the caller's promise; the index is below the length of the slice.
+            unsafe { call(function, first, index) };
+            index = index.wrapping_add(self.shares.len()).wrapping_add(1);
         }
     }
 
-    /// Does every item that it can claim.
-    fn help(&self) -> u64 {
-        loop {
-            let index = match self.claim() {
-                Ok(index) => index,
-                Err(state) => return state,
-            };
-            // SAFETY: the caller waits for this item, so the job stands; nobody else has this index.
-            unsafe {
-                let Job { call, function, items } = *self.job.get();
-                call(function, items, index);
-            }
-            self.left.fetch_sub(1, Ordering::Release);
-        }
-    }
-
-    fn work(&self) {
+    /// A worker, whose share begins with item `number`.
+    fn work(&self, share: &Share, number: usize) {
         let guard = Guard;
         self.started.fetch_add(1, Ordering::Release);
+        let mut seen = 0;
         loop {
-            let seen = self.help();
-            if seen >> (2 * BITS) == END {
+            seen = self.wait(seen);
+            let (job, items) = (seen >> BITS, (seen & MASK) as usize);
+            if job == END {
                 break;
             }
-            self.wait(seen);
+            if number < items && share.claim(job) {
+                // SAFETY: the caller waits for this share, so the job stands; nobody else can claim it.
+                unsafe { self.run(number, items) };
+                share.done.0.store(job, Ordering::Release);
+            }
         }
         core::mem::forget(guard);
     }
 
     /// Waits until the state is another one: awake for a while and as long as a run goes on, then asleep.
-    fn wait(&self, seen: u64) {
+    fn wait(&self, seen: u64) -> u64 {
         let mut rounds = 0;
         while rounds < PATIENCE || self.runs.load(Ordering::Relaxed) > 0 {
-            if self.state.load(Ordering::Acquire) != seen {
-                return;
+            let state = self.told.0.state.load(Ordering::Acquire);
+            if state != seen {
+                return state;
             }
             core::hint::spin_loop();
             rounds += 1;
         }
         let mut bed = lock(&self.bed);
         self.sleeping.fetch_add(1, Ordering::SeqCst);
-        while self.state.load(Ordering::SeqCst) == seen && self.runs.load(Ordering::SeqCst) == 0 {
+        while self.told.0.state.load(Ordering::SeqCst) == seen && self.runs.load(Ordering::SeqCst) == 0 {
             bed = self.bell.wait(bed).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
+        self.told.0.state.load(Ordering::Acquire)
     }
 
     /// Publishes a state and wakes who sleeps.
-    fn publish(&self, state: u64) {
-        self.state.store(state, Ordering::SeqCst);
+    fn publish(&self, job: u64, items: usize) {
+        self.told.0.state.store(job << BITS | (items as u64 & MASK), Ordering::SeqCst);
         self.wake();
     }
 
@@ -152,6 +171,20 @@ impl Shared {
         if self.sleeping.load(Ordering::SeqCst) > 0 {
             drop(lock(&self.bed));
             self.bell.notify_all();
+        }
+    }
+
+    /// Waits until a worker is done with its share, or does it in its place.
+    fn finish(&self, share: &Share, number: usize, job: u64, items: usize) {
+        let mut rounds = 0;
+        while share.done.0.load(Ordering::Acquire) != job {
+            if rounds == LATE && share.claim(job) {
+                // SAFETY: the job stands, and the worker can no longer claim this share.
+                return unsafe { self.run(number, items) };
+            }
+            // The worker is at its last items, unless it had to give up its core.
+            rounds += 1;
+            if rounds > PATIENCE { std::thread::yield_now() } else { core::hint::spin_loop() }
         }
     }
 }
@@ -165,10 +198,10 @@ impl Pool {
     pub fn new(threads: usize) -> std::io::Result<Self> {
         unsafe fn nothing(_: *const (), _: *mut (), _: usize) {}
         let job = Job { call: nothing, function: core::ptr::null(), items: core::ptr::null_mut() };
+        let number = || Apart(AtomicU64::new(0));
         let shared = Arc::new(Shared {
-            state: AtomicU64::new(0),
-            left: AtomicUsize::new(0),
-            job: UnsafeCell::new(job),
+            told: Apart(Told { state: AtomicU64::new(0), job: UnsafeCell::new(job) }),
+            shares: (1..threads).map(|_| Share { claimed: number(), done: number() }).collect(),
             started: AtomicUsize::new(0),
             sleeping: AtomicUsize::new(0),
             runs: AtomicUsize::new(0),
@@ -176,10 +209,14 @@ impl Pool {
             bell: Condvar::new(),
         });
         let mut pool = Self { shared, workers: Vec::new(), turn: Mutex::new(0) };
-        for _ in 1..threads {
+        for number in 1..threads {
             let shared = Arc::clone(&pool.shared);
-            let worker = std::thread::Builder::new().name("ocellus".into()).spawn(move || shared.work())?;
-            pool.workers.push(worker);
+            let work = move || {
+                if let Some(share) = shared.shares.get(number.wrapping_sub(1)) {
+                    shared.work(share, number);
+                }
+            };
+            pool.workers.push(std::thread::Builder::new().name("ocellus".into()).spawn(work)?);
         }
         while pool.shared.started.load(Ordering::Acquire) < pool.workers.len() {
             std::thread::yield_now();
@@ -210,34 +247,34 @@ impl Pool {
         unsafe fn one<T>(function: *const (), items: *mut (), index: usize) {
             // SAFETY: `function` is the `fn(&mut T)` that this `one::<T>` was published with.
             let f = unsafe { core::mem::transmute::<*const (), fn(&mut T)>(function) };
-            // SAFETY: `index` is below the length of the slice behind `items`, and claimed by this thread alone.
+            // SAFETY: `index` is below the length of the slice behind `items`, and of a share that this thread alone has.
             f(unsafe { &mut *items.cast::<T>().add(index) });
         }
         for items in items.chunks_mut(MASK as usize) {
             let mut turn = lock(&self.turn);
-            // The number of a job comes again after 2^32 of them: a worker does not sleep between reading and claiming.
-            *turn = (*turn + 1) % END;
-            // SAFETY: no item is claimable and none is being done, so nobody reads the job.
+            // There are jobs for years, one every microsecond.
+            *turn += 1;
+            let (shared, job, count) = (&*self.shared, *turn, items.len());
+            // SAFETY: every share of the last job is done, and none can be claimed, so nobody reads the job.
             unsafe {
-                *self.shared.job.get() =
+                *shared.told.0.job.get() =
                     Job { call: one::<T>, function: f as *const (), items: items.as_mut_ptr().cast() }
             };
-            self.shared.left.store(items.len(), Ordering::Release);
-            self.shared.publish(word(*turn, items.len()));
-            self.shared.help();
-            let mut rounds = 0;
-            while self.shared.left.load(Ordering::Acquire) > 0 {
-                // The others are at their last items, unless they had to give up their core.
-                rounds += 1;
-                if rounds > PATIENCE { std::thread::yield_now() } else { core::hint::spin_loop() }
+            let guard = Guard;
+            shared.publish(job, count);
+            // SAFETY: the job stands, and no worker has the first share.
+            unsafe { shared.run(0, count) };
+            for (share, number) in shared.shares.iter().zip(1..count) {
+                shared.finish(share, number, job, count);
             }
+            core::mem::forget(guard);
         }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.publish(word(END, 0));
+        self.shared.publish(END, 0);
         for worker in self.workers.drain(..) {
             // A worker that panicked has ended the process.
             let _ = worker.join();
