@@ -1,8 +1,8 @@
 //! What the compiler chose for a step: of a convolution, the layout of its weights, which names the kernel that reads it.
 
 use ocellus_plan::args::{
-    ConvAddF32, ConvAddI8, ConvBf16, ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
-    FloatLayout, Layout,
+    ConvAddF32, ConvAddI8, ConvBf16, ConvF16, ConvF32, ConvGeometry, ConvI8, ConvRowsI8, DepthwiseF32, DepthwiseHalf,
+    DepthwiseI8, FloatLayout, Layout,
 };
 use ocellus_plan::{Arguments, Reader, Step};
 
@@ -24,6 +24,7 @@ impl Kernel {
         match step.code {
             ConvI8::CODE => read::<ConvI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             ConvAddI8::CODE => read::<ConvAddI8>(step).and_then(|a| int8(a.geometry, a.layout)),
+            ConvRowsI8::CODE => read::<ConvRowsI8>(step).and_then(|a| int8(a.geometry, a.layout)),
             DepthwiseI8::CODE => read::<DepthwiseI8>(step).and_then(|a| int8(a.geometry, Layout::TAPS)),
             ConvBf16::CODE => {
                 let method = ("O16_BF16", "tiles of 16 channels, products of bf16");

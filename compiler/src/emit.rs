@@ -21,7 +21,7 @@ use crate::report::{Report, StepReport};
 use crate::sums::join;
 use crate::tables::merge;
 use crate::walk::{Lowered, lower};
-use crate::{CompileError, activations, lanes, moves};
+use crate::{CompileError, behind, lanes, moves};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -150,10 +150,10 @@ fn whole(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement
         join(&mut lowered.program, &lowered.inputs, &lowered.outputs);
         let mut joined = lowered.clone();
         if !moves::join(&mut joined.program, &joined.inputs, &joined.outputs, options.align) {
-            return Ok(looked_up(arranged(lowered, options), options));
+            return Ok(alone(arranged(lowered, options), options));
         }
         let (lowered, joined) = (arranged(lowered, options), arranged(joined, options));
-        Ok(looked_up(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered }, options))
+        Ok(alone(if joined.2.bytes <= lowered.2.bytes { joined } else { lowered }, options))
     };
     let own = lowering(false)?;
     if own.0.inputs.iter().all(|&t| own.0.program.tensors[t].orders_agree()) {
@@ -170,14 +170,19 @@ fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placem
     (lowered, memory, placement)
 }
 
-/// With tables as parts of the convolutions before them, where that takes no more memory.
-fn looked_up(made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Memory, Placement) {
-    let mut joined = made.0.clone();
-    if options.bands || !activations::join(&mut joined.program, [&joined.inputs, &joined.outputs], options) {
-        return made;
+/// With tables and then movements as parts of the convolutions before them, where that takes no more memory.
+fn alone(mut made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Memory, Placement) {
+    for join in [behind::join_tables, behind::join_movements] {
+        let mut joined = made.0.clone();
+        if options.bands || !join(&mut joined.program, [&joined.inputs, &joined.outputs], options) {
+            continue;
+        }
+        let joined = arranged(joined, options);
+        if joined.2.bytes <= made.2.bytes {
+            made = joined;
+        }
     }
-    let joined = arranged(joined, options);
-    if joined.2.bytes <= made.2.bytes { joined } else { made }
+    made
 }
 
 fn placed(lowered: &Lowered, options: &Options) -> (Memory, Placement) {

@@ -8,9 +8,9 @@
 //! No operator is named here: what a node becomes is its operator's rule, and what a step computes is its kernel.
 #![forbid(unsafe_code)]
 
-mod activations;
 mod arena;
 mod bands;
+mod behind;
 mod code;
 mod emit;
 mod error;

@@ -36,6 +36,7 @@ pub mod conv_f16;
 pub mod conv_f32;
 pub mod conv_i8;
 pub mod conv_integer;
+pub mod conv_rows_i8;
 pub mod conv_transpose_f32;
 pub mod conv_transpose_i8;
 pub mod copy;

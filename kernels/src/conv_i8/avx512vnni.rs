@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use crate::intrinsics::*;
 
 use super::avx512_finish::Finish;
-use super::bands::{BYTES, Job, Memory, ROOM, Taps, Windows};
+use super::bands::{BYTES, Job, Memory, ROOM, Taps, Windows, outputs_of};
 use super::{Operands, Params, layout};
 use crate::Isa;
 use crate::pixels::Pixels;
@@ -27,17 +27,24 @@ pub(super) fn suits(isa: Isa, layout: u32) -> bool {
 }
 
 /// Convolves with weights in O16R4 or O16G4, and looks outputs up in registers where the CPU has VBMI; false where the CPU
-/// or the layout is another one.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+/// or the layout is another one. Neighbours in `y` are `pitch` apart.
+pub(super) fn run(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    pitch: usize,
+    y: &mut [i8],
+) -> bool {
     if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
     unsafe {
         if operands.weights.len() > ROOM {
-            all::<ROOM>(Job::new(params, operands, pixels, 0x80, ROOM), y);
+            all::<ROOM>(Job::new(params, operands, pixels, 0x80, ROOM), pitch, y);
         } else {
-            all::<BYTES>(Job::new(params, operands, pixels, 0x80, BYTES), y);
+            all::<BYTES>(Job::new(params, operands, pixels, 0x80, BYTES), pitch, y);
         }
     }
     true
@@ -49,14 +56,14 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 /// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
     let mut memory = Memory::<N>::new();
     let operands = job.operands;
     // SAFETY: the caller's promise.
     let finish = unsafe { Finish::of(&job) };
     let mut y = y;
     while let Some(band) = job.next() {
-        let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
+        let (here, rest) = outputs_of(band.pixels, pitch, y);
         job.fill(&band, &mut memory.0, |from, to| copy(from, to));
         let work = Work {
             operands,
@@ -70,7 +77,7 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
             taps: job.taps(&band),
             windows: job.windows(&band),
             pixels: band.pixels,
-            pitch: job.channels,
+            pitch,
         };
         work.run(here);
         y = rest;

@@ -62,6 +62,12 @@ pub(super) struct Band {
     pub(super) windows: u32,
 }
 
+/// The outputs of a band's pixels, which are `pitch` apart, and those of the pixels behind it.
+pub(super) fn outputs_of(pixels: usize, pitch: usize, y: &mut [i8]) -> (&mut [i8], &mut [i8]) {
+    let end = pixels.wrapping_mul(pitch).min(y.len());
+    y.split_at_mut_checked(end).unwrap_or_default()
+}
+
 /// The taps of a window: rows of them, with `runs` stretches of `steps` fours each.
 pub(crate) struct Taps {
     pub(crate) rows: u32,

@@ -177,7 +177,8 @@ impl Params {
         self.geometry.out_width.saturating_mul(rows)
     }
 
-    pub(crate) fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
+    /// Whether everything can be computed from these operands.
+    pub(crate) fn takes(&self, o: &Operands<'_>) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
         self.check()
@@ -186,7 +187,18 @@ impl Params {
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
             && (TABLES || o.table.is_none())
-            && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
+    }
+
+    pub(crate) fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
+        self.takes(o) && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
+    }
+
+    /// With one group, where groups are blocks of zeros among the weights.
+    fn as_packed(&self) -> Self {
+        if self.layout == layout::ROWS || pack::of_groups(self.layout) {
+            return *self;
+        }
+        Self { geometry: Geometry { groups: 1, ..self.geometry }, ..*self }
     }
 }
 
@@ -304,8 +316,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
     if !params.fits(operands, &pixels, y) {
         return;
     }
-    let as_one = Params { geometry: Geometry { groups: 1, ..params.geometry }, ..*params };
-    let params = if params.layout == layout::ROWS || pack::of_groups(params.layout) { params } else { &as_one };
+    let params = &params.as_packed();
     match operands.table {
         Some(table) if TABLES && !looks_up(isa, params.layout) => {
             let line = params.geometry.out_width.saturating_mul(TILE_ROWS);
@@ -316,6 +327,30 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
         }
         _ => convolve(isa, params, operands, &pixels, y),
     }
+}
+
+/// As [`run_pixels`], where neighbours in `y` are `pitch` apart, with operands that fit: false where no variant does that.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn run_apart(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    pitch: usize,
+    y: &mut [i8],
+) -> bool {
+    let params = &params.as_packed();
+    #[cfg(feature = "std")]
+    if amx::run(isa, params, operands, pixels, pitch, y) {
+        return true;
+    }
+    avx512vnni::run(isa, params, operands, pixels, pitch, y)
+}
+
+/// No variant of this architecture does.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn run_apart(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: usize, _: &mut [i8]) -> bool {
+    false
 }
 
 /// Rows of output that kernels compute together at most.
@@ -347,11 +382,12 @@ fn looks_up(_: Isa, _: u32) -> bool {
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    let channels = params.geometry.out_channels as usize;
     #[cfg(feature = "std")]
-    if amx::run(isa, params, operands, pixels, y) {
+    if amx::run(isa, params, operands, pixels, channels, y) {
         return true;
     }
-    avx512vnni::run(isa, params, operands, pixels, y)
+    avx512vnni::run(isa, params, operands, pixels, channels, y)
         || avxvnni::run(isa, params, operands, pixels, y)
         || avx2_bytes::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use ocellus_plan::args::{ConvBf16, ConvF16, ConvF32, ConvGeometry, ConvI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8};
+use ocellus_plan::args::{
+    ConvBf16, ConvF16, ConvF32, ConvGeometry, ConvI8, ConvRowsI8, DepthwiseF32, DepthwiseHalf, DepthwiseI8,
+};
 use ocellus_plan::{Arguments, Reader};
 
 use super::program::words;
@@ -76,6 +78,7 @@ pub(super) fn geometry(code: u16, args: &[u32]) -> Option<ConvGeometry> {
     let mut reader = Reader::new(args);
     match code {
         ConvI8::CODE => reader.get::<ConvI8>().map(|a| a.geometry),
+        ConvRowsI8::CODE => reader.get::<ConvRowsI8>().map(|a| a.geometry),
         DepthwiseI8::CODE => reader.get::<DepthwiseI8>().map(|a| a.geometry),
         ConvBf16::CODE => reader.get::<ConvBf16>().map(|a| a.geometry),
         ConvF16::CODE => reader.get::<ConvF16>().map(|a| a.geometry),
@@ -90,6 +93,7 @@ pub(super) fn with_geometry(code: u16, args: &[u32], geometry: ConvGeometry) -> 
     let mut reader = Reader::new(args);
     Some(match code {
         ConvI8::CODE => words(ConvI8 { geometry, ..reader.get()? }),
+        ConvRowsI8::CODE => words(ConvRowsI8 { geometry, ..reader.get()? }),
         DepthwiseI8::CODE => words(DepthwiseI8 { geometry, ..reader.get()? }),
         ConvBf16::CODE => words(ConvBf16 { geometry, ..reader.get()? }),
         ConvF16::CODE => words(ConvF16 { geometry, ..reader.get()? }),

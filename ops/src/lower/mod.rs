@@ -5,6 +5,7 @@
 //! (a clamp, a QuantizeLinear) is offered as a [`Fusion`] that it may take.
 
 mod bands;
+mod concatenations;
 mod context;
 mod groups;
 mod halves;
@@ -18,6 +19,7 @@ mod tables;
 pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
+pub use concatenations::placed;
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use groups::in_wider_groups;
 pub use halves::{computed_in_bf16, computed_in_f16, halve};

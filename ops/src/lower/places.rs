@@ -85,6 +85,19 @@ impl Move {
         self.table.is_some()
     }
 
+    /// Rows of bytes that it moves between two strided places, where it does that.
+    pub(super) fn between_strides(&self) -> Option<TableRowsI8> {
+        self.rows(&self.simplified())
+    }
+
+    /// Its table behind another one, if there are any.
+    pub(super) fn table_behind(&self, first: Option<&[i8; 256]>) -> Option<[i8; 256]> {
+        match (&self.table, first) {
+            (Some(table), Some(first)) => Some(behind(first, table)),
+            (table, first) => table.as_ref().or(first).copied(),
+        }
+    }
+
     /// This step and one that reads what it makes, all of whose memory it writes, as one.
     pub fn then(&self, next: &Self, program: &Program) -> Option<Self> {
         let levels = self.axes.iter().map(|a| (a.size, a.y, a.x));
@@ -134,11 +147,7 @@ impl Move {
 
     /// With both tables, one after the other.
     fn joined(&self, next: &Self, step: Self) -> Option<Self> {
-        let then = |table: &[i8; 256]| {
-            let entry = |q: i8| table[(i32::from(q) + 128) as usize];
-            self.table.map_or(*table, |first| first.map(entry))
-        };
-        let table = next.table.as_ref().map(then).or(self.table);
+        let table = next.table_behind(self.table.as_ref());
         let bytes = self.element_bytes == next.element_bytes;
         (bytes && step.x != step.y).then_some(Self { table, ..step })
     }
@@ -253,9 +262,19 @@ fn made<A: Arguments>(node: &str, args: A, [y, x]: [TensorId; 2], table: Option<
     }
 }
 
+/// One table behind another.
+fn behind(first: &[i8; 256], second: &[i8; 256]) -> [i8; 256] {
+    first.map(|q| second[(i32::from(q) + 128) as usize])
+}
+
 /// The entries of a table's step.
 fn table(program: &Program, step: &DeviceStep) -> Option<[i8; 256]> {
-    let values = program.tensors.get(step.reads.get(1).copied().flatten()?)?;
+    entries(program, step.reads.get(1).copied().flatten()?)
+}
+
+/// The entries of a table.
+pub(super) fn entries(program: &Program, values: TensorId) -> Option<[i8; 256]> {
+    let values = program.tensors.get(values)?;
     let Some(Constant::Bytes(bytes)) = &values.constant else { return None };
     Some(<[u8; 256]>::try_from(&bytes[..]).ok()?.map(u8::cast_signed))
 }

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use ocellus_plan::args::{
-    AddI8, Binary, Broadcast, ConvAddF32, ConvAddI8, Copy, MaxPoolF32, MaxPoolI8, MulI8, PoolGeometry, TableI8,
-    TableRowsI8, Unary,
+    AddI8, Binary, Broadcast, ConvAddF32, ConvAddI8, ConvRowsI8, Copy, MaxPoolF32, MaxPoolI8, MulI8, PoolGeometry,
+    TableI8, TableRowsI8, Unary,
 };
 use ocellus_plan::{Arguments, Reader};
 
@@ -84,6 +84,11 @@ pub fn row_part(code: u16, args: &[u32], rows: Range<u32>, height: u32) -> Optio
             words(args)
         }
         _ => {
+            if code == ConvRowsI8::CODE {
+                let all: ConvRowsI8 = reader.get()?;
+                let g = &all.geometry;
+                pitches = Some([g.in_width * g.in_channels, g.out_width * all.y_stride]);
+            }
             let Band { args, input } = windowed(code, args, rows)?;
             return Some(RowPart { args, input, pitches });
         }

@@ -55,6 +55,7 @@ mod conv_f16;
 mod conv_f32;
 mod conv_i8;
 mod conv_integer;
+mod conv_rows_i8;
 mod conv_transpose_f32;
 mod conv_transpose_i8;
 mod copy;
@@ -109,6 +110,7 @@ pub use conv_f16::CONV_F16;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
 pub use conv_integer::CONV_INTEGER;
+pub use conv_rows_i8::CONV_ROWS_I8;
 pub use conv_transpose_f32::CONV_TRANSPOSE_F32;
 pub use conv_transpose_i8::CONV_TRANSPOSE_I8;
 pub use copy::COPY;
@@ -161,6 +163,7 @@ pub static ALL: &[OpEntry] = &[
     CONV_F32,
     CONV_I8,
     CONV_INTEGER,
+    CONV_ROWS_I8,
     CONV_TRANSPOSE_F32,
     CONV_TRANSPOSE_I8,
     COPY,

@@ -21,7 +21,7 @@ use crate::intrinsics::*;
 
 use super::avx512_finish::Finish;
 use super::avx512vnni::Part;
-use super::bands::{BYTES, Job, Memory, ROOM};
+use super::bands::{BYTES, Job, Memory, ROOM, outputs_of};
 use super::{Operands, Params, layout};
 use crate::pixels::Pixels;
 use crate::{Isa, Level};
@@ -37,17 +37,25 @@ pub(super) fn suits(isa: Isa, layout: u32) -> bool {
     isa.level() == Level::Amx && layout == layout::O16A4
 }
 
-/// Convolves with weights in O16A4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout is another one.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+/// Convolves with weights in O16A4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout
+/// is another one. Neighbours in `y` are `pitch` apart.
+pub(super) fn run(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    pitch: usize,
+    y: &mut [i8],
+) -> bool {
     if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
     unsafe {
         if operands.weights.len() > ROOM {
-            all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), y);
+            all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), pitch, y);
         } else {
-            all::<{ BYTES + OVER }>(Job::new(params, operands, pixels, 0, BYTES), y);
+            all::<{ BYTES + OVER }>(Job::new(params, operands, pixels, 0, BYTES), pitch, y);
         }
     }
     true
@@ -59,7 +67,7 @@ pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &P
 /// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
+unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
     let mut memory = Memory::<N>::new();
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
@@ -70,7 +78,7 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
     let (count, fours) = job.tiles();
     let (mut tiles, mut y) = (None, y);
     while let Some(band) = job.next() {
-        let Some((here, rest)) = y.split_at_mut_checked(band.pixels.wrapping_mul(job.channels)) else { return };
+        let (here, rest) = outputs_of(band.pixels, pitch, y);
         let lines = job.in_place(&band, count.wrapping_mul(fours).wrapping_mul(4)).unwrap_or_else(|| {
             job.fill(&band, &mut memory.0, |from, to| {
                 to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(from.cast_unsigned()));
@@ -89,7 +97,7 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut [i8]) {
             operands,
             finish: &finish,
             channels: job.channels,
-            pitch: job.channels,
+            pitch,
             block: job.block,
             part: None,
             lines,

@@ -1,28 +1,49 @@
-//! Convolutions look their outputs up themselves where a table is all that reads them: an activation's step, and its way
-//! through the memory, are gone.
+//! Convolutions do what stands behind them too, where that is all that reads them: its step, and one way through the memory,
+//! are gone.
+//!
+//! - An activation's table is looked up.
+//! - Pixels go to their part of a concatenation, through a table or not.
 
 use ocellus_kernels::conv_i8;
-use ocellus_ops::lower::{Program, TensorId, looked_up};
+use ocellus_ops::lower::{DeviceStep, Program, TensorId, looked_up, placed};
 
 use crate::Options;
-use crate::moves::Joiner;
+use crate::moves::{Joiner, Uses};
+
+/// Two steps as one.
+type Join = fn(&mut Program, &DeviceStep, &DeviceStep) -> Option<DeviceStep>;
 
 /// Joins every table with the convolution before it where no more bytes are alive then; says whether there were any.
-pub(crate) fn join(program: &mut Program, ports: [&[TensorId]; 2], options: &Options) -> bool {
+pub(crate) fn join_tables(program: &mut Program, ports: [&[TensorId]; 2], options: &Options) -> bool {
+    join(program, ports, options, |_, first, second| looked_up(first, second))
+}
+
+/// The same with every movement into a part of a tensor.
+pub(crate) fn join_movements(program: &mut Program, ports: [&[TensorId]; 2], options: &Options) -> bool {
+    join(program, ports, options, placed)
+}
+
+fn join(program: &mut Program, ports: [&[TensorId]; 2], options: &Options, both: Join) -> bool {
     if !conv_i8::tables(options.level) {
         return false;
     }
     let mut joiner = Joiner { program, ports, align: options.align };
     let (mut any, mut index) = (false, 0);
     while index < joiner.program.steps.len() {
-        any |= once(&mut joiner, index);
+        let tensors = joiner.program.tensors.len();
+        if once(&mut joiner, index, both) {
+            // The next step may have its place now.
+            any = true;
+            continue;
+        }
+        joiner.program.tensors.truncate(tensors);
         index += 1;
     }
     any
 }
 
-/// Joins step `first` with the table of what it writes.
-fn once(joiner: &mut Joiner<'_>, first: usize) -> bool {
+/// Joins step `first` with the one that reads what it writes.
+fn once(joiner: &mut Joiner<'_>, first: usize, both: Join) -> bool {
     let program = &*joiner.program;
     let step = &program.steps[first];
     let &[x] = &step.writes[..] else { return false };
@@ -33,14 +54,20 @@ fn once(joiner: &mut Joiner<'_>, first: usize) -> bool {
     }
     let uses = joiner.uses();
     let Some((&[writer], &[second])) = uses.get(&root).map(|u| (&u.writers[..], &u.readers[..])) else { return false };
-    let Some(joined) = (writer == first).then(|| looked_up(step, &program.steps[second])).flatten() else {
+    if writer != first || second <= first {
         return false;
-    };
+    }
+    let steps = [first, second].map(|k| program.steps[k].clone());
+    let Some(joined) = both(joiner.program, &steps[0], &steps[1]) else { return false };
     // At the place of one of them, where what it reads is still there, or what it writes is not in use yet.
     let between = |all: &[usize]| all.iter().any(|k| (first + 1..second).contains(k));
     let mut choices = Vec::new();
+    let program = &*joiner.program;
     let y = program.root(joined.writes[0]);
-    if uses.get(&y).is_none_or(|u| !between(&u.writers) && !between(&u.readers)) {
+    // Who writes parts of a tensor writes other ones.
+    let parts =
+        |u: &Uses| u.writers.iter().filter(|k| (first + 1..second).contains(k)).all(|&k| program.steps[k].partial);
+    if uses.get(&y).is_none_or(|u| parts(u) && !between(&u.readers)) {
         choices.push(vec![(first, joined.clone())]);
     }
     let reads = joined.reads.iter().flatten().filter_map(|&t| uses.get(&program.root(t)));
@@ -54,7 +81,7 @@ fn once(joiner: &mut Joiner<'_>, first: usize) -> bool {
 mod tests {
     use ocellus_kernels::Level;
     use ocellus_ops::lower::DeviceTensor;
-    use ocellus_plan::args::{ConvI8, Copy, element};
+    use ocellus_plan::args::{ConvGeometry, ConvI8, Copy, element};
 
     use super::*;
 
@@ -69,7 +96,7 @@ mod tests {
     }
 
     fn joined(p: &mut Program, inputs: &[TensorId], outputs: &[TensorId], level: Level) -> Vec<String> {
-        join(p, [inputs, outputs], &Options { level, align: 1, ..Options::default() });
+        join_tables(p, [inputs, outputs], &Options { level, align: 1, ..Options::default() });
         p.steps.iter().map(|s| s.name.clone()).collect()
     }
 
@@ -115,5 +142,46 @@ mod tests {
         let names = joined(&mut p, &[x, first], &[all], Level::Avx2);
         assert_eq!(names.len(), before - 1, "{names:?}");
         assert_eq!(names.last().map(String::as_str), Some("conv_i8 conv + SiLU"));
+    }
+    /// Two convolutions of x whose pixels are copied side by side, with the tensors x and y.
+    fn concatenation() -> (Program, [TensorId; 2]) {
+        let mut p = Program::default();
+        let [x, a, b, y] = [16, 24, 48, 72].map(|n| p.add(DeviceTensor::new(element::I8, &[n], None)));
+        for (t, channels) in [(a, 4), (b, 8)] {
+            let [w, b, m] = [element::I8, element::I32, element::F32].map(|e| p.constant(e, vec![0; 4]));
+            let geometry = ConvGeometry { batch: 1, out_height: 2, out_width: 3, ..Default::default() };
+            let geometry = ConvGeometry { out_channels: channels, ..geometry };
+            p.push("conv", ConvI8 { geometry, ..Default::default() }, &[t], &[x, w, b, m]);
+        }
+        for (t, channels, y_offset) in [(a, 4, 0), (b, 8, 4)] {
+            let args = Copy {
+                element_bytes: 1,
+                sizes: [1, 1, 1, 1, 6, channels],
+                x_strides: [0, 0, 0, 0, channels as i32, 1],
+                y_strides: [0, 0, 0, 0, 12, 1],
+                x_offset: 0,
+                y_offset,
+            };
+            p.push("cat", args, &[y], &[t]).partial = true;
+        }
+        (p, [x, y])
+    }
+
+    #[test]
+    fn convolutions_write_their_parts_of_a_concatenation() {
+        let options = Options { level: Level::Avx2, align: 1, ..Options::default() };
+        let (mut p, [x, y]) = concatenation();
+        assert!(join_movements(&mut p, [&[x], &[y]], &options));
+        let names: Vec<&str> = p.steps.iter().map(|s| &s.name[..]).collect();
+        assert_eq!(names, ["conv_rows_i8 conv + cat"; 2]);
+        assert!(p.steps.iter().all(|s| s.partial && s.writes == [y]));
+        // What else reads the first one keeps it as it is, and boards have no such operation.
+        let (mut p, [x, y]) = concatenation();
+        let (a, z) = (p.steps[0].writes[0], p.add(DeviceTensor::new(element::I8, &[24], None)));
+        p.push_table("other", [4; 256], a, z);
+        join_movements(&mut p, [&[x], &[y, z]], &options);
+        assert_eq!(p.steps.len(), 4);
+        let (mut p, [x, y]) = concatenation();
+        assert!(!join_movements(&mut p, [&[x], &[y]], &Options { level: Level::Helium, ..options }));
     }
 }
