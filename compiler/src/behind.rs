@@ -3,47 +3,56 @@
 //!
 //! - An activation's table is looked up.
 //! - Pixels go to their part of a concatenation, through a table or not.
+//! - Where movements take some channels each, each gets a convolution of its own.
 
 use ocellus_kernels::conv_i8;
-use ocellus_ops::lower::{DeviceStep, Program, TensorId, looked_up, placed};
+use ocellus_ops::lower::{DeviceStep, Program, TensorId, divided, looked_up, placed};
 
 use crate::Options;
+use crate::arena::place;
+use crate::liveness::memory;
 use crate::moves::{Joiner, Uses};
 
-/// Two steps as one.
-type Join = fn(&mut Program, &DeviceStep, &DeviceStep) -> Option<DeviceStep>;
+/// A step and all that read it, as a step for each of these.
+type Join = fn(&mut Program, &DeviceStep, &[&DeviceStep]) -> Option<Vec<DeviceStep>>;
 
-/// Joins every table with the convolution before it where no more bytes are alive then; says whether there were any.
-pub(crate) fn join_tables(program: &mut Program, ports: [&[TensorId]; 2], options: &Options) -> bool {
-    join(program, ports, options, |_, first, second| looked_up(first, second))
-}
-
-/// The same with every movement into a part of a tensor.
-pub(crate) fn join_movements(program: &mut Program, ports: [&[TensorId]; 2], options: &Options) -> bool {
-    join(program, ports, options, placed)
-}
-
-fn join(program: &mut Program, ports: [&[TensorId]; 2], options: &Options, both: Join) -> bool {
+/// Joins every table with the convolution before it, and then every movement into a part of a tensor, where no more bytes are
+/// alive then, and not more memory is needed than an arena of `limit` bytes.
+pub(crate) fn join(program: &mut Program, ports: [&[TensorId]; 2], options: &Options, limit: usize) {
     if !conv_i8::tables(options.level) {
-        return false;
+        return;
     }
     let mut joiner = Joiner { program, ports, align: options.align };
-    let (mut any, mut index) = (false, 0);
-    while index < joiner.program.steps.len() {
-        let tensors = joiner.program.tensors.len();
-        if once(&mut joiner, index, both) {
-            // The next step may have its place now.
-            any = true;
-            continue;
+    for join in [tables, movements] {
+        let mut index = 0;
+        while index < joiner.program.steps.len() {
+            let (tensors, steps) = (joiner.program.tensors.len(), joiner.program.steps.clone());
+            if once(&mut joiner, index, join) {
+                // The next step may have its place now.
+                let memory = memory(joiner.program, ports[0], ports[1]);
+                if place(&memory.buffers, options.align).bytes <= limit {
+                    continue;
+                }
+                joiner.program.steps = steps;
+            }
+            joiner.program.tensors.truncate(tensors);
+            index += 1;
         }
-        joiner.program.tensors.truncate(tensors);
-        index += 1;
     }
-    any
 }
 
-/// Joins step `first` with the one that reads what it writes.
-fn once(joiner: &mut Joiner<'_>, first: usize, both: Join) -> bool {
+fn tables(_: &mut Program, first: &DeviceStep, readers: &[&DeviceStep]) -> Option<Vec<DeviceStep>> {
+    let &[second] = readers else { return None };
+    Some(vec![looked_up(first, second)?])
+}
+
+fn movements(program: &mut Program, first: &DeviceStep, readers: &[&DeviceStep]) -> Option<Vec<DeviceStep>> {
+    let &[second] = readers else { return divided(program, first, readers) };
+    Some(vec![placed(program, first, second)?])
+}
+
+/// Joins step `first` with those that read what it writes.
+fn once(joiner: &mut Joiner<'_>, first: usize, join: Join) -> bool {
     let program = &*joiner.program;
     let step = &program.steps[first];
     let &[x] = &step.writes[..] else { return false };
@@ -53,28 +62,35 @@ fn once(joiner: &mut Joiner<'_>, first: usize, both: Join) -> bool {
         return false;
     }
     let uses = joiner.uses();
-    let Some((&[writer], &[second])) = uses.get(&root).map(|u| (&u.writers[..], &u.readers[..])) else { return false };
-    if writer != first || second <= first {
+    let Some(Uses { writers, readers }) = uses.get(&root) else { return false };
+    if writers[..] != [first] || readers.is_empty() || readers[0] <= first {
         return false;
     }
-    let steps = [first, second].map(|k| program.steps[k].clone());
-    let Some(joined) = both(joiner.program, &steps[0], &steps[1]) else { return false };
-    // At the place of one of them, where what it reads is still there, or what it writes is not in use yet.
-    let between = |all: &[usize]| all.iter().any(|k| (first + 1..second).contains(k));
-    let mut choices = Vec::new();
+    let (step, all) = (step.clone(), readers.iter().map(|&k| program.steps[k].clone()).collect::<Vec<_>>());
+    let Some(joined) = join(joiner.program, &step, &all.iter().collect::<Vec<_>>()) else { return false };
     let program = &*joiner.program;
-    let y = program.root(joined.writes[0]);
-    // Who writes parts of a tensor writes other ones.
-    let parts =
-        |u: &Uses| u.writers.iter().filter(|k| (first + 1..second).contains(k)).all(|&k| program.steps[k].partial);
-    if uses.get(&y).is_none_or(|u| parts(u) && !between(&u.readers)) {
-        choices.push(vec![(first, joined.clone())]);
+    // All at the place of the first one, where what they write is not in use yet; or at those of the others, where what they
+    // read is still there.
+    let free = |(joined, &reader): (&DeviceStep, &usize)| {
+        let between = |k: &&usize| (first + 1..reader).contains(*k);
+        // Who writes parts of a tensor writes other ones.
+        let parts = |u: &Uses| u.writers.iter().filter(between).all(|&k| program.steps[k].partial);
+        let unread = |u: &Uses| u.readers.iter().filter(between).count() == 0;
+        uses.get(&program.root(joined.writes[0])).is_none_or(|u| parts(u) && unread(u))
+    };
+    let kept = |(joined, &reader): (&DeviceStep, &usize)| {
+        let mut reads = joined.reads.iter().flatten().filter_map(|&t| uses.get(&program.root(t)));
+        reads.all(|u| !u.writers.iter().any(|k| (first + 1..reader).contains(k)))
+    };
+    let mut choices = Vec::new();
+    if joined.iter().zip(readers).all(free) {
+        choices.push(joined.iter().map(|step| (first, step.clone())).collect());
     }
-    let reads = joined.reads.iter().flatten().filter_map(|&t| uses.get(&program.root(t)));
-    if reads.into_iter().all(|u| !between(&u.writers)) {
-        choices.push(vec![(second, joined)]);
+    if joined.iter().zip(readers).all(kept) {
+        choices.push(readers.iter().copied().zip(joined.iter().cloned()).collect());
     }
-    joiner.take(&[first, second], choices)
+    let dropped: Vec<usize> = readers.iter().copied().chain([first]).collect();
+    joiner.take(&dropped, choices)
 }
 
 #[cfg(test)]
@@ -96,7 +112,7 @@ mod tests {
     }
 
     fn joined(p: &mut Program, inputs: &[TensorId], outputs: &[TensorId], level: Level) -> Vec<String> {
-        join_tables(p, [inputs, outputs], &Options { level, align: 1, ..Options::default() });
+        join(p, [inputs, outputs], &Options { level, align: 1, ..Options::default() }, usize::MAX);
         p.steps.iter().map(|s| s.name.clone()).collect()
     }
 
@@ -171,7 +187,7 @@ mod tests {
     fn convolutions_write_their_parts_of_a_concatenation() {
         let options = Options { level: Level::Avx2, align: 1, ..Options::default() };
         let (mut p, [x, y]) = concatenation();
-        assert!(join_movements(&mut p, [&[x], &[y]], &options));
+        join(&mut p, [&[x], &[y]], &options, usize::MAX);
         let names: Vec<&str> = p.steps.iter().map(|s| &s.name[..]).collect();
         assert_eq!(names, ["conv_rows_i8 conv + cat"; 2]);
         assert!(p.steps.iter().all(|s| s.partial && s.writes == [y]));
@@ -179,9 +195,13 @@ mod tests {
         let (mut p, [x, y]) = concatenation();
         let (a, z) = (p.steps[0].writes[0], p.add(DeviceTensor::new(element::I8, &[24], None)));
         p.push_table("other", [4; 256], a, z);
-        join_movements(&mut p, [&[x], &[y, z]], &options);
+        join(&mut p, [&[x], &[y, z]], &options, usize::MAX);
         assert_eq!(p.steps.len(), 4);
         let (mut p, [x, y]) = concatenation();
-        assert!(!join_movements(&mut p, [&[x], &[y]], &Options { level: Level::Helium, ..options }));
+        join(&mut p, [&[x], &[y]], &Options { level: Level::Helium, ..options }, usize::MAX);
+        assert_eq!(p.steps.len(), 4);
+        let (mut p, [x, y]) = concatenation();
+        join(&mut p, [&[x], &[y]], &options, 60);
+        assert_eq!(p.steps.len(), 4, "there is no room for the tensors as they are");
     }
 }

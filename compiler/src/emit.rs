@@ -170,19 +170,13 @@ fn arranged(mut lowered: Lowered, options: &Options) -> (Lowered, Memory, Placem
     (lowered, memory, placement)
 }
 
-/// With tables and then movements as parts of the convolutions before them, where that takes no more memory.
-fn alone(mut made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Memory, Placement) {
-    for join in [behind::join_tables, behind::join_movements] {
-        let mut joined = made.0.clone();
-        if options.bands || !join(&mut joined.program, [&joined.inputs, &joined.outputs], options) {
-            continue;
-        }
-        let joined = arranged(joined, options);
-        if joined.2.bytes <= made.2.bytes {
-            made = joined;
-        }
+/// With what stands behind convolutions as parts of them, where that takes no more memory.
+fn alone(made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Memory, Placement) {
+    let (mut lowered, _, placement) = made;
+    if !options.bands {
+        behind::join(&mut lowered.program, [&lowered.inputs, &lowered.outputs], options, placement.bytes);
     }
-    made
+    arranged(lowered, options)
 }
 
 fn placed(lowered: &Lowered, options: &Options) -> (Memory, Placement) {

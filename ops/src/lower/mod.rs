@@ -19,7 +19,7 @@ mod tables;
 pub(crate) mod unary;
 
 pub use bands::{Band, band, heights};
-pub use concatenations::placed;
+pub use concatenations::{divided, placed};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use groups::in_wider_groups;
 pub use halves::{computed_in_bf16, computed_in_f16, halve};
