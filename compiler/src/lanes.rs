@@ -97,13 +97,15 @@ fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
 }
 
 /// Rows of the two bands that two threads share, and the nanoseconds that gains.
-fn small(stage: &Stage<'_>, steps: usize, level: Level) -> Option<(u32, u64)> {
+fn small(stage: &Stage<'_>, level: Level) -> Option<(u32, u64)> {
     if !stage.is_exact() || stage.least_height() < HEIGHT {
         return None;
     }
     let rows = stage.height().div_ceil(2);
     let twice = stage.twice(rows, rate(level))?;
-    Some((rows, (MEETING * (steps as u64 - 1)).checked_sub(twice.nanoseconds / 2)?))
+    // A step by itself is shared, or one thread does it.
+    let alone: u64 = stage.times(rate(level)).map(|nanoseconds| MEETING.min(nanoseconds / 2)).sum();
+    Some((rows, alone.checked_sub(MEETING + twice.nanoseconds / 2)?))
 }
 
 /// Cuts some of the steps into stages of at most so many, so that the gain is greatest; those that need too much memory into
@@ -120,7 +122,7 @@ fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Opti
         best[at] = (best[at + 1].0, None);
         for end in first + 2..=(first + most).min(range.end) {
             let Some(stage) = Stage::new(&lowered.program, &uses, first..end) else { continue };
-            let Some((_, gain)) = small(&stage, end - first, options.level) else { continue };
+            let Some((_, gain)) = small(&stage, options.level) else { continue };
             let all = gain + best[end - range.start].0;
             if all > best[at].0 {
                 best[at] = (all, Some(end));
@@ -141,7 +143,7 @@ fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Opti
     for stage in stages.into_iter().rev() {
         let uses = Uses::new(lowered);
         let cut = Stage::new(&lowered.program, &uses, stage.clone()).and_then(|whole| {
-            let (rows, _) = small(&whole, stage.len(), options.level)?;
+            let (rows, _) = small(&whole, options.level)?;
             whole.cut(&Bands { rows, threads: 2, whole: true }, options.align)
         });
         match cut.map(|cut| with(lowered, cut)) {

@@ -334,9 +334,13 @@ impl<'a> Stage<'a> {
                 nanoseconds += of_rows(time(step.macs, self.program.tensors[y].len(), rate));
             }
         }
-        let once = |s: &DeviceStep| time(s.macs, self.program.tensors[s.writes[0]].len(), rate);
         let macs = u64::saturating_sub(macs, self.steps().iter().map(|s| s.macs).sum());
-        Some(Twice { macs, nanoseconds: u64::saturating_sub(nanoseconds, self.steps().iter().map(once).sum()) })
+        Some(Twice { macs, nanoseconds: u64::saturating_sub(nanoseconds, self.times(rate).sum()) })
+    }
+
+    /// Nanoseconds of every step on one core, more or less, at `rate` multiply-accumulates in each.
+    pub(crate) fn times(&self, rate: u64) -> impl Iterator<Item = u64> {
+        self.steps().iter().map(move |s| time(s.macs, self.program.tensors[s.writes[0]].len(), rate))
     }
 
     /// The program with the stage in bands.

@@ -11,6 +11,8 @@ use super::{Constant, DeviceStep, DeviceTensor, Move, Program, TensorId};
 
 /// Reads of a convolution without a table.
 const READS: usize = 4;
+/// Bytes from which on it takes longer to move them than to begin another convolution.
+const MUCH: usize = 64 << 10;
 /// Output channels whose weights lie together.
 const BLOCK: u32 = 16;
 
@@ -26,12 +28,13 @@ pub fn placed(program: &mut Program, first: &DeviceStep, second: &DeviceStep) ->
 }
 
 /// Step `first` as a convolution for each of the movements that read it, where these take all of its channels once, whole blocks
-/// of 16, and each pixel is read in place.
+/// of 16, and each pixel is read in place; where they move much, as an input is read more often then.
 pub fn divided(program: &mut Program, first: &DeviceStep, readers: &[&DeviceStep]) -> Option<Vec<DeviceStep>> {
     let conv = convolution(first)?;
     let g = conv.geometry;
     let pixel = (g.kernel_height, g.kernel_width, g.stride_height, g.stride_width, g.pad_top, g.pad_left);
-    if pixel != (1, 1, 1, 1, 0, 0) || g.groups != 1 || readers.len() < 2 {
+    let much = program.tensors[program.root(first.writes[0])].bytes() >= MUCH;
+    if pixel != (1, 1, 1, 1, 0, 0) || g.groups != 1 || readers.len() < 2 || !much {
         return None;
     }
     let parts = readers.iter().map(|reader| Some((*reader, Taken::of(program, &conv, reader)?)));
@@ -242,12 +245,19 @@ mod tests {
             assert_eq!(placed(&mut p, &conv, &step), None, "{args:?}");
         }
     }
-    /// A 1x1 convolution of 6 pixels with 48 channels, and tensors of 16, 32 and 40 channels.
+    /// A 1x1 convolution of 32x48 pixels with 48 channels, and tensors of 16, 32 and 40 channels.
     fn wide() -> (Program, [TensorId; 5]) {
         let mut p = Program::default();
-        let ids = [12, 288, 96, 192, 240].map(|n| p.add(DeviceTensor::new(element::I8, &[n], None)));
-        let g =
-            ConvGeometry { batch: 1, in_height: 2, in_width: 3, in_channels: 2, out_height: 2, out_width: 3, ..all(1) };
+        let ids = [2, 48, 16, 32, 40].map(|n| p.add(DeviceTensor::new(element::I8, &[32, 48, n], None)));
+        let g = ConvGeometry {
+            batch: 1,
+            in_height: 32,
+            in_width: 48,
+            in_channels: 2,
+            out_height: 32,
+            out_width: 48,
+            ..all(1)
+        };
         let geometry = ConvGeometry { out_channels: 48, pad_top: 0, pad_left: 0, ..g };
         let rows: Vec<i8> = (0..96).collect();
         let mut weights = DeviceTensor::new(element::I8, &[96], None);
@@ -280,7 +290,7 @@ mod tests {
         [y_stride, y_offset]: [u32; 2],
     ) -> DeviceStep {
         let table = p.constant(element::I8, (0..=255).collect());
-        let args = TableRowsI8 { count: 6, row, x_stride: 48, y_stride, x_offset, y_offset };
+        let args = TableRowsI8 { count: 32 * 48, row, x_stride: 48, y_stride, x_offset, y_offset };
         p.push("part", args, &[y], &[x]).reads.push(Some(table));
         p.steps.pop().unwrap()
     }
@@ -325,5 +335,7 @@ mod tests {
         assert!(divided(&mut p, &conv, &[&whole, &last]).is_some());
         let [odd, rest] = [channels(&mut p, [t, a], 8, 0, [16, 0]), channels(&mut p, [t, y], 40, 8, [40, 0])];
         assert_eq!(divided(&mut p, &conv, &[&odd, &rest]), None);
+        p.tensors[t].shape = vec![6, 48];
+        assert_eq!(divided(&mut p, &conv, &[&whole, &last]), None);
     }
 }
