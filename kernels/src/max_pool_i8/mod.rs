@@ -5,6 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
 #[cfg(target_arch = "aarch64")]
@@ -56,7 +58,9 @@ pub fn run_pixels(isa: Isa, params: &Params, x: &[i8], pixels: Range<u32>, y: &m
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, pixels, y) || sse41::run(isa, params, x, pixels, y)
+    avx512::run(isa, params, x, pixels, y)
+        || avx2::run(isa, params, x, pixels, y)
+        || sse41::run(isa, params, x, pixels, y)
 }
 
 /// Pools with NEON; false where there is none.
