@@ -143,6 +143,16 @@ fn windows() -> Vec<Case> {
         high: 9,
         layout: 0,
     };
+    let in_rows = args::ConvRowsI8 {
+        geometry,
+        input_zero_point,
+        output_zero_point,
+        low,
+        high,
+        y_stride: 3,
+        y_offset: 1,
+        layout: 0,
+    };
     // All four windows see all four pixels: (10 + 5) / 2 rounds half to even.
     let sums = i8s(&[9; 4]);
     let depthwise = ConvGeometry { in_channels: 20, out_channels: 20, groups: 20, ..CONV };
@@ -156,6 +166,8 @@ fn windows() -> Vec<Case> {
         case(conv(4), &[four.clone(), fours, i32s(&[5]), scale.clone()], sums.clone()),
         case(conv(3), &[four.clone(), i8s(&pairs), i32s(&[5]), scale.clone()], sums),
         case(conv(0), &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone(), negated()], i8s(&[-10; 4])),
+        case(in_rows, &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone()], i8s(&[0, 9, 0].repeat(4))),
+        case(in_rows, &[four.clone(), i8s(&ones), i32s(&[5]), scale.clone(), negated()], i8s(&[0, -10, 0].repeat(4))),
         case(with_sum, &[four.clone(), i8s(&ones), i32s(&[5]), scale, i8s(&[2, 4, 6, 8])], i8s(&[7, 8, 9, 9])),
         case(
             args::DepthwiseI8 { geometry: depthwise, input_zero_point, output_zero_point: 0, low: -128, high: 127 },
