@@ -236,7 +236,7 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
 pub(crate) fn pools() -> Vec<PoolGeometry> {
     let channels = [1, 3, 7, 8, 9, 16, 17, 31, 32, 33, 65, 248];
     // height, width, kernel, stride, dilation, pads at top, left, bottom, right; batch follows from the channel count.
-    let shapes: [[u32; 9]; 9] = [
+    let shapes: [[u32; 9]; 10] = [
         [4, 6, 2, 2, 1, 0, 0, 0, 0],
         [5, 5, 3, 2, 1, 1, 1, 1, 1],
         [7, 6, 3, 1, 1, 0, 2, 1, 0],
@@ -246,6 +246,7 @@ pub(crate) fn pools() -> Vec<PoolGeometry> {
         [7, 7, 7, 7, 1, 0, 0, 0, 0],
         [6, 8, 5, 1, 1, 2, 2, 2, 2],
         [4, 5, 2, 1, 1, 0, 1, 1, 0],
+        [7, 6, 3, 3, 1, 1, 0, 1, 0],
     ];
     let mut all = Vec::new();
     for (k, &c) in channels.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! AVX-512, for windows that overlap along the columns: walks along the columns of rows, 64 channels wide.
+//! AVX-512, for windows of few columns: walks along the columns of rows, 64 channels wide.
 //!
 //! The greatest of every column of a window is found once and serves all windows that see the column.
 #![allow(unsafe_code)] // Loads and stores of vectors, and the entry into code that needs the instruction set.
@@ -19,8 +19,10 @@ pub(super) fn run(isa: Isa, params: &Params, x: &[i8], pixels: &Pixels, y: &mut 
     unsafe {
         match (g.kernel_width, g.stride_width) {
             (2, 1) => all::<2, 1>(params, x, pixels, y),
+            (2, 2) => all::<2, 2>(params, x, pixels, y),
             (3, 1) => all::<3, 1>(params, x, pixels, y),
             (3, 2) => all::<3, 2>(params, x, pixels, y),
+            (3, 3) => all::<3, 3>(params, x, pixels, y),
             (5, 1) => all::<5, 1>(params, x, pixels, y),
             _ => return false,
         }
