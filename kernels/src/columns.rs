@@ -4,11 +4,13 @@
 //!
 //! - whoever makes [`Columns`] gives the whole matrix away for as long as they live;
 //! - a split leaves each column to one side, so that no byte is reached through two of them;
-//! - a row is given out while its `Columns` are borrowed, one at a time.
+//! - a row is given out while its `Columns` are borrowed, one at a time, and so is a pointer to some rows.
 #![allow(unsafe_code)]
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+#[cfg(target_arch = "x86_64")]
+use core::ops::Range;
 
 /// Bytes of columns that [`Columns::update`] has room for.
 pub const ROOM: usize = 1 << 16;
@@ -40,6 +42,13 @@ impl<'a> Columns<'a> {
         whole.then_some(Self { first: matrix.as_mut_ptr(), rows, pitch, width: pitch, matrix: PhantomData })
     }
 
+    /// As [`Columns::new`], of numbers.
+    pub(crate) fn of_numbers(matrix: &'a mut [i8], pitch: usize) -> Option<Self> {
+        // SAFETY: both are a byte, and every byte is a value of both.
+        let bytes = unsafe { &mut *(core::ptr::from_mut(matrix) as *mut [u8]) };
+        Self::new(bytes, pitch)
+    }
+
     /// The first `width` columns, and the others; `None` where there are not as many.
     pub fn split_at(self, width: usize) -> Option<(Self, Self)> {
         let right = self.width.checked_sub(width)?;
@@ -52,7 +61,36 @@ impl<'a> Columns<'a> {
         self.width
     }
 
+    /// Bytes from row to row.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    /// Where `width` of these columns, from number `column` on, begin in the first of some rows, all of which have them; `None`
+    /// where there are not so many.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn part(&mut self, rows: Range<usize>, column: usize, width: usize) -> Option<*mut i8> {
+        let inside = rows.end <= self.rows && column.checked_add(width)? <= self.width;
+        let place = rows.start.wrapping_mul(self.pitch).wrapping_add(column);
+        inside.then(|| self.first.wrapping_add(place).cast())
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// These columns of a row, as numbers.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(crate) fn numbers(&mut self, row: usize) -> Option<&mut [i8]> {
+        // SAFETY: both are a byte, and every byte is a value of both.
+        self.row(row).map(|bytes| unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) })
+    }
+
     /// These columns of a row.
+    #[inline(always)]
     fn row(&mut self, row: usize) -> Option<&mut [u8]> {
         let first = self.first.wrapping_add(row.wrapping_mul(self.pitch));
         // SAFETY: the matrix has this row, of which these columns are reached by nobody else.

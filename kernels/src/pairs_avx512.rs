@@ -34,52 +34,50 @@ pub(crate) fn all(f: &impl Function, broadcast: &Broadcast, a: Option<&[i8]>, b:
 
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 fn row<const SMALL: bool>(f: &impl Function, rounding: &Rounding, a: Row<'_>, b: Row<'_>, y: &mut [i8]) {
-    let (blocks, rest) = y.as_chunks_mut::<64>();
-    let done = blocks.len().wrapping_mul(64);
-    for (k, y) in blocks.iter_mut().enumerate() {
-        some::<SMALL, true>(f, rounding, [&a, &b], k.wrapping_mul(64), y);
+    let repeated = [&a, &b].map(|row| [row.one(0, 0).unwrap_or(0); 64]);
+    let (mut to, mut left) = (y.as_mut_ptr(), y.len());
+    let from = |row: &Row<'_>, repeated: &[i8; 64]| match row {
+        Row::Dense(x) => (x.as_ptr(), 64),
+        Row::Repeated(_) => (repeated.as_ptr(), 0),
+        Row::Output => (to.cast_const(), 64),
+    };
+    let ((mut a, a_step), (mut b, b_step)) = (from(&a, &repeated[0]), from(&b, &repeated[1]));
+    while left >= 64 {
+        // SAFETY: a dense row is as long as the output's, and the array of a repeated element holds 64.
+        unsafe { some::<SMALL>(f, rounding, [a, b], to, u64::MAX) };
+        (a, b, to) = (a.wrapping_add(a_step), b.wrapping_add(b_step), to.wrapping_add(64));
+        left = left.wrapping_sub(64);
     }
-    if !rest.is_empty() {
-        some::<SMALL, false>(f, rounding, [&a, &b], done, rest);
+    if left > 0 {
+        // SAFETY: as above, of those in the mask.
+        unsafe { some::<SMALL>(f, rounding, [a, b], to, u64::MAX >> (64usize.wrapping_sub(left) & 63)) };
     }
 }
 
-/// The elements from `k` on: 1 to 64, or `ALL` of them.
+/// Those of 64 elements that are in the mask.
+///
+/// # Safety
+/// All three pointers have them.
 #[inline]
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn some<const SMALL: bool, const ALL: bool>(
+unsafe fn some<const SMALL: bool>(
     f: &impl Function,
     rounding: &Rounding,
-    [a, b]: [&Row<'_>; 2],
-    k: usize,
-    y: &mut [i8],
+    [a, b]: [*const i8; 2],
+    y: *mut i8,
+    mask: __mmask64,
 ) {
-    let mask = if ALL { u64::MAX } else { u64::MAX >> (64usize.wrapping_sub(y.len()) & 63) };
     let mut v = [_mm512_setzero_ps(); 4];
     for (part, v) in v.iter_mut().enumerate() {
         let first = part.wrapping_mul(16);
-        let (mask, at) = ((mask >> first) as u16, y.as_ptr().wrapping_add(first));
-        let k = k.wrapping_add(first);
-        // SAFETY: the rows are as long as the output's, of which the mask has the elements that exist; this function needs
-        // AVX-512 as well.
-        *v = unsafe { f.sixteen(load(a, k, mask, at), load(b, k, mask, at)) };
+        let mask = (mask >> first) as u16;
+        let load = |from: *const i8| {
+            // SAFETY: the caller's promise.
+            _mm512_cvtepi8_epi32(unsafe { _mm_maskz_loadu_epi8(mask, from.wrapping_add(first)) })
+        };
+        // SAFETY: this function needs AVX-512 as well.
+        *v = unsafe { f.sixteen(load(a), load(b)) };
     }
-    // SAFETY: the slice holds as many elements as the mask has bits.
-    unsafe { _mm512_mask_storeu_epi8(y.as_mut_ptr(), mask, rounding.bytes::<SMALL>(v)) };
-}
-
-/// Those of 16 elements of a row from `k` on that are in the mask, widened.
-///
-/// # Safety
-/// The row has them; where it is the output, they lie at `y`.
-#[inline]
-#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-unsafe fn load(row: &Row<'_>, k: usize, mask: u16, y: *const i8) -> __m512i {
-    let from = match row {
-        Row::Dense(x) => x.as_ptr().wrapping_add(k),
-        Row::Repeated(x) => return _mm512_set1_epi32(i32::from(*x)),
-        Row::Output => y,
-    };
     // SAFETY: the caller's promise.
-    _mm512_cvtepi8_epi32(unsafe { _mm_maskz_loadu_epi8(mask, from) })
+    unsafe { _mm512_mask_storeu_epi8(y, mask, rounding.bytes::<SMALL>(v)) };
 }

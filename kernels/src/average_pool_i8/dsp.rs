@@ -3,7 +3,7 @@
 
 use core::arch::naked_asm;
 
-use super::Params;
+use super::Job;
 use crate::assembly::core_instructions;
 use crate::pixels::Pixels;
 use crate::round::Output;
@@ -18,25 +18,25 @@ const EXACT: usize = 255;
 
 /// Pools; false where the core is another one, there are fewer than 8 channels, a row of a window is very long, or a
 /// multiplier is no number.
-pub(super) fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
-    let g = &params.geometry;
-    let numbers = multipliers.iter().all(|m| m.is_finite());
-    if isa.level() < Level::Dsp || (g.channels as usize) < WIDTH || g.kernel_width as usize > EXACT || !numbers {
+pub(super) fn run(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    let (params, g) = (job.params, &job.params.geometry);
+    let numbers = job.multipliers.iter().all(|m| m.is_finite());
+    if isa.level() < Level::Dsp || job.channels < WIDTH || g.kernel_width as usize > EXACT || !numbers {
         return false;
     }
     let output = params.output();
     runs::part(pixels, &g.rows(), &g.columns(), g.channels, 1, |w| {
-        if w.fits(g.channels as usize, x.len(), y.len()) {
-            let multiplier = params.multiplier(multipliers, w.place[0], w.place[1]);
-            window(params, &output, w, x, multiplier, y);
+        if w.fits(job.channels, job.x.len(), y.len()) {
+            let multiplier = params.multiplier(job.multipliers, w.place[0], w.place[1]);
+            window(job, &output, w, multiplier, y);
         }
     });
     true
 }
 
 /// One pixel, all channels; the window fits.
-fn window(params: &Params, output: &Output, w: &Run, x: &[i8], multiplier: f32, y: &mut [i8]) {
-    let all = params.geometry.channels as usize;
+fn window(job: &Job<'_>, output: &Output, w: &Run, multiplier: f32, y: &mut [i8]) {
+    let (params, x, all) = (job.params, job.x, job.channels);
     let [rows, columns] = w.taps;
     let taps = rows.wrapping_mul(columns) as i32;
     let (zero_points, multipliers) = (taps.wrapping_mul(params.input_zero_point).wrapping_neg(), [multiplier; WIDTH]);

@@ -6,6 +6,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 mod dsp;
 #[cfg(target_arch = "aarch64")]
@@ -69,32 +71,76 @@ pub fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], y: &mut [i8
 /// Pools only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not depend
 /// on how the pixels are cut. Operands of other lengths leave `y` as it is.
 pub fn run_pixels(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: Range<u32>, y: &mut [i8]) {
-    if params.fits(x, multipliers, &pixels, y) && !run_fast(isa, params, x, multipliers, &pixels, y) {
-        portable::run(params, x, multipliers, &pixels, y);
+    if params.fits(x, multipliers, &pixels, y) {
+        let job = Job { params, x, multipliers, channels: params.geometry.channels as usize };
+        pool(isa, &job, &pixels, y);
+    }
+}
+
+/// Pools only these channels of the output's only pixel; `y` is their part of the output. The outputs do not depend on how the
+/// channels are cut. Where there are more pixels, or operands of other lengths, `y` is left as it is.
+pub fn run_channels(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], channels: Range<u32>, y: &mut [i8]) {
+    let g = &params.geometry;
+    let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+    let inside = channels.end <= g.channels && channels.len() == y.len();
+    let fits = inside && is(x.len(), g.inputs()) && is(multipliers.len(), g.taps());
+    if !fits || !params.check() || g.pixels() != Some(1) {
+        return;
+    }
+    // Fewer are left to slower variants: those before them are computed again.
+    let first = channels.start.min(channels.end.saturating_sub(VECTOR as u32));
+    let Some(x) = x.get(first as usize..) else { return };
+    let job = |channels: usize| Job { params, x, multipliers, channels };
+    if first == channels.start {
+        return pool(isa, &job(y.len()), &(0..1), y);
+    }
+    let mut all = [0; VECTOR];
+    let count = channels.end.wrapping_sub(first) as usize;
+    let all = all.get_mut(..count).unwrap_or_default();
+    pool(isa, &job(count), &(0..1), all);
+    let skipped = channels.start.wrapping_sub(first) as usize;
+    y.iter_mut().zip(all.iter().skip(skipped)).for_each(|(to, &from)| *to = from);
+}
+
+/// Channels that a variant computes at a time at least.
+const VECTOR: usize = 16;
+
+/// A pooling whose operands fit.
+struct Job<'a> {
+    params: &'a Params,
+    x: &'a [i8],
+    multipliers: &'a [f32],
+    /// So many channels, the first of which is the first of x. Only of one pixel may they be fewer than there are.
+    channels: usize,
+}
+
+fn pool(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) {
+    if !run_fast(isa, job, pixels, y) {
+        portable::run(job, pixels, y);
     }
 }
 
 /// Pools with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
-fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx2::run(isa, params, x, multipliers, pixels, y) || sse41::run(isa, params, x, multipliers, pixels, y)
+fn run_fast(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    avx512vnni::run(isa, job, pixels, y) || avx2::run(isa, job, pixels, y) || sse41::run(isa, job, pixels, y)
 }
 
 /// Pools with NEON; false where there is none.
 #[cfg(target_arch = "aarch64")]
-fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
-    neon::run(isa, params, x, multipliers, pixels, y)
+fn run_fast(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    neon::run(isa, job, pixels, y)
 }
 
 /// Pools with a variant for Cortex-M; false where there is none.
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
-fn run_fast(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
-    dsp::run(isa, params, x, multipliers, pixels, y)
+fn run_fast(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    dsp::run(isa, job, pixels, y)
 }
 
 /// No vector variant for this architecture.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", all(target_arch = "arm", feature = "dsp"))))]
-fn run_fast(_: Isa, _: &Params, _: &[i8], _: &[f32], _: &Pixels, _: &mut [i8]) -> bool {
+fn run_fast(_: Isa, _: &Job<'_>, _: &Pixels, _: &mut [i8]) -> bool {
     false
 }
 
@@ -131,6 +177,18 @@ mod tests {
         all
     }
 
+    /// The channels of one pixel, cut in several ways.
+    fn in_channels(isa: Isa, p: &Params, x: &[i8], multipliers: &[f32], want: &[i8]) {
+        for step in [1, 7, 16, 32, 64, 150] {
+            let mut y = std::vec![98; want.len()];
+            for (k, y) in y.chunks_mut(step).enumerate() {
+                let first = (k * step) as u32;
+                run_channels(isa, p, x, multipliers, first..first + y.len() as u32, y);
+            }
+            assert_eq!(y, want, "{step} channels at a time, {:?} {p:?}", isa.level());
+        }
+    }
+
     #[test]
     fn every_variant_follows_the_definition() {
         for (k, &geometry) in pools().iter().enumerate() {
@@ -159,6 +217,9 @@ mod tests {
                         );
                     }
                     assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
+                    if geometry.pixels() == Some(1) {
+                        in_channels(isa, &p, &x, &multipliers, &want);
+                    }
                 }
             }
         }

@@ -3,30 +3,30 @@
 
 use core::arch::aarch64::*;
 
-use super::Params;
+use super::Job;
 use crate::pixels::Pixels;
 use crate::round_neon::{four, narrow};
 use crate::runs::{self, Run};
 use crate::{Isa, Level};
 
 /// Pools; false where the CPU has not the instruction set or there are fewer than 16 channels.
-pub(super) fn run(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) -> bool {
-    let g = &params.geometry;
-    if isa.level() < Level::Neon || g.channels < 16 {
+pub(super) fn run(isa: Isa, job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+    let (params, g) = (job.params, &job.params.geometry);
+    if isa.level() < Level::Neon || job.channels < 16 {
         return false;
     }
     runs::part(pixels, &g.rows(), &g.columns(), g.channels, 1, |w| {
-        let multiplier = params.multiplier(multipliers, w.place[0], w.place[1]);
+        let multiplier = params.multiplier(job.multipliers, w.place[0], w.place[1]);
         // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-        unsafe { window(params, w, x, multiplier, y) }
+        unsafe { window(job, w, multiplier, y) }
     });
     true
 }
 
 /// One pixel, all channels, of which there are at least 16.
 #[target_feature(enable = "neon")]
-fn window(params: &Params, w: &Run, x: &[i8], multiplier: f32, y: &mut [i8]) {
-    let channels = params.geometry.channels as usize;
+fn window(job: &Job<'_>, w: &Run, multiplier: f32, y: &mut [i8]) {
+    let (params, x, channels) = (job.params, job.x, job.channels);
     if channels < 16 || !w.fits(channels, x.len(), y.len()) {
         return;
     }

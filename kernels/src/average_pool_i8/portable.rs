@@ -1,17 +1,17 @@
 //! The reference: one output at a time.
 
-use super::Params;
+use super::{Job, Params};
 use crate::pixels::{Pixels, places};
 
-pub(super) fn run(params: &Params, x: &[i8], multipliers: &[f32], pixels: &Pixels, y: &mut [i8]) {
-    let g = &params.geometry;
+pub(super) fn run(job: &Job<'_>, pixels: &Pixels, y: &mut [i8]) {
+    let (params, g) = (job.params, &job.params.geometry);
     let output = params.output();
     let mut outputs = y.iter_mut();
     for [n, row, column] in places(pixels.clone(), g.out_height, g.out_width) {
-        let multiplier = params.multiplier(multipliers, row, column);
-        for channel in 0..g.channels {
+        let multiplier = params.multiplier(job.multipliers, row, column);
+        for channel in 0..job.channels as u32 {
             let Some(y) = outputs.next() else { return };
-            *y = output.of(sum(params, x, [n, row, column, channel]), multiplier);
+            *y = output.of(sum(params, job.x, [n, row, column, channel]), multiplier);
         }
     }
 }

@@ -7,44 +7,63 @@ use crate::intrinsics::*;
 use super::tiles::{GROUP, Job, Places};
 use super::{Operands, Params};
 use crate::Isa;
+use crate::columns::Columns;
 use crate::pixels::Pixels;
 use crate::windows::Window;
 
-/// Convolves; false where the CPU has not the instruction set or the kernel is too large.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
+/// Computes the columns of the output from channel `first` on, which exist; false where the CPU has not the instruction set or the
+/// kernel is too large.
+pub(super) fn run(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    first: usize,
+    y: &mut Columns<'_>,
+) -> bool {
     if !isa.has_avx512() {
         return false;
     }
     let Some(job) = Job::new(params, operands, pixels) else { return false };
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
-    unsafe { all(&job, y) };
+    unsafe { all(&job, &mut To { y, row: 0, first }) };
     true
 }
 
+/// Where outputs go: those of the next pixels to the rows from one on, where channel `first` is in column 0.
+struct To<'a, 'y> {
+    y: &'a mut Columns<'y>,
+    row: usize,
+    first: usize,
+}
+
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn all(job: &Job<'_>, y: &mut [i8]) {
+fn all(job: &Job<'_>, to: &mut To<'_, '_>) {
     let (mut windows, mut fours, mut ones) = (job.windows.clone(), Places::<4>::new(job), Places::<1>::new(job));
-    let mut pixels = y.chunks_exact_mut(job.channels.wrapping_mul(4).max(1));
-    for y in &mut pixels {
-        tile(job, &windows.take(), &mut fours, y);
-    }
-    for y in pixels.into_remainder().chunks_exact_mut(job.channels.max(1)) {
-        tile(job, &windows.take(), &mut ones, y);
+    let mut left = to.y.rows();
+    while left > 0 {
+        if left >= 4 {
+            tile(job, &windows.take(), &mut fours, to);
+        } else {
+            tile(job, &windows.take(), &mut ones, to);
+        }
+        let done = if left >= 4 { 4 } else { 1 };
+        (to.row, left) = (to.row.wrapping_add(done), left.wrapping_sub(done));
     }
 }
 
-/// `P` pixels, all channels.
+/// `P` pixels, all channels that are asked for.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-fn tile<const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Places<P>, y: &mut [i8]) {
-    let mut group = 0;
-    while group < job.channels {
+fn tile<const P: usize>(job: &Job<'_>, windows: &[Window; P], places: &mut Places<P>, to: &mut To<'_, '_>) {
+    let (mut group, last) = (to.first, to.first.wrapping_add(to.y.width()));
+    while group < last {
         places.find(job, windows, group);
-        let end = job.channels.min(group + GROUP);
+        let end = last.min(group + GROUP);
         let mut channel = group;
         while channel < end {
             let mask = u32::MAX >> (32 - (end - channel).min(32));
             // SAFETY: the places are those of `group`, and the channels of the mask exist.
-            unsafe { part(job, places, channel, channel - group, mask, y) };
+            unsafe { part(job, places, channel, channel - group, mask, to) };
             channel += 32;
         }
         group = end;
@@ -63,7 +82,7 @@ unsafe fn part<const P: usize>(
     channel: usize,
     offset: usize,
     mask: __mmask32,
-    y: &mut [i8],
+    to: &mut To<'_, '_>,
 ) {
     let load = |from: *const i8| {
         // SAFETY: the caller's promise, for pixels and for weights.
@@ -97,13 +116,13 @@ unsafe fn part<const P: usize>(
     // SAFETY: the caller's promise, for the multipliers.
     let multipliers = unsafe { spread(job.operands.multipliers.as_ptr().cast::<i32>().wrapping_add(channel), mask) };
     let multipliers = multipliers.map(|m| _mm512_castsi512_ps(m));
-    let mut first = channel;
-    for sums in sums {
+    let first = channel.wrapping_sub(to.first);
+    for (k, sums) in sums.into_iter().enumerate() {
         let out = outputs(job, sums, multipliers);
+        let y = to.y.numbers(to.row.wrapping_add(k)).unwrap_or_default();
         let Some(y) = y.get_mut(first..first.wrapping_add(mask.count_ones() as usize)) else { return };
         // SAFETY: the slice holds as many bytes as the mask has bits.
         unsafe { _mm256_mask_storeu_epi8(y.as_mut_ptr(), mask, out) };
-        first = first.wrapping_add(job.channels);
     }
 }
 

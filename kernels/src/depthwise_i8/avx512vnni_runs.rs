@@ -11,6 +11,7 @@ use crate::intrinsics::*;
 
 use super::{Operands, Params};
 use crate::Isa;
+use crate::columns::Columns;
 use crate::pixels::{Pixels, blocks, place};
 
 /// Rows of taps that are interleaved.
@@ -18,17 +19,24 @@ const FOUR: usize = 4;
 /// Elements of the outputs that are computed channel by channel: as many as stay in the second-level cache.
 const NEAR: u32 = 64 << 10;
 
-/// Convolves; false where the CPU has not the instruction set, the kernel is another one, or a multiplier could take a sum out
-/// of int32.
-pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    let g = &params.geometry;
-    let small = operands.multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
-    if !isa.has_avx512() || g.dilation_width != 1 || !small {
+/// Computes the columns of the output from channel `first` on, which exist; false where the CPU has not the instruction set, the
+/// kernel is another one, or a multiplier could take a sum out of int32.
+pub(super) fn run(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    first: usize,
+    y: &mut Columns<'_>,
+) -> bool {
+    let (g, width) = (&params.geometry, y.width());
+    let multipliers = operands.multipliers.get(first..first.wrapping_add(width)).unwrap_or_default();
+    let small = multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
+    if !isa.has_avx512() || g.dilation_width != 1 || !small || multipliers.is_empty() {
         return false;
     }
-    let channels = g.out_channels as usize;
-    let mask = u32::MAX >> (32usize.wrapping_sub(channels.min(32)) & 31);
-    let job = Job { params, operands, channels, mask };
+    let mask = u32::MAX >> (32usize.wrapping_sub(width.min(32)) & 31);
+    let job = Job { params, operands, channels: g.out_channels as usize, first, mask };
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
     unsafe {
         match (g.kernel_height, g.kernel_width, g.stride_width) {
@@ -50,7 +58,9 @@ struct Job<'a> {
     params: &'a Params,
     operands: &'a Operands<'a>,
     channels: usize,
-    /// Which of the channels of half a vector exist: all but where there are no more than these.
+    /// The first channel that is asked for.
+    first: usize,
+    /// Which of the channels of half a vector are asked for: all but where no more than these are.
     mask: __mmask32,
 }
 
@@ -88,52 +98,46 @@ struct Finish {
 }
 
 impl Job<'_> {
-    /// All pixels.
+    /// All pixels, of which `y` has the outputs.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn all<const S: usize, const E: usize, const O: usize, const R: usize, const G: usize>(
         &self,
         pixels: &Pixels,
-        y: &mut [i8],
+        y: &mut Columns<'_>,
     ) {
-        let g = &self.params.geometry;
-        let room = NEAR.max(g.out_channels);
-        for (pixels, place) in blocks(pixels.clone(), g.out_channels, room, g.out_width) {
-            let y = y.get_mut(place).unwrap_or_default();
-            let mut channel = 0usize;
-            while channel < self.channels {
+        let (width, line) = (y.width(), self.params.geometry.out_width);
+        let (end, room) = (self.first.wrapping_add(width), NEAR.max(width as u32));
+        let mut row = 0usize;
+        for (pixels, _) in blocks(pixels.clone(), width as u32, room, line) {
+            let mut channel = self.first;
+            while channel < end {
                 // The last channels may have been computed in part before: they come out the same.
-                let wide = self.channels >= 64 && self.channels.wrapping_sub(channel) > 32;
-                let width = if wide { 64 } else { 32 };
-                let first = channel.min(self.channels.saturating_sub(width));
+                let wide = width >= 64 && end.wrapping_sub(channel) > 32;
+                let size = if wide { 64 } else { 32 };
+                let first = channel.min(end.wrapping_sub(width.min(size)));
                 // SAFETY: there are as many channels from `first` on, or those of the mask; the pixels are outputs.
                 unsafe {
                     match wide {
-                        true => self.channels::<S, E, O, R, G, 4>(&pixels, first, y),
-                        false => self.channels::<S, E, O, R, G, 2>(&pixels, first, y),
+                        true => self.part::<S, E, O, R, G, 4>(&pixels, first, (y, row)),
+                        false => self.part::<S, E, O, R, G, 2>(&pixels, first, (y, row)),
                     }
                 }
-                channel = channel.wrapping_add(width);
+                channel = channel.wrapping_add(size);
             }
+            row = row.wrapping_add(pixels.len());
         }
     }
 
-    /// The `16 * V` channels from `channel` on of some pixels, the first of which is at the start of `y`.
+    /// The `16 * V` channels from `channel` on of some pixels, whose outputs are the rows of `y` from one on.
     ///
     /// # Safety
     /// These channels exist, of 32 those of the mask, and the pixels are some of the outputs.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    unsafe fn channels<
-        const S: usize,
-        const E: usize,
-        const O: usize,
-        const R: usize,
-        const G: usize,
-        const V: usize,
-    >(
+    unsafe fn part<const S: usize, const E: usize, const O: usize, const R: usize, const G: usize, const V: usize>(
         &self,
         pixels: &Pixels,
         channel: usize,
-        y: &mut [i8],
+        (y, mut row): (&mut Columns<'_>, usize),
     ) {
         let (g, output) = (&self.params.geometry, &self.params.output);
         let padding = [self.params.input_zero_point as i8; 64];
@@ -145,18 +149,18 @@ impl Job<'_> {
         };
         // SAFETY: the caller's promise.
         let block = unsafe { self.block::<S, E, O, R, G, V>(channel) };
-        let (mut y, mut pixel) = (y, pixels.start);
+        let width = if V == 4 { 64 } else { self.mask.count_ones() as usize };
+        let mut pixel = pixels.start;
         while pixel < pixels.end {
             let at = place(pixel, g.out_height, g.out_width);
             let count = g.out_width.wrapping_sub(at[2]).min(pixels.end.wrapping_sub(pixel)).max(1);
-            let Some((here, rest)) = y.split_at_mut_checked((count as usize).wrapping_mul(self.channels)) else {
-                return;
-            };
             let input = self.input::<R>(at, channel, &padding);
-            let here = here.get_mut(channel..).unwrap_or_default();
-            // SAFETY: the rows are those of the input, or padding.
-            unsafe { walk::<S, E, O, R, G, V>(&input, &block, &finish, count as usize, here) };
-            (y, pixel) = (rest, pixel.wrapping_add(count));
+            let rows = row..row.wrapping_add(count as usize);
+            (row, pixel) = (rows.end, pixel.wrapping_add(count));
+            let pitch = y.pitch();
+            let Some(y) = y.part(rows, channel.wrapping_sub(self.first), width) else { return };
+            // SAFETY: the rows are those of the input, or padding; `y` has so many rows with these channels.
+            unsafe { walk::<S, E, O, R, G, V>(&input, &block, &finish, count as usize, (y, pitch)) };
         }
     }
 
@@ -288,10 +292,10 @@ fn add<const V: usize>(sums: &mut Sums<V>, x: &Sums<V>, w: &Sums<V>) {
     }
 }
 
-/// Computes `count` outputs, one step of `S` columns after the other; the first one is at the start of `y`.
+/// Computes `count` outputs, one step of `S` columns after the other, `pitch` bytes apart from `y` on.
 ///
 /// # Safety
-/// Rows that are not of padding hold all columns of the input, with as many channels as are asked for.
+/// Rows that are not of padding hold all columns of the input, with as many channels as are asked for, and so do the outputs.
 #[inline(never)] // On its own, every sum gets a register.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
 unsafe fn walk<const S: usize, const E: usize, const O: usize, const R: usize, const G: usize, const V: usize>(
@@ -299,9 +303,9 @@ unsafe fn walk<const S: usize, const E: usize, const O: usize, const R: usize, c
     block: &Block<E, O, G, V>,
     finish: &Finish,
     count: usize,
-    y: &mut [i8],
+    (mut y, pitch): (*mut i8, usize),
 ) {
-    let (mut sums, mut y) = ([block.start; E], y);
+    let mut sums = [block.start; E];
     let mut column = input.column;
     for step in 1..=count.wrapping_add(E).wrapping_sub(1) {
         // The newest output that sees the columns comes first, those before it move on.
@@ -333,8 +337,9 @@ unsafe fn walk<const S: usize, const E: usize, const O: usize, const R: usize, c
         if step >= E
             && let Some(sums) = sums.last()
         {
-            finish.store(sums, &block.multipliers, y);
-            y = y.get_mut(input.step..).unwrap_or_default();
+            // SAFETY: the caller's promise.
+            unsafe { finish.store(sums, &block.multipliers, y) };
+            y = y.wrapping_add(pitch);
         }
     }
 }
@@ -361,10 +366,13 @@ impl<const R: usize> Input<R> {
 }
 
 impl Finish {
-    /// Stores `16 * V` channels, of 32 those of the mask, at the start of `y`.
+    /// Stores `16 * V` channels, of 32 those of the mask, at `y`.
+    ///
+    /// # Safety
+    /// There is room for them.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn store<const V: usize>(&self, sums: &Sums<V>, multipliers: &[__m512; V], y: &mut [i8]) {
+    unsafe fn store<const V: usize>(&self, sums: &Sums<V>, multipliers: &[__m512; V], y: *mut i8) {
         let mut steps = [_mm512_setzero_si512(); 4];
         for ((step, &sum), &m) in steps.iter_mut().zip(sums).zip(multipliers) {
             let v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), m);
@@ -377,14 +385,12 @@ impl Finish {
             _mm512_min_epi16(_mm512_max_epi16(words, self.low), self.high)
         };
         if V == 4 {
-            if let Some(y) = y.first_chunk_mut::<64>() {
-                // SAFETY: the array holds 64 bytes.
-                unsafe { _mm512_storeu_epi8(y.as_mut_ptr(), _mm512_packs_epi16(words(a, b), words(c, d))) };
-            }
-        } else if let Some(y) = y.get_mut(..self.mask.count_ones() as usize) {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_storeu_epi8(y, _mm512_packs_epi16(words(a, b), words(c, d))) };
+        } else {
             let bytes = _mm512_cvtepi16_epi8(words(a, b));
-            // SAFETY: the slice holds as many bytes as the mask has bits.
-            unsafe { _mm256_mask_storeu_epi8(y.as_mut_ptr(), self.mask, bytes) };
+            // SAFETY: the caller's promise.
+            unsafe { _mm256_mask_storeu_epi8(y, self.mask, bytes) };
         }
     }
 }

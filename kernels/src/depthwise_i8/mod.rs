@@ -36,11 +36,14 @@ use core::ops::Range;
 pub use pack::pack;
 
 use crate::Isa;
+use crate::columns::Columns;
 pub use crate::conv_i8::Operands;
 use crate::conv_i8::TABLES;
 use crate::geometry::Geometry;
 use crate::pixels::{Pixels, fit, looked_up};
 use crate::round::{Output, is_i8};
+#[cfg(target_arch = "x86_64")]
+use crate::table_i8;
 
 /// What a depthwise convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +64,7 @@ impl Params {
         g.check() && g.is_depthwise() && is_i8(self.input_zero_point) && self.output.check()
     }
 
-    fn fits(&self, o: &Operands<'_>, pixels: &Pixels, y: &[i8]) -> bool {
+    fn fits(&self, o: &Operands<'_>) -> bool {
         let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
         let channels = Some(self.geometry.out_channels);
         self.check()
@@ -70,7 +73,6 @@ impl Params {
             && is(o.bias.len(), channels)
             && is(o.multipliers.len(), channels)
             && (TABLES || o.table.is_none())
-            && fit(pixels, self.geometry.pixels(), self.geometry.out_channels, y.len())
     }
 }
 
@@ -82,7 +84,8 @@ pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i8]) {
 /// Convolves only these output pixels, numbered over `[N, OH, OW]`; `y` is their part of the output. The outputs do not
 /// depend on how the pixels are cut. Operands of other lengths leave `y` as it is.
 pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i8]) {
-    if !params.fits(operands, &pixels, y) {
+    let g = &params.geometry;
+    if !params.fits(operands) || !fit(&pixels, g.pixels(), g.out_channels, y.len()) {
         return;
     }
     let Some(table) = operands.table.filter(|_| TABLES) else {
@@ -91,6 +94,40 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
     let (channels, line) = (params.geometry.out_channels, params.geometry.out_width);
     looked_up((isa, table), pixels, (channels, line), y, |pixels, y| convolve(isa, params, operands, pixels, y));
 }
+
+/// Whether a variant for these parameters computes some channels by themselves: whether [`run_channels`] does anything.
+#[cfg(target_arch = "x86_64")]
+pub fn has_channels(isa: Isa, params: &Params) -> bool {
+    let taps = params.geometry.kernel_height.saturating_mul(params.geometry.kernel_width);
+    isa.has_avx512() && taps as usize <= tiles::TAPS
+}
+
+/// No variant of this architecture does.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn has_channels(_: Isa, _: &Params) -> bool {
+    false
+}
+
+/// Convolves only the channels from `first` on whose outputs `y` has, of all pixels. The outputs do not depend on how the
+/// channels are cut. Operands of other lengths, and parameters without a variant for this, leave `y` as it is.
+#[cfg(target_arch = "x86_64")]
+pub fn run_channels(isa: Isa, params: &Params, operands: &Operands<'_>, first: u32, y: &mut Columns<'_>) {
+    let (g, width) = (&params.geometry, y.width() as u32);
+    let (Some(pixels), Some(end)) = (g.pixels(), first.checked_add(width)) else { return };
+    if !params.fits(operands) || y.rows() != pixels as usize || end > g.out_channels {
+        return;
+    }
+    let (all, first) = (0..pixels, first as usize);
+    let plain = Operands { table: None, ..*operands };
+    let done = run_columns(isa, params, &plain, &all, first, y);
+    if let Some(table) = operands.table.filter(|_| done) {
+        (0..y.rows()).for_each(|row| table_i8::run_in_place(isa, table, y.numbers(row).unwrap_or_default()));
+    }
+}
+
+/// No variant of this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn run_channels(_: Isa, _: &Params, _: &Operands<'_>, _: u32, _: &mut Columns<'_>) {}
 
 /// Convolves with the best variant.
 fn convolve(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) {
@@ -102,12 +139,26 @@ fn convolve(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels,
 /// Convolves with a vector variant; false where there is none.
 #[cfg(target_arch = "x86_64")]
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
-    avx512vnni_runs::run(isa, params, operands, pixels, y)
-        || avx512vnni::run(isa, params, operands, pixels, y)
+    let columns = Columns::of_numbers(y, params.geometry.out_channels as usize);
+    columns.is_some_and(|mut y| run_columns(isa, params, operands, pixels, 0, &mut y))
         || few::run(isa, params, operands, pixels, y)
         || avx2_runs::run(isa, params, operands, pixels, y)
         || avx2::run(isa, params, operands, pixels, y)
         || sse41::run(isa, params, operands, pixels, y)
+}
+
+/// Convolves the channels from `first` on whose outputs `y` has; false where no variant does that.
+#[cfg(target_arch = "x86_64")]
+fn run_columns(
+    isa: Isa,
+    params: &Params,
+    operands: &Operands<'_>,
+    pixels: &Pixels,
+    first: usize,
+    y: &mut Columns<'_>,
+) -> bool {
+    avx512vnni_runs::run(isa, params, operands, pixels, first, y)
+        || avx512vnni::run(isa, params, operands, pixels, first, y)
 }
 
 /// Convolves with a NEON variant; false where there is none.
@@ -171,10 +222,29 @@ mod tests {
             }
             assert_eq!(parts, want, "in parts, {:?} {p:?}", isa.level());
             let table = core::array::from_fn(|k| (k as i32 * 7 % 251 - 128) as i8);
-            run(isa, p, &Operands { table: Some(&table), ..*o }, &mut y);
+            let with_table = Operands { table: Some(&table), ..*o };
+            run(isa, p, &with_table, &mut y);
             crate::table_i8::run_in_place(isa, &table, &mut parts);
             assert_eq!(y, parts, "looked up, {:?} {p:?}", isa.level());
+            if has_channels(isa, p) {
+                assert_eq!(in_columns(isa, p, o), want, "in columns, {:?} {p:?}", isa.level());
+                assert_eq!(in_columns(isa, p, &with_table), y, "looked up in columns, {:?} {p:?}", isa.level());
+            }
         }
+    }
+
+    /// Some channels at a time.
+    fn in_columns(isa: Isa, p: &Params, o: &Operands<'_>) -> Vec<i8> {
+        let (g, mut first) = (&p.geometry, 0);
+        let mut y = std::vec![98; g.outputs().unwrap() as usize];
+        let mut rest = Columns::of_numbers(&mut y, g.out_channels as usize).unwrap();
+        for width in [1, 32, 5, 64, 96, 33, 1000] {
+            let width = width.min(rest.width());
+            let (mut here, others) = rest.split_at(width).unwrap();
+            run_channels(isa, p, o, first, &mut here);
+            (rest, first) = (others, first + width as u32);
+        }
+        y
     }
 
     fn params(geometry: Geometry) -> Params {

@@ -6,7 +6,7 @@ use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
 
 /// Most taps of a kernel (11x11 has 121); larger ones are left to the portable variant.
-const TAPS: usize = 128;
+pub(super) const TAPS: usize = 128;
 /// Channels for which places are looked up together.
 pub(super) const GROUP: usize = 256;
 /// Channels before a group that a vector may reach back to, and after it that it may reach on to.

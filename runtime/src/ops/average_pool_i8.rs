@@ -41,14 +41,30 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
+/// Channels of an input pixel from which on parts of them lie in other cache lines.
+const WIDE: u32 = 128;
+
+/// Pixels; of an output with one pixel blocks of channels, if there are many.
 fn parts(o: &Operands<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
+    if g.pixels() == Some(1) {
+        if g.channels < WIDE {
+            return None;
+        }
+        return units::groups(units::pixels(Some(g.channels), 1, 1, terms, 8), units::together(g.channels));
+    }
     units::pixels(g.pixels(), g.channels, 1, terms, 16)
 }
 
-fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
+fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
-    average_pool_i8::run_pixels(o.isa, &p, o.read(0)?, o.read(1)?, pixels, view_mut(y)?);
+    let (x, multipliers, y) = (o.read(0)?, o.read(1)?, view_mut(y)?);
+    if p.geometry.pixels() == Some(1) {
+        let channels = units::of_channels(&units, p.geometry.channels);
+        average_pool_i8::run_channels(o.isa, &p, x, multipliers, channels, y);
+    } else {
+        average_pool_i8::run_pixels(o.isa, &p, x, multipliers, units, y);
+    }
     Some(())
 }

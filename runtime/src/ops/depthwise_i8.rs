@@ -8,10 +8,12 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseI8;
 
 use super::{OpEntry, conv_i8, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
 
 /// `depthwise_i8`.
-pub const DEPTHWISE_I8: OpEntry = OpEntry::new::<DepthwiseI8>(check, run).shared(Split { units: parts, run: part });
+pub const DEPTHWISE_I8: OpEntry = OpEntry::new::<DepthwiseI8>(check, run)
+    .shared(Split { units: parts, run: part })
+    .shared_by_columns(ColumnSplit { units: columns, run: column_part });
 
 fn params(args: &DepthwiseI8) -> Params {
     Params {
@@ -49,5 +51,17 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
 fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     let p = params(&o.args()?);
     depthwise_i8::run_pixels(o.isa, &p, &conv_i8::with_table(o)?, pixels, view_mut(y)?);
+    Some(())
+}
+
+fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+    let p = params(&o.args()?);
+    units::depthwise_channels(o.isa, &p.geometry, parts(o)).filter(|_| depthwise_i8::has_channels(o.isa, &p))
+}
+
+fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
+    let p = params(&o.args()?);
+    let first = units::of_channels(&units, p.geometry.out_channels).start;
+    depthwise_i8::run_channels(o.isa, &p, &conv_i8::with_table(o)?, first, &mut y);
     Some(())
 }

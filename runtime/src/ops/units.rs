@@ -60,8 +60,12 @@ pub(super) fn macs(g: &Geometry) -> Option<u64> {
     u64::from(g.outputs()?).checked_mul(per_output)
 }
 
-/// Output channels that threads leave together where they share those.
-const CHANNELS: u32 = 32;
+/// Channels, of so many, that threads leave together where they share those: where they are many whole cache lines, since what
+/// two threads write in one costs both.
+pub(super) fn together(channels: u32) -> u32 {
+    if channels >= 512 { 64 } else { 32 }
+}
+
 /// The most output pixels with which that pays: as many as AMX's tiles take at once.
 const PIXELS: u32 = 64;
 /// Bytes that a core's nearest cache holds, more or less.
@@ -71,14 +75,27 @@ const NEAR: u32 = 64 << 10;
 /// they are more than the nearest caches hold, and than twice its input, and AMX multiplies.
 pub(super) fn channels(isa: Isa, g: &Geometry, weights: u32, rows: Option<Units>) -> Option<ColumnUnits> {
     let pays = weights > NEAR && weights.div_euclid(2) > g.inputs()? && (2..=PIXELS).contains(&g.pixels()?);
-    let (bytes, pitch, work) = (CHANNELS as usize, g.out_channels as usize, rows?.work);
-    let units = ColumnUnits { count: g.out_channels.div_ceil(CHANNELS), bytes, pitch, work };
-    (pays && g.groups == 1 && isa.level() == Level::Amx).then_some(units)
+    (pays && g.groups == 1 && isa.level() == Level::Amx).then(|| columns(g.out_channels, rows))?
+}
+
+/// Blocks of output channels, of steps that cost as much as in `rows`.
+fn columns(channels: u32, rows: Option<Units>) -> Option<ColumnUnits> {
+    let each = Units { count: channels, bytes: 1, ..rows? };
+    let Units { count, bytes, work } = groups(Some(each), together(channels))?;
+    Some(ColumnUnits { count, bytes, pitch: channels as usize, work })
+}
+
+/// Blocks of channels of an int8 depthwise convolution, where most likely a convolution has been shared in such blocks before it:
+/// the input has few pixels, and AMX multiplies.
+pub(super) fn depthwise_channels(isa: Isa, g: &Geometry, rows: Option<Units>) -> Option<ColumnUnits> {
+    let inputs = g.inputs()?.checked_div(g.in_channels)?;
+    let pays = (2..=PIXELS).contains(&inputs) && g.pixels()? > 1 && isa.level() == Level::Amx;
+    pays.then(|| columns(g.out_channels, rows))?
 }
 
 /// The channels of such blocks, of `all`.
 pub(super) fn of_channels(units: &Range<u32>, all: u32) -> Range<u32> {
-    let place = |unit: u32| unit.saturating_mul(CHANNELS).min(all);
+    let place = |unit: u32| unit.saturating_mul(together(all)).min(all);
     place(units.start)..place(units.end)
 }
 
