@@ -43,6 +43,7 @@ impl<'a> Columns<'a> {
     }
 
     /// As [`Columns::new`], of numbers.
+    #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn of_numbers(matrix: &'a mut [i8], pitch: usize) -> Option<Self> {
         // SAFETY: both are a byte, and every byte is a value of both.
         let bytes = unsafe { &mut *(core::ptr::from_mut(matrix) as *mut [u8]) };

@@ -59,6 +59,6 @@ pub use operands::{Check, Operands};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
 pub use owned::{AlignedBytes, with_plan, with_session};
-pub use parallel::{ColumnSplit, ColumnUnits, MAX_PARTS, Parallel, Part, Split, Units};
+pub use parallel::{ColumnSplit, ColumnUnits, MAX_PARTS, Parallel, Part, Split, SumSplit, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use ocellus_kernels::average_pool_i8::{SUMS, Sums};
 use ocellus_kernels::columns::{Columns, ROOM};
 use ocellus_plan::Step;
 
@@ -47,6 +48,17 @@ pub struct ColumnSplit {
     pub units: fn(&Operands<'_>) -> Option<ColumnUnits>,
     /// Computes these units of a checked step into their part of write 0.
     pub run: fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>,
+}
+
+/// How an operation can be cut into rows of its input that all count for every output: every part has sums of its own.
+#[derive(Clone, Copy)]
+pub struct SumSplit {
+    /// How a step can be cut, into units of which the bytes do not matter; `None` where it cannot, or other ways are better.
+    pub units: fn(&Operands<'_>) -> Option<Units>,
+    /// Adds these units of a checked step.
+    pub run: fn(&Operands<'_>, Range<u32>, &mut Sums) -> Option<()>,
+    /// Computes write 0 from the sums of all parts.
+    pub finish: fn(&mut Operands<'_>, &mut [Sums]) -> Option<()>,
 }
 
 /// What a step consists of whose write 0 is a matrix.
@@ -96,6 +108,7 @@ pub struct Part<'a> {
 pub(crate) enum Piece<'a> {
     Rows(&'a mut [u8], fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>),
     Columns(Columns<'a>, fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>),
+    Sums(&'a mut Sums, fn(&Operands<'_>, Range<u32>, &mut Sums) -> Option<()>),
     Lane(Lane<'a>),
     Done,
 }
@@ -114,6 +127,7 @@ impl<'a> Part<'a> {
         let _ = match (core::mem::replace(&mut self.y, Piece::Done), self.operands) {
             (Piece::Rows(y, run), Some(operands)) => run(operands, self.units.clone(), y),
             (Piece::Columns(y, run), Some(operands)) => run(operands, self.units.clone(), y),
+            (Piece::Sums(sums, run), Some(operands)) => run(operands, self.units.clone(), sums),
             (Piece::Lane(mut lane), _) => lane.run(),
             _ => None,
         };
@@ -128,11 +142,34 @@ pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, par
         return false;
     }
     let done = if parallel.threads() <= FEW {
-        in_columns::<FEW>(op, operands, parallel).or_else(|| in_rows::<FEW>(op, operands, parallel))
+        let sums = in_sums::<FEW>(op, operands, parallel);
+        let columns = sums.or_else(|| in_columns::<FEW>(op, operands, parallel));
+        columns.or_else(|| in_rows::<FEW>(op, operands, parallel))
     } else {
         in_columns::<MAX_PARTS>(op, operands, parallel).or_else(|| in_rows::<MAX_PARTS>(op, operands, parallel))
     };
     done.is_some()
+}
+
+#[inline(never)] // Stack that is not needed is not taken.
+fn in_sums<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
+    let split = op.sums?;
+    let Units { count: units, work, .. } = (split.units)(operands)?;
+    let count = parts(units, work, parallel);
+    if count < 2 {
+        return None;
+    }
+    let mut sums = [[0; SUMS]; N];
+    let used = sums.get_mut(..count)?;
+    let mut parts = [const { Part::DONE }; N];
+    let mut start = 0u32;
+    for (k, (part, sums)) in parts.iter_mut().zip(&mut *used).enumerate() {
+        let end = end(units, k, count);
+        *part = Part { operands: Some(&*operands), units: start..end, y: Piece::Sums(sums, split.run) };
+        start = end;
+    }
+    parallel.run(parts.get_mut(..count).unwrap_or_default());
+    (split.finish)(operands, used)
 }
 
 fn in_columns<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {

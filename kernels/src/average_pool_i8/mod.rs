@@ -18,10 +18,10 @@ mod sse41;
 
 use core::ops::Range;
 
-use crate::Isa;
 use crate::geometry::PoolGeometry;
 use crate::pixels::{Pixels, fit};
 use crate::round::{Output, is_i8};
+use crate::{Isa, Level};
 
 /// What an average pooling is told.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,56 @@ pub fn run_channels(isa: Isa, params: &Params, x: &[i8], multipliers: &[f32], ch
     let skipped = channels.start.wrapping_sub(first) as usize;
     y.iter_mut().zip(all.iter().skip(skipped)).for_each(|(to, &from)| *to = from);
 }
+
+/// The most channels of [`Sums`].
+pub const SUMS: usize = 2048;
+
+/// Sums of all channels over some rows, in an order that only their makers know.
+pub type Sums = [i32; SUMS];
+
+/// Whether [`add_rows`] and [`finish`] do anything: the output is one pixel that sees all of one image, with no more than
+/// [`SUMS`] channels, and a variant of this architecture adds rows by themselves.
+pub fn has_sums(isa: Isa, params: &Params) -> bool {
+    let g = &params.geometry;
+    let pads = (g.pad_top, g.pad_left, g.pad_bottom, g.pad_right);
+    let whole = (g.kernel_height, g.kernel_width, pads) == (g.in_height, g.in_width, (0, 0, 0, 0));
+    let one = (g.pixels(), g.dilation_height, g.dilation_width) == (Some(1), 1, 1);
+    cfg!(target_arch = "x86_64") && isa.level() >= Level::Avx512Vnni && whole && one && g.channels as usize <= SUMS
+}
+
+/// Sums over these rows of the input, where there are such ([`has_sums`]).
+#[cfg(target_arch = "x86_64")]
+pub fn add_rows(isa: Isa, params: &Params, x: &[i8], rows: Range<u32>, sums: &mut Sums) {
+    let g = &params.geometry;
+    let place = |row: u32| (row as usize).wrapping_mul(g.in_width as usize).wrapping_mul(g.channels as usize);
+    if let Some(x) = x.get(place(rows.start)..place(rows.end)).filter(|_| params.check() && has_sums(isa, params)) {
+        avx512vnni::add(isa, g.channels as usize, x, sums);
+    }
+}
+
+/// The outputs of the sums over all rows in parts, where there are such ([`has_sums`]).
+#[cfg(target_arch = "x86_64")]
+pub fn finish(isa: Isa, params: &Params, parts: &mut [Sums], multipliers: &[f32], y: &mut [i8]) {
+    let g = &params.geometry;
+    let fits = y.len() == g.channels as usize && g.taps().is_some_and(|taps| taps as usize == multipliers.len());
+    let Some((all, others)) = parts.split_first_mut().filter(|_| fits && params.check() && has_sums(isa, params))
+    else {
+        return;
+    };
+    let used = y.len().next_multiple_of(64);
+    for part in others {
+        all.iter_mut().zip(&*part).take(used).for_each(|(all, part)| *all = all.wrapping_add(*part));
+    }
+    avx512vnni::finish(isa, params, all, (multipliers.len() as i32, params.multiplier(multipliers, 0, 0)), y);
+}
+
+/// No variant of this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn add_rows(_: Isa, _: &Params, _: &[i8], _: Range<u32>, _: &mut Sums) {}
+
+/// No variant of this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn finish(_: Isa, _: &Params, _: &mut [Sums], _: &[f32], _: &mut [i8]) {}
 
 /// Channels that a variant computes at a time at least.
 const VECTOR: usize = 16;
@@ -223,6 +273,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_are_added_by_themselves() {
+        let small = PoolGeometry { kernel_height: 7, kernel_width: 7, stride_height: 7, stride_width: 7, ..pools()[6] };
+        for channels in [1, 20, 64, 65, 200, SUMS as u32] {
+            let geometry = PoolGeometry { batch: 1, channels, ..small };
+            let p = Params { geometry, count_include_pad: false, input_zero_point: 3, output_zero_point: -7 };
+            let x = Samples::new(u64::from(channels)).bytes(geometry.inputs().unwrap());
+            let multipliers: Vec<f32> = (1..=49).map(|n| 0.3 / n as f32).collect();
+            let mut want = std::vec![99; channels as usize];
+            for isa in Isa::available() {
+                run(isa, &p, &x, &multipliers, &mut want);
+                if !has_sums(isa, &p) {
+                    continue;
+                }
+                for cut in [1, 3, 7] {
+                    let (mut sums, mut y) = ([[0; SUMS]; 2], std::vec![98; want.len()]);
+                    add_rows(isa, &p, &x, 0..cut, &mut sums[0]);
+                    add_rows(isa, &p, &x, cut..7, &mut sums[1]);
+                    finish(isa, &p, &mut sums, &multipliers, &mut y);
+                    assert_eq!(y, want, "{channels} channels, cut at {cut}, {:?}", isa.level());
+                }
+            }
+        }
+        let p = Params { geometry: small, count_include_pad: false, input_zero_point: 3, output_zero_point: -7 };
+        let padded = Params { geometry: PoolGeometry { pad_top: 1, in_height: 6, ..small }, ..p };
+        assert!(Isa::available().all(|isa| !has_sums(isa, &padded)));
     }
 
     #[test]

@@ -2,16 +2,17 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::average_pool_i8::{self, Params};
+use ocellus_kernels::average_pool_i8::{self, Params, Sums};
 use ocellus_kernels::view_mut;
 use ocellus_plan::args::AveragePoolI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Split, StepFault, SumSplit, Units};
 
 /// `average_pool_i8`.
-pub const AVERAGE_POOL_I8: OpEntry =
-    OpEntry::new::<AveragePoolI8>(check, run).shared(Split { units: parts, run: part });
+pub const AVERAGE_POOL_I8: OpEntry = OpEntry::new::<AveragePoolI8>(check, run)
+    .shared(Split { units: parts, run: part })
+    .shared_by_sums(SumSplit { units: rows, run: add, finish });
 
 fn params(args: &AveragePoolI8) -> Params {
     Params {
@@ -66,5 +67,25 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
     } else {
         average_pool_i8::run_pixels(o.isa, &p, x, multipliers, units, y);
     }
+    Some(())
+}
+
+/// Rows of the input of an output with one pixel, where most likely the steps before and behind it are shared by rows too.
+fn rows(o: &Operands<'_>) -> Option<Units> {
+    let p = params(&o.args()?);
+    let g = p.geometry;
+    let work = u64::from(g.inputs()?).div_euclid(8);
+    let many = g.in_height.checked_mul(g.in_width)? > units::PIXELS;
+    (many && average_pool_i8::has_sums(o.isa, &p)).then_some(Units { count: g.in_height, bytes: 0, work })
+}
+
+fn add(o: &Operands<'_>, rows: Range<u32>, sums: &mut Sums) -> Option<()> {
+    average_pool_i8::add_rows(o.isa, &params(&o.args()?), o.read(0)?, rows, sums);
+    Some(())
+}
+
+fn finish(o: &mut Operands<'_>, sums: &mut [Sums]) -> Option<()> {
+    let p = params(&o.args()?);
+    average_pool_i8::finish(o.isa, &p, sums, o.read(1)?, o.write(0)?);
     Some(())
 }

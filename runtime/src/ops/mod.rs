@@ -1,6 +1,6 @@
 //! One file per device operation: its check at loading and its call of the kernel.
 
-use crate::parallel::{ColumnSplit, Split};
+use crate::parallel::{ColumnSplit, Split, SumSplit};
 use crate::{Check, Operands, StepFault};
 
 /// A device operation: how its steps are checked and run.
@@ -18,6 +18,8 @@ pub struct OpEntry {
     pub split: Option<Split>,
     /// How threads can share the columns of a step's output, which comes first where it applies.
     pub columns: Option<ColumnSplit>,
+    /// How a step is shared by rows of its input, where that is better.
+    pub sums: Option<SumSplit>,
 }
 
 impl OpEntry {
@@ -26,7 +28,7 @@ impl OpEntry {
         check: fn(&Check<'_>) -> Result<(), StepFault>,
         run: fn(&mut Operands<'_>) -> Option<()>,
     ) -> Self {
-        Self { code: A::CODE, name: A::NAME, check, run, split: None, columns: None }
+        Self { code: A::CODE, name: A::NAME, check, run, split: None, columns: None, sums: None }
     }
 
     /// The entry, with a way to share its steps among threads.
@@ -37,6 +39,11 @@ impl OpEntry {
     /// The entry, with a way to share its output's columns. Where there is no operating system that costs no code.
     pub const fn shared_by_columns(self, split: ColumnSplit) -> Self {
         if cfg!(feature = "std") { Self { columns: Some(split), ..self } } else { self }
+    }
+
+    /// The entry, with a way to share its input's rows. Where there is no operating system that costs no code.
+    pub const fn shared_by_sums(self, split: SumSplit) -> Self {
+        if cfg!(feature = "std") { Self { sums: Some(split), ..self } } else { self }
     }
 }
 

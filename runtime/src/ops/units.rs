@@ -67,7 +67,7 @@ pub(super) fn together(channels: u32) -> u32 {
 }
 
 /// The most output pixels with which that pays: as many as AMX's tiles take at once.
-const PIXELS: u32 = 64;
+pub(super) const PIXELS: u32 = 64;
 /// Bytes that a core's nearest cache holds, more or less.
 const NEAR: u32 = 64 << 10;
 
