@@ -99,6 +99,16 @@ impl Axis {
         (position.wrapping_mul(self.stride) == distance && position < self.input).then_some(position)
     }
 
+    /// As [`Axis::source`], whether or not the position lies inside: the next output that the same tap reaches, `stride`
+    /// further, is reached from the next position.
+    #[inline]
+    pub fn reached_from(&self, out: u32, tap: u32) -> Option<i32> {
+        let distance = out.wrapping_add(self.pad).wrapping_sub(tap.wrapping_mul(self.dilation)) as i32;
+        let stride = self.stride as i32;
+        let position = distance.checked_div_euclid(stride)?;
+        (position.wrapping_mul(stride) == distance).then_some(position)
+    }
+
     /// How many taps of a window that starts at `start` lie before position `end`.
     #[inline]
     fn taps_below(&self, start: i32, end: u32) -> u32 {
@@ -385,6 +395,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn outputs_at_a_distance_of_the_stride_are_reached_from_neighbours() {
+        for (kernel, stride, dilation, pad) in [(4, 2, 1, 1), (3, 3, 2, 0), (5, 1, 1, 4), (2, 4, 3, 2)] {
+            let axis = Axis { input: 6, output: 30, kernel, stride, dilation, pad };
+            for (out, tap) in (0..30).flat_map(|out| (0..kernel).map(move |tap| (out, tap))) {
+                let position = axis.reached_from(out, tap);
+                let inside = position.filter(|position| (0..6).contains(position)).map(i32::cast_unsigned);
+                assert_eq!(inside, axis.source(out, tap), "{axis:?} {out} {tap}");
+                assert_eq!(axis.reached_from(out + stride, tap), position.map(|position| position + 1));
+            }
+        }
+        assert_eq!(Axis { stride: 0, ..AXIS }.reached_from(1, 1), None);
     }
 
     #[test]

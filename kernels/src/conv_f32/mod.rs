@@ -13,6 +13,8 @@ mod portable;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) mod vector;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector_groups;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector_winograd;
 mod winograd;
 
@@ -354,6 +356,30 @@ mod tests {
             let g = Geometry { in_channels: 3, out_channels: 33, ..deep() };
             let g = Geometry { in_height: height, in_width: width, out_height: height, out_width: width, ..g };
             battery(&g, 100, -0.5, f32::INFINITY);
+        }
+    }
+
+    #[test]
+    fn few_channels_of_a_group_stay_within_the_bound() {
+        let g = grouped_convolutions()[0];
+        // In and out, groups, height and width, kernel, stride, padding.
+        let rows = [
+            (16, 16, 3, 7, 7, 3, 1, 1),
+            (16, 16, 2, 9, 14, 3, 1, 1),
+            (12, 9, 2, 6, 15, 3, 1, 1),
+            (8, 16, 2, 11, 25, 3, 2, 1),
+            (16, 5, 2, 5, 230, 3, 2, 1),
+            (4, 16, 3, 9, 33, 5, 1, 2),
+            (16, 16, 2, 30, 40, 2, 2, 0),
+            (16, 16, 2, 6, 5, 5, 3, 4),
+        ];
+        for (k, &(inputs, outputs, groups, height, width, kernel, stride, pad)) in rows.iter().enumerate() {
+            let size = |n: u32| (n + 2 * pad - kernel) / stride + 1;
+            let g = Geometry { groups, in_channels: inputs * groups, out_channels: outputs * groups, ..g };
+            let g = Geometry { kernel_height: kernel, kernel_width: kernel, pad_top: pad, pad_left: pad, ..g };
+            let g = Geometry { stride_height: stride, stride_width: stride, in_height: height, in_width: width, ..g };
+            let g = Geometry { out_height: size(height), out_width: size(width), ..g };
+            battery(&g, 200 + k as u64, -1.0, 2.0);
         }
     }
 

@@ -7,6 +7,7 @@ use core::ops::Range;
 
 use super::Params;
 use super::copies::{self, Copies};
+use super::vector_groups;
 use crate::geometry::{Axis, Geometry};
 use crate::rows::rows_mut;
 use crate::simd::{Body, Kernel, Load, Simd};
@@ -180,6 +181,10 @@ pub(crate) struct Convolution<'a, 'y, W> {
 impl<W: Load> Kernel for Convolution<'_, '_, W> {
     fn run<S: Simd>(self, simd: S) {
         let Self { job, pixels, mut y } = self;
+        if S::LANES == vector_groups::LANES && vector_groups::suit(&job.params.geometry) {
+            let Job { params, x, panel, .. } = job;
+            return vector_groups::Groups { params, x, panel, pixels, y }.run(simd);
+        }
         let most = group(S::LANES, pixels.len());
         for chunk in job.chunks(pixels) {
             let channels = job.params.geometry.out_channels as usize;
