@@ -65,7 +65,7 @@ unsafe fn some<const SMALL: bool>(
     rounding: &Rounding,
     [a, b]: [*const i8; 2],
     y: *mut i8,
-    mask: __mmask64,
+    mask: u64,
 ) {
     let mut v = [_mm512_setzero_ps(); 4];
     for (part, v) in v.iter_mut().enumerate() {

@@ -207,7 +207,7 @@ impl<'a, W: Load> Groups<'a, '_, W> {
             while (row as usize) < block.rows.len() {
                 let left = (block.rows.len() as u32).wrapping_sub(row);
                 let high = heights.iter().copied().find(|&high| high <= left).unwrap_or(1);
-                // What these rows read more than those before them: the copies pass while the sums are still being made.
+                // What these rows read more than those before them.
                 let rows = Block { rows: 0..row.wrapping_add(high), columns: 0..1 }.input(g).rows;
                 simd.enter(Gather { g, x, group, image, block, copied, rows: there..rows, lines });
                 there = rows;
