@@ -168,7 +168,7 @@ impl<'a, W: Load> Groups<'a, '_, W> {
         let high = heights.first().copied().unwrap_or(1).min(all.rows.len() as u32);
         let fits = |rows: u32, columns: u32| Block { rows: 0..rows, columns: 0..columns }.input(g).pixels() <= PIXELS;
         // As many tiles side by side as fit with all their rows, then as many rows.
-        let tiles = (1..=whole.div_ceil(width)).rev().find(|&n| fits(high, n.wrapping_mul(width).min(whole)));
+        let tiles = (1..=whole.div_ceil(width.max(1))).rev().find(|&n| fits(high, n.wrapping_mul(width).min(whole)));
         let columns = tiles.unwrap_or(1).wrapping_mul(width).min(whole);
         let mut rows = if fits(high, columns) { high } else { 1 };
         while (rows as usize) < all.rows.len() && fits(rows.wrapping_add(high), columns) {
