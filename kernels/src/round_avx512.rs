@@ -5,6 +5,7 @@ use crate::intrinsics::*;
 use crate::round::Output;
 
 /// The way from float to int8, 64 numbers at a time.
+#[derive(Clone)]
 pub(crate) struct Rounding {
     low: __m512,
     high: __m512,

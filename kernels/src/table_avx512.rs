@@ -7,6 +7,7 @@
 use crate::intrinsics::*;
 
 /// The table in four parts; it begins with the entries of negative numbers.
+#[derive(Clone)]
 pub(crate) struct Entries([__m512i; 4]);
 
 impl Entries {

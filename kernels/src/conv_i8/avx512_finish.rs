@@ -18,6 +18,7 @@ fn clamped(table: &[i8; 256], output: &Output) -> [i8; 256] {
 }
 
 /// The way from sums to int8.
+#[derive(Clone)]
 pub(crate) struct Finish {
     rounding: Rounding,
     /// Whether no product can leave int32.

@@ -4,8 +4,8 @@
 #![allow(non_camel_case_types)] // The names of the intrinsics' types.
 
 pub(crate) use core::arch::x86_64::{
-    __m128i, __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _mm_prefetch,
-    _mm256_loadu_si256, _mm256_storeu_si256,
+    __m128i, __m256i, __mmask16, __mmask32, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0, _MM_HINT_T1,
+    _mm_prefetch, _mm256_loadu_si256, _mm256_storeu_si256,
 };
 use core::array::from_fn;
 use core::mem::transmute;

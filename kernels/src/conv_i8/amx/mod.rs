@@ -12,9 +12,10 @@ mod sums;
 
 use core::mem::MaybeUninit;
 
+use places::Place;
 pub(crate) use places::Places;
-use places::{Place, TOGETHER};
-use sums::{BEYOND, Sums};
+use store::Outputs;
+use sums::{Sums, TILE};
 
 use crate::amx::{Shape, Tiles};
 use crate::intrinsics::*;
@@ -29,8 +30,14 @@ use crate::{Isa, Level};
 /// Bytes that the last tile of a row of taps may reach beyond it.
 const OVER: usize = 4 << 10;
 
-/// So many weights before they are needed they are asked for, where they are read once.
-const AHEAD: usize = 8192;
+/// Pairs of tiles up to which a strip asks for the next one's weights: more pairs read what comes late often enough.
+const PAIRS: usize = 16;
+
+/// Steps from which on outputs are stored between them; of fewer, the sums would wait.
+const STEPS: usize = 2;
+
+/// Lines for each that is asked for: the CPU itself fetches those between, and more than that at a time.
+const EACH: usize = 4;
 
 /// Whether it convolves with weights in this layout here.
 pub(super) fn suits(isa: Isa, layout: u32) -> bool {
@@ -146,8 +153,33 @@ struct Strip<const B: usize> {
     mask: u64,
 }
 
+/// Asks for the weights of the next strip while one is multiplied: from the third-level cache they would come too late.
+struct Ahead {
+    next: *const i8,
+    /// Lines for every step.
+    lines: usize,
+}
+
+impl Ahead {
+    /// Behind these weights, which all of so many pairs of tiles read.
+    #[inline(always)]
+    fn new<const B: usize>(weights: [*const i8; B], block: usize, pairs: usize) -> Self {
+        let lines = if pairs > PAIRS { 0 } else { (16 * B / EACH).div_ceil(pairs.max(1)) };
+        Self { next: ends(weights)[1].wrapping_add(block), lines }
+    }
+
+    #[inline(always)]
+    fn step(&mut self) {
+        for _ in 0..self.lines {
+            // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next) };
+            self.next = self.next.wrapping_add(64 * EACH);
+        }
+    }
+}
+
 impl Work<'_> {
-    /// All channels: 32 at a time, or 16 where that lets all pixels meet the weights at once, which are then read once.
+    /// All channels, 32 at a time.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn run(&self, tiles: &mut Tiles, y: &mut [i8]) {
         if self.finish.small { self.channels::<true>(tiles, y) } else { self.channels::<false>(tiles, y) }
@@ -156,12 +188,9 @@ impl Work<'_> {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn channels<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
         let blocks = self.channels.div_ceil(16);
-        let few = matches!(self.places.tiles(), 3 | TOGETHER);
         let mut block = 0usize;
         while block < blocks {
-            if few {
-                self.few_pixels::<SMALL>(&self.strip(block), tiles, y);
-            } else if blocks.wrapping_sub(block) > 1 {
+            if blocks.wrapping_sub(block) > 1 {
                 self.pixels::<2, SMALL>(&self.strip(block), tiles, y);
                 block = block.wrapping_add(1);
             } else {
@@ -209,57 +238,46 @@ impl Work<'_> {
     /// All pixels of a strip; `y` begins with the outputs of the first.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut [i8]) {
-        let (mut places, mut y) = (self.places.clone(), y);
-        let mut memory = [const { [Sums::NONE, Sums::NONE] }; 2];
-        let rows = places.rows();
-        memory.iter_mut().flatten().for_each(|sums| sums.clear(rows..rows.wrapping_add(BEYOND)));
+        let mut places = self.places.clone();
+        let mut memory = [const { Sums::NONE }; 2];
         let [sums, last] = &mut memory;
         // Tiles multiply while the sums of those before them are stored.
-        let (mut sums, mut last, mut waiting) = (sums, last, [Place::default(); 2]);
+        let (mut sums, mut last) = (sums, last);
+        let mut outputs = Outputs::new(self.finish, strip, y, self.pitch);
+        let mut ahead = Ahead::new(strip.weights, self.block, places.tiles().div_ceil(2));
         let x = |place: Place| self.lines.wrapping_add(place.start);
         while let Some(a) = places.next() {
-            let b = places.next();
-            if let Some(b) = b {
-                self.sums(strip, [x(a), x(b)], tiles, sums);
+            let first = u64::from(a.new).wrapping_shl(TILE);
+            let rows = if let Some(b) = places.next() {
+                let second = if places.joined() { 2 * TILE } else { Sums::second(a.new, b.new) };
+                let to = [sums.row(TILE), sums.row(second)];
+                self.sums::<2, B, SMALL>(strip, [x(a), x(b)], (&mut outputs, &mut ahead), tiles, to);
+                first | u64::from(b.new).wrapping_shl(second)
             } else {
-                self.sums(strip, [x(a)], tiles, sums);
-            }
-            for (sums, place) in last.iter().zip(waiting) {
-                y = self.store::<B, SMALL>(strip, sums, place.new, y);
-            }
-            waiting = [a, b.unwrap_or_default()];
+                let to = [sums.row(TILE); 2];
+                self.sums::<1, B, SMALL>(strip, [x(a)], (&mut outputs, &mut ahead), tiles, to);
+                first
+            };
+            outputs.rest::<SMALL>();
+            outputs.begin(sums.row(0), rows);
             core::mem::swap(&mut sums, &mut last);
         }
-        for (sums, place) in last.iter().zip(waiting) {
-            y = self.store::<B, SMALL>(strip, sums, place.new, y);
-        }
+        outputs.rest::<SMALL>();
     }
 
-    /// As [`Work::pixels`], of at most [`TOGETHER`] tiles.
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn few_pixels<const SMALL: bool>(&self, strip: &Strip<1>, tiles: &mut Tiles, y: &mut [i8]) {
-        let (mut places, mut y) = (self.places.clone(), y);
-        let mut sums = [const { Sums::NONE }; TOGETHER];
-        // All rows: weights that stream by would else have driven them out of the nearest cache when the tiles are stored.
-        sums.iter_mut().for_each(|sums| sums.clear(0..16 + BEYOND));
-        let mut all = [Place::default(); TOGETHER];
-        // A tile that is missing computes what another does, and stores nothing.
-        all.iter_mut().for_each(|place| *place = places.next().unwrap_or_default());
-        self.sums_of_four(strip, all.map(|place| self.lines.wrapping_add(place.start)), tiles, &mut sums);
-        for (sums, place) in sums.iter().zip(all) {
-            y = self.store::<1, SMALL>(strip, sums, place.new, y);
-        }
-    }
-
-    /// The sums of `A` tiles of pixels, whose windows begin at `x`.
+    /// The sums of `A` tiles of pixels, whose windows begin at `x`; stores what was before.
     #[inline(always)]
-    fn sums<const A: usize, const B: usize>(
+    fn sums<const A: usize, const B: usize, const SMALL: bool>(
         &self,
         strip: &Strip<B>,
         x: [*const i8; A],
+        (outputs, ahead): (&mut Outputs<'_, B>, &mut Ahead),
         tiles: &mut Tiles,
-        sums: &mut [Sums; 2],
+        [to0, to1]: [*mut i32; 2],
     ) {
+        // Tiles have 16 pixels at most.
+        let steps = self.tiles.wrapping_mul(self.rows as usize);
+        let each = if steps < STEPS { 0 } else { (8 * B).div_ceil(steps.max(1)) };
         let ([x0, x1], [w0, w1]) = (ends(x), ends(strip.weights));
         let [bias0, bias1] = ends(strip.bias.each_ref().map(|bias| bias.as_ptr().cast()));
         // SAFETY: every row of a tile of sums is loaded from the same 16.
@@ -298,12 +316,15 @@ impl Work<'_> {
                         tiles.multiply::<3, 5, 7>();
                     }
                 }
+                ahead.step();
+                for _ in 0..each {
+                    outputs.step::<SMALL>();
+                }
                 weight = weight.wrapping_add(width.wrapping_mul(16));
                 (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));
             }
             (row, rows) = (row.wrapping_add(self.row_step), rows.wrapping_sub(1));
         }
-        let [to0, to1] = sums.each_mut().map(|sums| sums.0.as_mut_ptr().cast::<i32>());
         // SAFETY: there is room for 16 rows of 32 sums.
         unsafe {
             tiles.store::<0>(to0, 128);
@@ -316,54 +337,6 @@ impl Work<'_> {
             if A > 1 && B > 1 {
                 tiles.store::<3>(to1.wrapping_add(16), 128);
             }
-        }
-    }
-
-    /// The sums of four tiles of pixels, whose windows begin at `x`.
-    #[inline(always)]
-    fn sums_of_four(&self, strip: &Strip<1>, x: [*const i8; 4], tiles: &mut Tiles, sums: &mut [Sums; 4]) {
-        let ([a, b, c, d], [w]) = (x, strip.weights);
-        let [bias] = strip.bias.each_ref().map(|bias| bias.as_ptr().cast());
-        // SAFETY: every row of a tile of sums is loaded from the same 16.
-        unsafe {
-            tiles.load::<0>(bias, 0);
-            tiles.load::<1>(bias, 0);
-            tiles.load::<2>(bias, 0);
-            tiles.load::<3>(bias, 0);
-        }
-        let (step, width) = (self.places.step(), self.fours.wrapping_mul(4));
-        let (mut row, mut rows, mut weight) = (0usize, self.rows, 0usize);
-        while rows > 0 {
-            let (mut place, mut left) = (row, self.tiles);
-            while left > 0 {
-                // SAFETY: as for two tiles.
-                unsafe {
-                    tiles.load::<6>(w.wrapping_add(weight), 64);
-                    tiles.load::<4>(a.wrapping_add(place), step);
-                    tiles.multiply::<0, 4, 6>();
-                    tiles.load::<5>(b.wrapping_add(place), step);
-                    tiles.multiply::<1, 5, 6>();
-                    tiles.load::<4>(c.wrapping_add(place), step);
-                    tiles.multiply::<2, 4, 6>();
-                    tiles.load::<5>(d.wrapping_add(place), step);
-                    tiles.multiply::<3, 5, 6>();
-                }
-                for line in 0..16usize {
-                    // SAFETY: every CPU of this architecture has SSE, and asking for a line never fails.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(weight).wrapping_add(AHEAD + 64 * line)) };
-                }
-                weight = weight.wrapping_add(width.wrapping_mul(16));
-                (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));
-            }
-            (row, rows) = (row.wrapping_add(self.row_step), rows.wrapping_sub(1));
-        }
-        let [a, b, c, d] = sums.each_mut().map(|sums| sums.0.as_mut_ptr().cast::<i32>());
-        // SAFETY: there is room for 16 rows of 32 sums.
-        unsafe {
-            tiles.store::<0>(a, 128);
-            tiles.store::<1>(b, 128);
-            tiles.store::<2>(c, 128);
-            tiles.store::<3>(d, 128);
         }
     }
 }

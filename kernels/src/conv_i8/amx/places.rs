@@ -1,7 +1,7 @@
 //! Which windows AMX's tiles take.
 
-/// The most tiles of pixels that meet weights together.
-pub(super) const TOGETHER: usize = 4;
+/// The most tiles of joined rows: finding out what is asked for takes a while.
+const TOGETHER: usize = 4;
 
 /// Walks the windows of a band in tiles, each of which takes windows that are equally far apart: of one row, or of joined rows,
 /// where windows that nobody asked for stand between the rows, as many as the border has columns.
@@ -19,6 +19,8 @@ pub(crate) struct Places {
     /// Windows of a tile, and tiles.
     rows: usize,
     tiles: usize,
+    /// Of joined rows: which windows of each tile are asked for.
+    asked: [u16; TOGETHER],
     /// Where the row begins, its next window, and windows left that are asked for.
     line: usize,
     next: usize,
@@ -38,7 +40,7 @@ impl Places {
         let tiles = windows.div_ceil(16).max(1);
         let rows = windows.div_ceil(tiles).max(1);
         let (pitch, all) = (windows, windows);
-        Self { step, line_step: 0, windows, pitch, all, rows, tiles, line: 0, next: first, left }
+        Self { step, line_step: 0, windows, pitch, all, rows, tiles, asked: [0; TOGETHER], line: 0, next: first, left }
     }
 
     /// So many windows of rows of `windows`, from number `first` of a row on; `step` bytes from window to window, and
@@ -54,7 +56,9 @@ impl Places {
         if !even || tiles > TOGETHER || tiles >= alone.tiles {
             return alone;
         }
-        Self { pitch, all, rows: all.min(16), tiles, ..alone }
+        let mut joined = Self { pitch, all, rows: all.min(16), tiles, ..alone };
+        joined.ask();
+        joined
     }
 
     /// Bytes from window to window.
@@ -73,7 +77,7 @@ impl Places {
     }
 
     /// Whether rows are joined.
-    fn joined(&self) -> bool {
+    pub(super) fn joined(&self) -> bool {
         self.all != self.windows
     }
 
@@ -86,7 +90,7 @@ impl Places {
         let start = self.line.wrapping_add(begin.wrapping_mul(self.step));
         let first = self.next.wrapping_sub(begin);
         if self.joined() {
-            return Some(Place { start, new: self.asked_for(begin, first) });
+            return self.next_joined(start);
         }
         let count = self.rows.wrapping_sub(first).min(self.left);
         self.left = self.left.wrapping_sub(count);
@@ -97,22 +101,36 @@ impl Places {
         Some(Place { start, new: ones(first, count) })
     }
 
-    /// Which windows of a tile that begins at `begin`, from number `first` on, are asked for.
+    /// The next tile of joined rows.
+    #[inline(always)]
+    fn next_joined(&mut self, start: usize) -> Option<Place> {
+        let [new, b, c, d] = self.asked;
+        self.asked = [b, c, d, 0];
+        self.left = self.left.wrapping_sub(new.count_ones() as usize);
+        self.next = self.next.wrapping_add(self.rows);
+        Some(Place { start, new })
+    }
+
+    /// Finds out which windows of the tiles of joined rows are asked for.
     #[inline(never)]
-    fn asked_for(&mut self, begin: usize, first: usize) -> u16 {
-        let (mut new, mut at) = (0, first);
-        while at < self.rows && self.left > 0 {
-            let column = begin.wrapping_add(at).checked_rem(self.pitch).unwrap_or(0);
-            let Some(here) = self.windows.checked_sub(column).filter(|&here| here > 0) else {
-                at = at.wrapping_add(self.pitch.wrapping_sub(column));
-                continue;
-            };
-            let count = here.min(self.rows.wrapping_sub(at)).min(self.left);
-            new |= ones(at, count);
-            (at, self.left) = (at.wrapping_add(count), self.left.wrapping_sub(count));
+    fn ask(&mut self) {
+        let (mut next, mut left) = (self.next, self.left);
+        for new in &mut self.asked {
+            // The last tile begins before what the one before it has left.
+            let begin = next.min(self.all.wrapping_sub(self.rows));
+            let mut at = next.wrapping_sub(begin);
+            while at < self.rows && left > 0 {
+                let column = begin.wrapping_add(at).checked_rem(self.pitch).unwrap_or(0);
+                let Some(here) = self.windows.checked_sub(column).filter(|&here| here > 0) else {
+                    at = at.wrapping_add(self.pitch.wrapping_sub(column));
+                    continue;
+                };
+                let count = here.min(self.rows.wrapping_sub(at)).min(left);
+                *new |= ones(at, count);
+                (at, left) = (at.wrapping_add(count), left.wrapping_sub(count));
+            }
+            next = begin.wrapping_add(self.rows);
         }
-        self.next = begin.wrapping_add(self.rows);
-        new
     }
 }
 

@@ -1,84 +1,174 @@
-//! From the sums of AMX's tiles to outputs.
+//! From the sums of AMX's tiles to outputs, a vector at a time: other tiles multiply meanwhile.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use super::places::ones;
-use super::sums::Sums;
-use super::{Strip, Work};
+use super::Strip;
+use crate::conv_i8::avx512_finish::Finish;
 use crate::intrinsics::*;
 
-impl Work<'_> {
-    /// Stores the outputs of those pixels of a tile; gives what follows them.
-    #[inline]
-    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(super) fn store<'y, const B: usize, const SMALL: bool>(
-        &self,
-        strip: &Strip<B>,
-        sums: &Sums,
-        new: u16,
-        y: &'y mut [i8],
-    ) -> &'y mut [i8] {
-        let count = strip.mask.count_ones() as usize;
-        let (mut left, mut at) = (new, strip.channel);
-        while left != 0 {
-            let first = left.trailing_zeros() as usize;
-            let pixels = (left >> first).trailing_ones() as usize;
-            left &= !ones(first, pixels);
-            let bytes = pixels.wrapping_sub(1).wrapping_mul(self.pitch).wrapping_add(count);
-            let Some(y) = y.get_mut(at..at.wrapping_add(bytes)) else { return &mut [] };
-            at = at.wrapping_add(pixels.wrapping_mul(self.pitch));
-            // SAFETY: there is room for the channels of as many pixels, of which a tile has sums.
-            unsafe { self.store_pixels::<B, SMALL>(strip, sums, (first, pixels), y.as_mut_ptr()) };
+/// The outputs of a strip, and what is left to store of the sums of two tiles.
+pub(super) struct Outputs<'y, const B: usize> {
+    finish: Finish,
+    multipliers: [__m512; 4],
+    /// Which of 32 channels exist, and whether all of the strip's do.
+    mask: u64,
+    whole: bool,
+    /// From the outputs of the first pixel on, from pixel to pixel, and the place of the next run's.
+    y: &'y mut [i8],
+    pitch: usize,
+    at: usize,
+    /// Rows of sums, and those of them that are pixels of later runs.
+    sums: *const i32,
+    rows: u64,
+    /// A run of neighbours, of which so many are left: their sums, and where their outputs go.
+    left: usize,
+    from: *const i32,
+    to: *mut i8,
+    /// Whether all of its vectors are whole ones.
+    long: bool,
+}
+
+impl<'y, const B: usize> Outputs<'y, B> {
+    /// Pixels of a vector: two of 32 channels, or four of 16.
+    const TOGETHER: usize = 4usize.div_euclid(B);
+
+    /// Of `y`, which begins with the outputs of the first pixel.
+    #[inline(always)]
+    pub(super) fn new(finish: &Finish, strip: &Strip<B>, y: &'y mut [i8], pitch: usize) -> Self {
+        Self {
+            finish: finish.clone(),
+            multipliers: strip.multipliers,
+            mask: strip.mask,
+            whole: strip.mask.trailing_ones() as usize == 16 * B,
+            to: y.as_mut_ptr(),
+            y,
+            pitch,
+            at: strip.channel,
+            sums: core::ptr::null(),
+            rows: 0,
+            left: 0,
+            from: core::ptr::null(),
+            long: false,
         }
-        let done = (new.count_ones() as usize).wrapping_mul(self.pitch);
-        y.get_mut(done..).unwrap_or_default()
     }
 
-    /// Stores the outputs of neighbours: so many from the first on.
+    /// Goes on with these rows of these sums, when all of those before are stored.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, sums: *const i32, rows: u64) {
+        (self.sums, self.rows) = (sums, rows);
+        self.next_run();
+    }
+
+    /// Stores all that is left.
+    #[inline(always)]
+    pub(super) fn rest<const SMALL: bool>(&mut self) {
+        loop {
+            while self.left > 0 {
+                self.step::<SMALL>();
+            }
+            self.next_run();
+            if self.left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Finds the next run.
+    #[inline(always)]
+    fn next_run(&mut self) {
+        self.left = 0;
+        if self.rows == 0 {
+            return;
+        }
+        let first = self.rows.trailing_zeros();
+        let pixels = self.rows.wrapping_shr(first).trailing_ones();
+        let bytes =
+            (pixels as usize).wrapping_sub(1).wrapping_mul(self.pitch).wrapping_add(self.mask.count_ones() as usize);
+        let Some(here) = self.y.get_mut(self.at..self.at.wrapping_add(bytes)) else { return };
+        self.to = here.as_mut_ptr();
+        self.from = self.sums.wrapping_add((first as usize).wrapping_mul(32));
+        self.left = pixels as usize;
+        self.long = self.whole && self.left >= Self::TOGETHER;
+        self.at = self.at.wrapping_add(self.left.wrapping_mul(self.pitch));
+        self.rows &= u64::MAX.wrapping_shl(first).wrapping_shl(pixels);
+    }
+
+    /// Stores the next vector of a run, if there is one.
+    #[inline(always)]
+    pub(super) fn step<const SMALL: bool>(&mut self) {
+        let (left, pitch) = (self.left, self.pitch);
+        if left == 0 {
+            return;
+        }
+        // SAFETY: the pixels of a run have sums, and there is room for their outputs.
+        unsafe {
+            if self.long {
+                // The end is a whole vector too, some of which is stored again.
+                let again = Self::TOGETHER.saturating_sub(left);
+                let from = self.from.wrapping_sub(again.wrapping_mul(32));
+                let to = self.to.wrapping_sub(again.wrapping_mul(pitch));
+                store_whole::<B>(self.bytes::<SMALL>(from, Self::TOGETHER), to, pitch);
+            } else {
+                let pixels = left.min(Self::TOGETHER);
+                store_some::<B>(self.bytes::<SMALL>(self.from, pixels), self.mask, self.to, pitch, pixels);
+            }
+        }
+        self.from = self.from.wrapping_add(const { 32 * Self::TOGETHER });
+        self.to = self.to.wrapping_add(pitch.wrapping_mul(Self::TOGETHER));
+        self.left = left.saturating_sub(Self::TOGETHER);
+    }
+
+    /// The outputs of neighbours, whose sums lie there.
     ///
     /// # Safety
-    /// The tile has as many, and at `y` there is room for the strip's channels of each.
+    /// There are sums for 32 channels of so many pixels.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    unsafe fn store_pixels<const B: usize, const SMALL: bool>(
-        &self,
-        strip: &Strip<B>,
-        sums: &Sums,
-        (first, pixels): (usize, usize),
-        mut y: *mut i8,
-    ) {
-        let whole = strip.mask.trailing_ones() as usize == 16 * B;
-        let (mut pixel, mut left) = (first, pixels);
-        while left > 0 {
-            // Two neighbours of 32 channels fill a vector of bytes, or four of 16.
-            let mut vectors = [_mm512_setzero_si512(); 4];
-            for (k, to) in vectors.iter_mut().enumerate() {
-                let (pixel, block) = (pixel.wrapping_add(k.div_euclid(B)), k.rem_euclid(B));
-                let place = pixel.wrapping_mul(32).wrapping_add(block.wrapping_mul(16));
-                // SAFETY: there are 32 sums for each of 16 pixels, and room to read three more.
-                *to = unsafe { _mm512_maskz_loadu_epi32(u16::MAX, sums.0.as_ptr().cast::<i32>().wrapping_add(place)) };
-            }
-            let bytes = self.finish.bytes::<SMALL>(vectors, &strip.multipliers);
-            let together = const { 4usize.div_euclid(B) };
-            if whole && left >= together && self.pitch == 16 * B {
-                // SAFETY: the caller's promise: the pixels lie side by side.
-                unsafe { _mm512_storeu_epi8(y, bytes) };
-            } else if whole && left >= together && B == 2 {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
-                    _mm256_storeu_si256(y.wrapping_add(self.pitch).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
-                }
-            } else {
-                for k in 0..left.min(together) {
-                    let before = k.wrapping_mul(16 * B);
-                    let to = y.wrapping_add(k.wrapping_mul(self.pitch)).wrapping_sub(before);
-                    // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask.
-                    unsafe { _mm512_mask_storeu_epi8(to, strip.mask.wrapping_shl(before as u32), bytes) };
-                }
-            }
-            y = y.wrapping_add(self.pitch.wrapping_mul(together));
-            (pixel, left) = (pixel.wrapping_add(together), left.saturating_sub(together));
+    unsafe fn bytes<const SMALL: bool>(&self, from: *const i32, pixels: usize) -> __m512i {
+        let mut vectors = [_mm512_setzero_si512(); 4];
+        for (k, to) in vectors.iter_mut().enumerate() {
+            let (pixel, block) = (k.div_euclid(B), k.rem_euclid(B));
+            let exists = if pixel < pixels { u16::MAX } else { 0 };
+            // SAFETY: the caller's promise.
+            *to = unsafe {
+                _mm512_maskz_loadu_epi32(exists, from.wrapping_add(pixel.wrapping_mul(32) + block.wrapping_mul(16)))
+            };
         }
+        self.finish.bytes::<SMALL>(vectors, &self.multipliers)
+    }
+}
+
+/// Stores a vector of all its pixels.
+///
+/// # Safety
+/// There is room for all channels of each at `y`, which are `pitch` apart.
+#[inline]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+unsafe fn store_whole<const B: usize>(bytes: __m512i, y: *mut i8, pitch: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if pitch == 16 * B {
+            _mm512_storeu_epi8(y, bytes);
+        } else if B == 2 {
+            _mm256_storeu_si256(y.cast(), _mm512_castsi512_si256(bytes));
+            _mm256_storeu_si256(y.wrapping_add(pitch).cast(), _mm512_extracti64x4_epi64::<1>(bytes));
+        } else {
+            store_some::<B>(bytes, u64::from(u16::MAX), y, pitch, const { 4usize.div_euclid(B) });
+        }
+    }
+}
+
+/// Stores the first pixels of a vector, and of each the channels of a mask.
+///
+/// # Safety
+/// There is room for those channels of each at `y`, which are `pitch` apart.
+#[inline]
+#[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+unsafe fn store_some<const B: usize>(bytes: __m512i, mask: u64, y: *mut i8, pitch: usize, pixels: usize) {
+    for k in 0..pixels {
+        let before = k.wrapping_mul(16 * B);
+        let to = y.wrapping_add(k.wrapping_mul(pitch)).wrapping_sub(before);
+        // SAFETY: the pixel's bytes, which `before` others precede in the vector, are those of the mask.
+        unsafe { _mm512_mask_storeu_epi8(to, mask.wrapping_shl(before as u32), bytes) };
     }
 }
