@@ -9,7 +9,7 @@
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", feature = "std"))]
 use core::ops::Range;
 
 /// Bytes of columns that [`Columns::update`] has room for.
@@ -42,6 +42,23 @@ impl<'a> Columns<'a> {
         whole.then_some(Self { first: matrix.as_mut_ptr(), rows, pitch, width: pitch, matrix: PhantomData })
     }
 
+    /// `rows` rows of `width` bytes, the first from byte `first` on, `pitch` bytes apart; `None` where they are not all inside
+    /// or overlap.
+    #[cfg(feature = "std")]
+    pub(crate) fn within(y: &'a mut [u8], first: usize, [rows, pitch, width]: [usize; 3]) -> Option<Self> {
+        let last = rows.checked_sub(1)?.checked_mul(pitch)?.checked_add(first)?;
+        let inside = width <= pitch && last.checked_add(width)? <= y.len();
+        inside.then(|| Self { first: y.as_mut_ptr().wrapping_add(first), rows, pitch, width, matrix: PhantomData })
+    }
+
+    /// These columns of some rows only; `None` where there are not so many.
+    #[cfg(feature = "std")]
+    pub(crate) fn of_rows(&mut self, rows: Range<usize>) -> Option<Columns<'_>> {
+        let count = rows.end.checked_sub(rows.start).filter(|_| rows.end <= self.rows)?;
+        let first = self.first.wrapping_add(rows.start.wrapping_mul(self.pitch));
+        Some(Columns { first, rows: count, pitch: self.pitch, width: self.width, matrix: PhantomData })
+    }
+
     /// As [`Columns::new`], of numbers.
     #[cfg(any(test, target_arch = "x86_64"))]
     pub(crate) fn of_numbers(matrix: &'a mut [i8], pitch: usize) -> Option<Self> {
@@ -63,7 +80,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Bytes from row to row.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", feature = "std"))]
     pub(crate) fn pitch(&self) -> usize {
         self.pitch
     }
@@ -87,12 +104,12 @@ impl<'a> Columns<'a> {
     #[inline(always)]
     pub(crate) fn numbers(&mut self, row: usize) -> Option<&mut [i8]> {
         // SAFETY: both are a byte, and every byte is a value of both.
-        self.row(row).map(|bytes| unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) })
+        self.bytes(row).map(|bytes| unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [i8]) })
     }
 
     /// These columns of a row.
     #[inline(always)]
-    fn row(&mut self, row: usize) -> Option<&mut [u8]> {
+    pub(crate) fn bytes(&mut self, row: usize) -> Option<&mut [u8]> {
         let first = self.first.wrapping_add(row.wrapping_mul(self.pitch));
         // SAFETY: the matrix has this row, of which these columns are reached by nobody else.
         (row < self.rows).then(|| unsafe { core::slice::from_raw_parts_mut(first, self.width) })
@@ -105,7 +122,7 @@ impl<'a> Columns<'a> {
         let mut room = Room([const { MaybeUninit::uninit() }; ROOM]);
         let own = room.0.get_mut(..self.rows.checked_mul(self.width)?)?;
         for (k, to) in crate::rows::rows_mut(own, self.width).enumerate() {
-            let from = self.row(k).unwrap_or_default();
+            let from = self.bytes(k).unwrap_or_default();
             to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(*from));
         }
         self.replace(own, f)
@@ -127,7 +144,7 @@ impl<'a> Columns<'a> {
         let own = unsafe { &mut *(core::ptr::from_mut(own) as *mut [u8]) };
         let result = f(own);
         for (k, from) in crate::rows::rows(own, self.width).enumerate() {
-            self.row(k).unwrap_or_default().iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            self.bytes(k).unwrap_or_default().iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         }
         Some(result)
     }
@@ -164,6 +181,21 @@ mod tests {
         left.overwrite(|own| own.iter_mut().for_each(|byte| *byte += 7)).unwrap();
         let want = matrix.chunks(12).flat_map(|row| [7; 5].into_iter().chain(row[5..].iter().copied()));
         assert!(y.iter().copied().eq(want));
+    }
+
+    #[test]
+    fn rows_within_a_slice_are_those_of_a_matrix() {
+        let mut y: Vec<u8> = (0..60).collect();
+        let mut columns = Columns::within(&mut y, 3, [5, 12, 9]).unwrap();
+        assert_eq!(columns.bytes(4).unwrap(), [51, 52, 53, 54, 55, 56, 57, 58, 59]);
+        let mut some = columns.of_rows(1..3).unwrap();
+        assert_eq!((some.rows(), some.bytes(1).unwrap()[0], some.bytes(2)), (2, 27, None));
+        assert!(columns.of_rows(1..6).is_none());
+        for (first, shape) in
+            [(4, [5, 12, 9]), (3, [6, 12, 9]), (0, [2, 5, 6]), (0, [0, 1, 1]), (1, [2, usize::MAX, 1])]
+        {
+            assert!(Columns::within(&mut y, first, shape).is_none());
+        }
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct SumSplit {
 /// What a step consists of whose write 0 is a matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnUnits {
+    /// Bytes of a row before the first of them, which no unit writes.
+    pub first: usize,
     /// Groups of columns, one beside the other, of which every run computes the same bits.
     pub count: u32,
     /// Bytes of a row in each of them; the last one may be narrower.
@@ -72,6 +74,8 @@ pub struct ColumnUnits {
     pub pitch: usize,
     /// As in [`Units`].
     pub work: u64,
+    /// Whether a part needs [`ROOM`] for its columns of all rows.
+    pub room: bool,
 }
 
 /// What a step consists of.
@@ -174,17 +178,17 @@ fn in_sums<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: 
 
 fn in_columns<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
     let split = op.columns?;
-    let ColumnUnits { count: units, bytes, pitch, work } = (split.units)(operands)?;
+    let ColumnUnits { first, count: units, bytes, pitch, work, room } = (split.units)(operands)?;
     let count = parts(units, work, parallel);
     // Of the widest part, which the first one may not be.
     let width = (units.div_ceil(count.max(1) as u32) as usize).checked_mul(bytes)?;
     // Before the write is taken: the step still has to run.
     let written = operands.written()?;
     let rows = written.checked_div(pitch)?;
-    if count < 2 || rows.checked_mul(pitch)? != written || rows.checked_mul(width)? > ROOM {
+    if count < 2 || rows.checked_mul(pitch)? != written || first > pitch || room && rows.checked_mul(width)? > ROOM {
         return None;
     }
-    let mut rest = Columns::new(operands.write::<u8>(0)?, pitch)?;
+    let (_, mut rest) = Columns::new(operands.write::<u8>(0)?, pitch)?.split_at(first)?;
     let operands = &*operands;
     let mut parts = [const { Part::DONE }; N];
     let mut start = 0u32;

@@ -4,6 +4,8 @@
 //! Element `i` of the box goes from `x[x_offset + Σ i[k] * x_strides[k]]` to `y[y_offset + Σ i[k] * y_strides[k]]`, in
 //! row-major order of `i`. What the box does not reach in `y` keeps its value.
 
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod avx2;
 #[cfg(feature = "std")]
 mod blocks;
 mod portable;
@@ -16,6 +18,7 @@ mod vector;
 use core::ops::Range;
 
 use crate::Isa;
+use crate::columns::Columns;
 use crate::walk::product;
 
 /// What to copy.
@@ -67,6 +70,18 @@ impl Params {
         Some(part)
     }
 
+    /// The box as one transpose of two axes, where it is one.
+    #[cfg(feature = "std")]
+    pub fn across(&self) -> Option<Across> {
+        portable::across(self)
+    }
+
+    /// Only threads ask.
+    #[cfg(not(feature = "std"))]
+    pub fn across(&self) -> Option<Across> {
+        None
+    }
+
     /// Whether the innermost axis is dense on both sides.
     pub fn in_rows(&self) -> bool {
         let mut dense = true;
@@ -78,6 +93,23 @@ impl Params {
         }
         dense
     }
+}
+
+/// A box of which rows of x become columns of a matrix in y.
+#[derive(Clone, Debug)]
+pub struct Across {
+    /// Bytes before those columns in every row of the matrix.
+    pub first: usize,
+    /// How many columns, each of one element.
+    pub count: u32,
+    /// Bytes from row to row of the matrix.
+    pub pitch: usize,
+    /// What is read for them.
+    #[cfg(feature = "std")]
+    from: blocks::Side,
+    /// The rows of the matrix that are written.
+    #[cfg(feature = "std")]
+    rows: Range<usize>,
 }
 
 /// The binary logarithm of an element's size, where there are such elements.
@@ -98,11 +130,24 @@ fn inside(sizes: &[u32; 6], strides: [i64; 6], offset: u32, len: usize) -> bool 
 }
 
 /// Copies. A box that leaves `x` or `y` (in bytes) leaves `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[u8], y: &mut [u8]) {
+pub fn run(isa: Isa, params: &Params, x: &[u8], y: &mut [u8]) {
     if params.check(x.len(), y.len()) {
-        portable::run(params, x, y);
+        portable::run(isa, params, x, y);
     }
 }
+
+/// Copies only the elements from number `first` on of every row of [`Params::across`], as many as `y` has columns of that
+/// matrix. What leaves `x` or `y` leaves `y` as it is.
+#[cfg(feature = "std")]
+pub fn run_columns(isa: Isa, params: &Params, first: u32, x: &[u8], y: &mut Columns<'_>) {
+    if let Some(across) = params.across().filter(|across| across.pitch == y.pitch()) {
+        portable::run_across(isa, params, &across, first, x, y);
+    }
+}
+
+/// Only threads ask.
+#[cfg(not(feature = "std"))]
+pub fn run_columns(_: Isa, _: &Params, _: u32, _: &[u8], _: &mut Columns<'_>) {}
 
 #[cfg(test)]
 mod tests {
@@ -136,6 +181,7 @@ mod tests {
                 run(isa, &p, &x, &mut y);
                 assert_eq!(y, want, "{p:?}");
                 slices_agree(isa, &p, &x, &want);
+                columns_agree(isa, &p, &x, &want);
             }
         }
     }
@@ -152,6 +198,21 @@ mod tests {
                 run(isa, &p.slices(slices).unwrap(), x, &mut y[to]);
             }
             assert_eq!(y, want, "{first} {p:?}");
+        }
+    }
+
+    /// Columns copied by themselves give what all together give.
+    fn columns_agree(isa: Isa, p: &Params, x: &[u8], want: &[u8]) {
+        let Some(across) = p.across() else { return };
+        let (count, bytes) = (across.count as usize, p.element_bytes as usize);
+        for cut in [0, 1, count / 2, count] {
+            let mut y = std::vec![0xEE; want.len().next_multiple_of(across.pitch)];
+            let (_, columns) = Columns::new(&mut y, across.pitch).unwrap().split_at(across.first).unwrap();
+            let (mut left, rest) = columns.split_at(cut * bytes).unwrap();
+            let (mut right, _) = rest.split_at((count - cut) * bytes).unwrap();
+            run_columns(isa, p, 0, x, &mut left);
+            run_columns(isa, p, cut as u32, x, &mut right);
+            assert_eq!(y[..want.len()], *want, "{cut} {p:?}");
         }
     }
 
@@ -194,6 +255,10 @@ mod tests {
         battery(&params([1, 1, 1, 2, 19, 83], ([0, 0, 0, 1577, 1, 19], 0), ([0, 0, 0, 1577, 83, 1], 0)), 3154, 3154);
         battery(&params([1, 1, 1, 2, 83, 19], ([0, 0, 0, 1577, 19, 1], 0), ([0, 0, 0, 1577, 1, 83], 0)), 3154, 3154);
         battery(&params([1, 1, 1, 1, 16, 64], ([0, 0, 0, 0, 1, 20], 3), ([0, 0, 0, 0, 70, 1], 5)), 1300, 1130);
+        battery(&params([1, 1, 1, 1, 16, 75], ([0, 0, 0, 0, 1, 20], 3), ([0, 0, 0, 0, 90, 1], 99)), 1500, 1530);
+        battery(&params([1, 1, 1, 5, 7, 33], ([0, 0, 0, 231, 33, 1], 0), ([0, 0, 0, 7, 1, 50], 4)), 1155, 1700);
+        // Rows of y that overlap keep what is written last.
+        battery(&params([1, 1, 1, 1, 40, 50], ([0, 0, 0, 0, 1, 40], 0), ([0, 0, 0, 0, 3, 1], 1)), 2000, 2100);
         // One element.
         battery(&params([1; 6], ([9; 6], 3), ([9; 6], 2)), 4, 3);
     }

@@ -1,18 +1,56 @@
 //! The reference: the axes that are dense on both sides become one run of bytes, the axis around them a loop, and the rest
 //! is walked.
 
+#[cfg(feature = "std")]
+use super::{Across, blocks};
 use super::{Params, strided};
+use crate::Isa;
+#[cfg(feature = "std")]
+use crate::columns::Columns;
 use crate::walk::Walk;
 
 /// Fewer rows are no loop of their own where there is a longer one.
 const FEW: u32 = 8;
 
-pub(super) fn run(params: &Params, x: &[u8], y: &mut [u8]) {
+pub(super) fn run(isa: Isa, params: &Params, x: &[u8], y: &mut [u8]) {
     match params.element_bytes {
-        1 => copy::<1>(params, x, y),
-        2 => copy::<2>(params, x, y),
-        4 => copy::<4>(params, x, y),
-        _ => copy::<8>(params, x, y),
+        1 => copy::<1>(isa, params, x, y),
+        2 => copy::<2>(isa, params, x, y),
+        4 => copy::<4>(isa, params, x, y),
+        _ => copy::<8>(isa, params, x, y),
+    }
+}
+
+/// The box as one transpose, where it is one.
+#[cfg(feature = "std")]
+pub(super) fn across(params: &Params) -> Option<Across> {
+    let rows = rows(params);
+    let (from, to) = rows.transposed(params.x_offset, params.y_offset)?;
+    let bytes = params.element_bytes as usize;
+    let (row, column) = (to.first.checked_div(to.step)?, to.first.checked_rem(to.step)?);
+    let inside = rows.outer.iter().all(|&size| size == 1) && column.checked_add(from.rows)? <= to.step;
+    let (first, pitch) = (column.checked_mul(bytes)?, to.step.checked_mul(bytes)?);
+    let rows = row..row.checked_add(to.rows)?;
+    inside.then_some(Across { first, count: u32::try_from(from.rows).ok()?, pitch, from, rows })
+}
+
+/// As [`run`], only the elements from number `first` on of every row of the transpose, as many as `y` has columns.
+#[cfg(feature = "std")]
+pub(super) fn run_across(isa: Isa, params: &Params, across: &Across, first: u32, x: &[u8], y: &mut Columns<'_>) {
+    match params.element_bytes {
+        1 => columns::<1>(isa, across, first, x, y),
+        2 => columns::<2>(isa, across, first, x, y),
+        4 => columns::<4>(isa, across, first, x, y),
+        _ => columns::<8>(isa, across, first, x, y),
+    }
+}
+
+#[cfg(feature = "std")]
+fn columns<const N: usize>(isa: Isa, across: &Across, first: u32, x: &[u8], y: &mut Columns<'_>) {
+    let Some(rows) = y.width().checked_div(N) else { return };
+    let first = across.from.first.wrapping_add((first as usize).wrapping_mul(across.from.step));
+    if let Some(mut y) = y.of_rows(across.rows.clone()) {
+        blocks::transpose::<N>(isa, x.as_chunks().0, blocks::Side { first, rows, ..across.from }, &mut y);
     }
 }
 
@@ -40,8 +78,8 @@ impl Rows {
 
     /// The sides of a transpose, from these elements on, where rows of `x` go to columns of `y`.
     #[cfg(feature = "std")]
-    fn transposed(&self, from: u32, to: u32) -> Option<[super::blocks::Side; 2]> {
-        let side = |first: u32, step: u32, rows: u32| super::blocks::Side {
+    fn transposed(&self, from: u32, to: u32) -> Option<(blocks::Side, blocks::Side)> {
+        let side = |first: u32, step: u32, rows: u32| blocks::Side {
             first: first as usize,
             step: step as usize,
             rows: rows as usize,
@@ -49,8 +87,8 @@ impl Rows {
         let forward = |stride: u32| stride > 1 && stride <= i32::MAX as u32;
         match (self.x_line, self.x_stride, self.y_line, self.y_stride) {
             _ if self.count < 2 || self.len < 2 => None,
-            (1, x, y, 1) if forward(x) && forward(y) => Some([side(from, x, self.len), side(to, y, self.count)]),
-            (x, 1, 1, y) if forward(x) && forward(y) => Some([side(from, x, self.count), side(to, y, self.len)]),
+            (1, x, y, 1) if forward(x) && forward(y) => Some((side(from, x, self.len), side(to, y, self.count))),
+            (x, 1, 1, y) if forward(x) && forward(y) => Some((side(from, x, self.count), side(to, y, self.len))),
             _ => None,
         }
     }
@@ -114,22 +152,26 @@ fn apart(params: &Params) -> bool {
     true
 }
 
-fn copy<const N: usize>(params: &Params, x: &[u8], y: &mut [u8]) {
+fn copy<const N: usize>(isa: Isa, params: &Params, x: &[u8], y: &mut [u8]) {
     let (x, y) = (x.as_chunks::<N>().0, y.as_chunks_mut::<N>().0);
     let rows = rows(params);
     // Negative strides are added modulo 2^32, as the walk does it.
     for [from, to] in Walk::new(rows.outer, [params.x_strides.map(i32::cast_unsigned), params.y_strides]) {
         let (mut from, mut to) = (params.x_offset.wrapping_add(from), params.y_offset.wrapping_add(to));
         #[cfg(feature = "std")]
-        if let Some([x_side, y_side]) = rows.transposed(from, to) {
-            super::blocks::transpose(x, x_side, y, y_side);
-            continue;
+        if let Some((x_side, y_side)) = rows.transposed(from, to) {
+            let shape = [y_side.rows, y_side.step.wrapping_mul(N), x_side.rows.wrapping_mul(N)];
+            // Rows that overlap are left to the order of the definition.
+            if let Some(mut y) = Columns::within(y.as_flattened_mut(), y_side.first.wrapping_mul(N), shape) {
+                blocks::transpose(isa, x, x_side, &mut y);
+                continue;
+            }
         }
         if cfg!(feature = "std")
             && let Some([x_side, y_side]) = rows.in_bytes(from, to, N)
         {
             let bytes = (rows.len as usize).wrapping_mul(N);
-            strided::rows(x.as_flattened(), x_side, y.as_flattened_mut(), y_side, rows.count as usize, bytes);
+            strided::rows(isa, x.as_flattened(), x_side, y.as_flattened_mut(), y_side, rows.count as usize, bytes);
             continue;
         }
         for _ in 0..rows.count {

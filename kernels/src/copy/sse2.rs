@@ -3,6 +3,8 @@
 
 use core::arch::x86_64::*;
 
+use crate::columns::Columns;
+
 /// Elements of a block's side, for elements of so many bytes; none for others.
 pub(super) const fn side(bytes: usize) -> Option<usize> {
     match bytes {
@@ -12,20 +14,20 @@ pub(super) const fn side(bytes: usize) -> Option<usize> {
     }
 }
 
-/// Copies element `j` of row `i` of `x` to element `i` of row `j` of `y`, for a whole block; false where it does not lie inside.
+/// Copies element `j` of row `i` of `x` to element `i` of row `j` of `y`, from row and byte `to` on, for a whole block; false
+/// where it does not lie inside.
 #[inline(always)]
-pub(super) fn whole<const N: usize>(x: &[[u8; N]], x_step: usize, y: &mut [[u8; N]], y_step: usize) -> bool {
+pub(super) fn whole<const N: usize>(x: &[[u8; N]], x_step: usize, y: &mut Columns<'_>, to: (usize, usize)) -> bool {
     let Some(side) = side(N) else { return false };
-    let reach = |step: usize| step.saturating_mul(side.wrapping_sub(1)).saturating_add(side);
-    if reach(x_step) > x.len() || reach(y_step) > y.len() {
-        return false;
-    }
-    // SAFETY: as many rows of as many elements, so far apart, lie inside both slices; SSE2 is part of this architecture.
+    let reach = x_step.saturating_mul(side.wrapping_sub(1)).saturating_add(side);
+    let (pitch, rows) = (y.pitch(), to.0..to.0.wrapping_add(side));
+    let Some(y) = y.part(rows, to.1, side.wrapping_mul(N)).filter(|_| reach <= x.len()) else { return false };
+    // SAFETY: as many rows of as many elements, so far apart, lie inside both; SSE2 is part of this architecture.
     unsafe {
         if N == 1 {
-            bytes(x.as_ptr().cast(), x_step, y.as_mut_ptr().cast(), y_step);
+            bytes(x.as_ptr().cast(), x_step, y.cast(), pitch);
         } else {
-            words(x.as_ptr().cast(), x_step, y.as_mut_ptr().cast(), y_step);
+            words(x.as_ptr().cast(), x_step, y.cast(), pitch);
         }
     }
     true
@@ -35,7 +37,7 @@ pub(super) fn whole<const N: usize>(x: &[[u8; N]], x_step: usize, y: &mut [[u8; 
 /// 16 rows of 16 bytes can be read and written.
 #[inline]
 #[target_feature(enable = "sse2")]
-unsafe fn bytes(x: *const u8, x_step: usize, y: *mut u8, y_step: usize) {
+unsafe fn bytes(x: *const u8, x_step: usize, y: *mut u8, pitch: usize) {
     let mut rows = [_mm_setzero_si128(); 16];
     for (i, row) in rows.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
@@ -53,7 +55,7 @@ unsafe fn bytes(x: *const u8, x_step: usize, y: *mut u8, y_step: usize) {
     }
     for (j, row) in rows.iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { _mm_storeu_si128(y.wrapping_add(j.wrapping_mul(y_step)).cast(), *row) };
+        unsafe { _mm_storeu_si128(y.wrapping_add(j.wrapping_mul(pitch)).cast(), *row) };
     }
 }
 
@@ -61,7 +63,7 @@ unsafe fn bytes(x: *const u8, x_step: usize, y: *mut u8, y_step: usize) {
 /// 4 rows of 4 elements of 4 bytes can be read and written.
 #[inline]
 #[target_feature(enable = "sse2")]
-unsafe fn words(x: *const u32, x_step: usize, y: *mut u32, y_step: usize) {
+unsafe fn words(x: *const u32, x_step: usize, y: *mut u8, pitch: usize) {
     let mut rows = [_mm_setzero_si128(); 4];
     for (i, row) in rows.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
@@ -74,6 +76,6 @@ unsafe fn words(x: *const u32, x_step: usize, y: *mut u32, y_step: usize) {
     let high = [_mm_unpacklo_epi64(ab_high, cd_high), _mm_unpackhi_epi64(ab_high, cd_high)];
     for (j, row) in low.iter().chain(&high).enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { _mm_storeu_si128(y.wrapping_add(j.wrapping_mul(y_step)).cast(), *row) };
+        unsafe { _mm_storeu_si128(y.wrapping_add(j.wrapping_mul(pitch)).cast(), *row) };
     }
 }

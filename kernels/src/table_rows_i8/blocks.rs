@@ -53,9 +53,9 @@ fn some(
         return;
     }
     let dense = Side { first: 0, step: row };
-    rows(x, from, block, dense, count, row);
+    rows(isa, x, from, block, dense, count, row);
     if let Some(block) = block.get_mut(..bytes).and_then(view_mut) {
         table_i8::run_in_place(isa, table, block);
     }
-    rows(block, dense, y, to, count, row);
+    rows(isa, block, dense, y, to, count, row);
 }

@@ -6,10 +6,12 @@ use ocellus_kernels::copy::{self, Params};
 use ocellus_plan::args::Copy;
 
 use super::OpEntry;
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
 
 /// `copy`.
-pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run).shared(Split { units: parts, run: part });
+pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run)
+    .shared(Split { units: parts, run: part })
+    .shared_by_columns(ColumnSplit { units: columns, run: column_part });
 
 fn params(args: &Copy) -> Params {
     Params {
@@ -45,13 +47,33 @@ fn parts(o: &Operands<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let (axis, stride) = p.outermost()?;
     let count = *p.sizes.get(axis)?;
+    Some(Units { count, bytes: (stride as usize).wrapping_mul(p.element_bytes as usize), work: work(&p) })
+}
+
+/// Rows of bytes are moved as such, mostly short ones; single elements one by one.
+fn work(p: &Params) -> u64 {
     let elements = p.sizes.iter().fold(1u64, |n, &size| n.saturating_mul(u64::from(size)));
-    // Rows of bytes are moved as such, mostly short ones; single elements one by one.
-    let work = if p.in_rows() { elements.saturating_mul(u64::from(p.element_bytes)) >> 3 } else { elements >> 2 };
-    Some(Units { count, bytes: (stride as usize).wrapping_mul(p.element_bytes as usize), work })
+    if p.in_rows() { elements.saturating_mul(u64::from(p.element_bytes)) >> 2 } else { elements >> 2 }
 }
 
 fn part(o: &Operands<'_>, slices: Range<u32>, y: &mut [u8]) -> Option<()> {
     copy::run(o.isa, &params(&o.args()?).slices(slices)?, o.read(0)?, y);
+    Some(())
+}
+
+/// Fewest bytes of every row of y that are worth it: two threads meet in a line of the cache of each.
+const LONG: usize = 1024;
+
+/// Rows of x that become columns of y: each thread takes those that most likely it has written, for all rows of y.
+fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+    let p = params(&o.args()?);
+    let across = p.across()?;
+    let (first, count, bytes) = (across.first, across.count, p.element_bytes as usize);
+    let units = ColumnUnits { first, count, bytes, pitch: across.pitch, work: work(&p), room: false };
+    ((count as usize).wrapping_mul(bytes) >= LONG).then_some(units)
+}
+
+fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
+    copy::run_columns(o.isa, &params(&o.args()?), units.start, o.read(0)?, &mut y);
     Some(())
 }

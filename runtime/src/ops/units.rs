@@ -82,7 +82,7 @@ pub(super) fn channels(isa: Isa, g: &Geometry, weights: u32, rows: Option<Units>
 fn columns(channels: u32, rows: Option<Units>) -> Option<ColumnUnits> {
     let each = Units { count: channels, bytes: 1, ..rows? };
     let Units { count, bytes, work } = groups(Some(each), together(channels))?;
-    Some(ColumnUnits { count, bytes, pitch: channels as usize, work })
+    Some(ColumnUnits { first: 0, count, bytes, pitch: channels as usize, work, room: true })
 }
 
 /// Blocks of channels of an int8 depthwise convolution, where most likely a convolution has been shared in such blocks before it:
