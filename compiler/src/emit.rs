@@ -21,7 +21,7 @@ use crate::report::{Report, StepReport};
 use crate::sums::join;
 use crate::tables::merge;
 use crate::walk::{Lowered, lower};
-use crate::{CompileError, behind, lanes, moves};
+use crate::{CompileError, behind, cores, lanes, moves};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,10 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         return Ok((lowered, memory, placement));
     }
     lanes::cut(&mut lowered, options, |lowered| placed(lowered, options).1.bytes);
-    let (memory, placement) = placed(&lowered, options);
+    let (memory, mut placement) = placed(&lowered, options);
+    if options.threads > 1 {
+        cores::settle(&lowered.program, &memory, &mut placement, options.align);
+    }
     Ok((lowered, memory, placement))
 }
 

@@ -12,6 +12,7 @@ mod arena;
 mod bands;
 mod behind;
 mod code;
+mod cores;
 mod emit;
 mod error;
 mod groups;

@@ -1,0 +1,154 @@
+//! Moves buffers so that a core overwrites what it has touched itself.
+//!
+//! Two threads share most steps by rows: the lower half of every picture is one core's, the upper half the other's. A line of
+//! the cache that the other core has touched last costs several times as much to write as one's own, so that a buffer should
+//! lie where the halves of what lay there before it end at the same place. The arena stays as large as it is.
+
+use std::ops::Range;
+
+use ocellus_ops::lower::Program;
+use ocellus_plan::args::Lanes;
+use ocellus_plan::{Arguments, Reader};
+
+use crate::arena::{Buffer, Placement};
+use crate::liveness::Memory;
+
+/// Bytes that are looked at as one.
+const CELL: usize = 1 << 10;
+/// Smaller buffers stay where they are, and count for nothing.
+const SMALL: usize = 4 << 10;
+/// Buffers before and behind one whose middle it may share.
+const NEAR: usize = 24;
+/// How often every buffer is tried.
+const ROUNDS: usize = 6;
+
+/// Moves the buffers of a program.
+pub(crate) fn settle(program: &Program, memory: &Memory, placement: &mut Placement, align: usize) {
+    let touched = touched(program, memory);
+    let mut order: Vec<usize> = (0..memory.buffers.len()).collect();
+    order.retain(|&i| touched[i] && memory.buffers[i].bytes >= SMALL);
+    order.sort_by_key(|&i| memory.buffers[i].first);
+    let mut arena = Arena { buffers: &memory.buffers, order: &order, align, bytes: placement.bytes };
+    for _ in 0..ROUNDS {
+        let mut moved = false;
+        for place in 0..order.len() {
+            moved |= arena.settle(place, &mut placement.offsets);
+        }
+        if !moved {
+            return;
+        }
+    }
+}
+
+/// Which buffers are touched where two threads run: not those of the steps that one thread runs instead of bands.
+fn touched(program: &Program, memory: &Memory) -> Vec<bool> {
+    let mut touched = vec![false; memory.buffers.len()];
+    let (mut bands, mut whole) = (0, 0);
+    for step in &program.steps {
+        if step.code == Lanes::CODE {
+            let args: Option<Lanes> = Reader::new(&step.args).get();
+            (bands, whole) = args.map_or((0, 0), |a| (a.bands.saturating_mul(a.steps), a.whole));
+        } else if bands > 0 {
+            bands -= 1;
+        } else if whole > 0 {
+            whole -= 1;
+            continue;
+        }
+        for &t in step.reads.iter().flatten().chain(&step.writes) {
+            if let Some(buffer) = memory.buffer_of[t] {
+                touched[buffer] = true;
+            }
+        }
+    }
+    touched
+}
+
+struct Arena<'a> {
+    buffers: &'a [Buffer],
+    /// The buffers that count, in the order of their first use.
+    order: &'a [usize],
+    align: usize,
+    bytes: usize,
+}
+
+impl Arena<'_> {
+    fn size(&self, buffer: usize) -> usize {
+        self.buffers[buffer].bytes.next_multiple_of(self.align)
+    }
+
+    /// Moves a buffer to where it costs least; says whether it did.
+    fn settle(&mut self, place: usize, offsets: &mut [usize]) -> bool {
+        let (buffer, size) = (self.order[place], self.size(self.order[place]));
+        let gaps = self.gaps(buffer, offsets);
+        let count = self.order.len();
+        let near = (1..=NEAR.min(count / 2)).flat_map(|k| [(place + k) % count, (place + count - k) % count]);
+        let middles: Vec<usize> = near.map(|k| offsets[self.order[k]] + self.size(self.order[k]) / 2).collect();
+        let mut candidates = Vec::new();
+        for gap in gaps.iter().filter(|gap| gap.len() >= size) {
+            let last = gap.end - size;
+            candidates.extend([gap.start, last]);
+            let centred = |&middle: &usize| Some(middle.checked_sub(size / 2)?.next_multiple_of(self.align));
+            candidates.extend(middles.iter().filter_map(centred).filter(|at| (gap.start..=last).contains(at)));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        let now = self.cost(place, offsets[buffer], offsets);
+        let best = candidates.into_iter().map(|at| (self.cost(place, at, offsets), at)).min();
+        let better = best.filter(|&(cost, _)| cost < now);
+        if let Some((_, at)) = better {
+            offsets[buffer] = at;
+        }
+        better.is_some()
+    }
+
+    /// What is free during the life of a buffer.
+    fn gaps(&self, buffer: usize, offsets: &[usize]) -> Vec<Range<usize>> {
+        let life = &self.buffers[buffer];
+        let others = (0..self.buffers.len()).filter(|&k| k != buffer && self.buffers[k].bytes > 0);
+        let meeting = others.filter(|&k| self.buffers[k].first <= life.last && life.first <= self.buffers[k].last);
+        let mut taken: Vec<Range<usize>> = meeting.map(|k| offsets[k]..offsets[k] + self.size(k)).collect();
+        taken.sort_unstable_by_key(|range| range.start);
+        let (mut gaps, mut at) = (Vec::new(), 0);
+        for range in taken {
+            if at < range.start {
+                gaps.push(at..range.start);
+            }
+            at = at.max(range.end);
+        }
+        if at < self.bytes {
+            gaps.push(at..self.bytes);
+        }
+        gaps
+    }
+
+    /// Cells that change hands because a buffer lies there: from what was there before it, and to what comes behind it, less
+    /// those that would change hands without it. Runs follow each other.
+    fn cost(&self, place: usize, at: usize, offsets: &[usize]) -> i64 {
+        let size = self.size(self.order[place]);
+        let cells = at / CELL..(at + size).div_ceil(CELL);
+        let mut sides = vec![(None, None); cells.len()];
+        let count = self.order.len();
+        for k in 1..count {
+            let other = self.order[(place + k) % count];
+            let (start, bytes) = (offsets[other], self.size(other));
+            let first = cells.start.max(start / CELL);
+            for cell in first..cells.end.min((start + bytes).div_ceil(CELL)) {
+                let upper = Some(is_upper(cell, start, bytes));
+                let (next, previous) = &mut sides[cell - cells.start];
+                *next = next.or(upper);
+                *previous = upper;
+            }
+        }
+        let change = |(cell, (next, previous)): (usize, (Option<bool>, Option<bool>))| {
+            let own = Some(is_upper(cell, at, size));
+            let differ = |a: Option<bool>, b: Option<bool>| i64::from(a.is_some() && b.is_some() && a != b);
+            differ(previous, own) + differ(own, next) - differ(previous, next)
+        };
+        cells.clone().zip(sides).map(change).sum()
+    }
+}
+
+/// Whether a cell is of the upper half of a buffer.
+fn is_upper(cell: usize, start: usize, bytes: usize) -> bool {
+    cell * CELL + CELL / 2 >= start + bytes / 2
+}
