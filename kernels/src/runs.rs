@@ -43,8 +43,8 @@ impl Run {
     }
 }
 
-/// Calls `each` with every run of some output pixels of `[batch, rows, columns, channels]`: runs of at most `run` pixels
-/// where all columns of taps lie inside the input, single pixels elsewhere. y begins with the first pixel.
+/// Calls `each` with every run of some output pixels of `[batch, rows, columns, channels]`: of at most `run` pixels. y begins
+/// with the first pixel.
 pub(crate) fn part(pixels: &Pixels, rows: &Axis, columns: &Axis, channels: u32, run: u32, mut each: impl FnMut(&Run)) {
     let channels = channels as usize;
     let (mut y, mut left) = (0usize, pixels.len() as u32);
@@ -86,7 +86,11 @@ fn together(columns: &Axis, column: u32, run: u32, left: u32) -> (u32, Range<u32
     if inner.contains(&column) {
         (inner.end.wrapping_sub(column).min(run).min(left).max(1), 0..columns.kernel)
     } else {
-        (1, columns.taps(column))
+        // At the borders dilated kernels have neighbours that see the same taps.
+        let taps = columns.taps(column);
+        let most = columns.output.wrapping_sub(column).min(run).min(left);
+        let others = (1..most).take_while(|&k| columns.taps(column.wrapping_add(k)) == taps);
+        (others.count().wrapping_add(1) as u32, taps)
     }
 }
 

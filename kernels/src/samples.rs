@@ -149,6 +149,8 @@ pub(crate) fn convolutions() -> Vec<Geometry> {
         [2, 7, 9, 20, 33, 3, 3, 1, 1, 1, 1, 0, 2, 1, 0, 1],
         [1, 4, 6, 508, 17, 3, 3, 1, 1, 1, 1, 2, 0, 0, 1, 1],
         [1, 8, 22, 32, 24, 3, 3, 1, 1, 1, 1, 0, 0, 0, 0, 1],
+        [2, 5, 35, 68, 40, 3, 3, 1, 1, 4, 6, 4, 6, 4, 6, 1],
+        [1, 1, 26, 1100, 9, 3, 3, 1, 1, 1, 2, 1, 2, 1, 2, 1],
     ];
     rows.iter().copied().map(geometry).collect()
 }
@@ -220,13 +222,16 @@ pub(crate) fn depthwise_convolutions() -> Vec<Geometry> {
         let [n, h, w, kh, kw, sh, sw, dh, dw, t, l, b, r, _] = *s;
         [n, h, w, c, c, kh, kw, sh, sw, dh, dw, t, l, b, r, c]
     };
-    // Wide rows, many rows, tall kernels, and windows that step over columns of the padding.
-    let more: [[u32; 14]; 5] = [
+    // Wide rows, many rows, tall kernels, windows that step over columns of the padding, and dilated ones.
+    let more: [[u32; 14]; 8] = [
         [1, 3, 140, 3, 3, 1, 2, 1, 1, 1, 1, 1, 1, 0],
         [2, 2, 67, 3, 5, 1, 1, 2, 1, 2, 2, 2, 2, 0],
         [1, 11, 9, 5, 5, 2, 2, 1, 1, 2, 2, 1, 2, 0],
         [1, 9, 8, 7, 3, 1, 1, 1, 1, 3, 4, 3, 1, 0],
         [1, 19, 11, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 0],
+        [2, 9, 13, 3, 3, 1, 1, 4, 4, 4, 4, 4, 4, 0],
+        [1, 5, 12, 5, 5, 1, 1, 2, 3, 4, 5, 4, 7, 0],
+        [1, 4, 3, 3, 3, 1, 1, 1, 7, 1, 7, 1, 7, 0],
     ];
     let more = [5, 8, 12, 16, 37].into_iter().flat_map(|c| more.map(|s| geometry(row(c, &s))));
     channels.iter().flat_map(|&c| shapes.iter().map(move |s| geometry(row(c, s)))).chain(more).collect()

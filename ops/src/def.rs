@@ -30,6 +30,10 @@ pub struct OpDef {
     /// For operators that are linear in a weight: the new weight and bias (inputs 1 and 2) that have `y * scale +
     /// shift` per output channel built in. `None` where the weights are not constant.
     pub absorb: Option<fn(&FoldContext, &Affine) -> Option<(Tensor, Tensor)>>,
+    /// For operators that make sums of a pixel's channels (axis 1): which.
+    pub mixture: Option<fn(&FoldContext) -> Option<Mixture>>,
+    /// As `absorb`, for such sums of the channels of `y`. `None` also where that takes as many products as both operators.
+    pub absorb_mixture: Option<fn(&FoldContext, &Mixture) -> Option<(Tensor, Tensor)>>,
     /// For products of matrices: the operator that also adds a vector, its input 2, to every row.
     pub with_bias: Option<&'static str>,
     /// Whether this operator is one of the two between floats and integers.
@@ -51,6 +55,8 @@ impl OpDef {
             upgrade: None,
             fold: Fold::No,
             absorb: None,
+            mixture: None,
+            absorb_mixture: None,
             with_bias: None,
             role: Role::Compute,
         }
@@ -87,6 +93,17 @@ pub struct Affine {
     /// Factor of each channel.
     pub scale: Vec<f64>,
     /// Summand of each channel.
+    pub shift: Vec<f64>,
+}
+
+/// `y[o] = shift[o] + Σ factors[o, i] * x[i]` over the channels of each pixel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mixture {
+    /// Channels of x.
+    pub inputs: usize,
+    /// One row for every channel of y.
+    pub factors: Vec<f64>,
+    /// Summand of each channel of y.
     pub shift: Vec<f64>,
 }
 

@@ -9,8 +9,8 @@ use crate::{Affine, Fold, FoldContext, OpDef, OpError, ValueType, find, infer};
 
 /// Gives every value its type, drops nodes that only pass their input on, merges every operator that is
 /// `x * scale + shift` per channel (batch normalization, products and sums with constants) into the weights of the
-/// operator before it where that one is read by nobody else, joins products of matrices with the sums after them, and
-/// drops what no output needs.
+/// operator before it where that one is read by nobody else, does the same with pointwise convolutions behind others where
+/// that takes fewer products, joins products of matrices with the sums after them, and drops what no output needs.
 ///
 /// Inputs and outputs of the model keep their names and order. The model has to be at opset 21 (see
 /// [`upgrade`](crate::upgrade())), and is meant for inference: a `Dropout` goes too.
@@ -21,7 +21,10 @@ pub fn simplify(model: &mut Model) -> Result<(), OpError> {
     infer(model)?;
     let graph = &mut model.graph;
     drop_identities(graph);
-    while let Some(step) = next_absorption(graph) {
+    while let Some(step) = next_absorption(graph, affine_absorbed) {
+        step.apply(graph);
+    }
+    while let Some(step) = next_absorption(graph, mixture_absorbed) {
         step.apply(graph);
     }
     bias::join(graph);
@@ -86,11 +89,13 @@ struct Absorption {
     bias: Tensor,
 }
 
+/// The weight and bias of the first node with the second one built in.
+type Absorbed = fn(&Graph, [&Node; 2]) -> Option<(Tensor, Tensor)>;
+
 /// The first node that its producer can absorb.
-fn next_absorption(graph: &Graph) -> Option<Absorption> {
+fn next_absorption(graph: &Graph, absorbed: Absorbed) -> Option<Absorption> {
     let (producers, consumers) = (graph.producers(), graph.consumers());
     graph.nodes.iter().enumerate().find_map(|(node, n)| {
-        let affine = affine_of(graph, n)?;
         let x = n.input(0)?;
         let producer = *producers.get(&x)?;
         let alone = consumers.get(&x).is_some_and(|c| c.len() == 1) && !graph.outputs.contains(&x);
@@ -98,11 +103,25 @@ fn next_absorption(graph: &Graph) -> Option<Absorption> {
         if !alone || p.output(0) != Some(x) || p.outputs.iter().skip(1).any(Option::is_some) {
             return None;
         }
-        let absorb = def_of(p)?.absorb?;
-        let (constants, types) = facts(graph, p);
-        let (weight, bias) = absorb(&FoldContext { node: p, constants: &constants, types: &types }, &affine)?;
+        let (weight, bias) = absorbed(graph, [p, n])?;
         finite(&weight, &bias).then_some(Absorption { producer, node, weight, bias })
     })
+}
+
+/// A factor and a summand per channel.
+fn affine_absorbed(graph: &Graph, [p, n]: [&Node; 2]) -> Option<(Tensor, Tensor)> {
+    let (absorb, affine) = (def_of(p)?.absorb?, affine_of(graph, n)?);
+    let (constants, types) = facts(graph, p);
+    absorb(&FoldContext { node: p, constants: &constants, types: &types }, &affine)
+}
+
+/// Sums of a pixel's channels.
+fn mixture_absorbed(graph: &Graph, [p, n]: [&Node; 2]) -> Option<(Tensor, Tensor)> {
+    let (absorb, mixture) = (def_of(p)?.absorb_mixture?, def_of(n)?.mixture?);
+    let (constants, types) = facts(graph, n);
+    let mixture = mixture(&FoldContext { node: n, constants: &constants, types: &types })?;
+    let (constants, types) = facts(graph, p);
+    absorb(&FoldContext { node: p, constants: &constants, types: &types }, &mixture)
 }
 
 /// Weights that overflow in the merge stay apart.
@@ -235,6 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pointwise_convolution_goes_into_the_one_before_where_that_is_less_work() {
+        let pair = |middle: usize, outputs: usize| {
+            left_of(&model(|b, x| {
+                let (w, bias) = (random(b, &[middle, 3, 3, 3], 1), random(b, &[middle], 2));
+                let y = named(b, "Conv", &[x, w, bias], Attributes::new().with("pads", vec![1i64; 4]));
+                let y = batch_norm(b, y, middle, 10);
+                let (w, bias) = (random(b, &[outputs, middle, 1, 1], 3), random(b, &[outputs], 4));
+                let y = named(b, "Conv", &[y, w, bias], Attributes::new());
+                batch_norm(b, y, outputs, 20)
+            }))
+        };
+        assert_eq!(pair(8, 5), ["Conv"]);
+        assert_eq!(pair(2, 40), ["Conv", "Conv"]);
+    }
+
+    #[test]
     fn a_value_that_somebody_else_reads_is_left_alone() {
         let shared = model(|b, x| {
             let w = random(b, &[3, 3, 1, 1], 1);
@@ -259,9 +294,10 @@ mod tests {
             let w = random(b, &[3, 3, 1, 1], 1);
             let y = named(b, "Conv", &[x, w], Attributes::new());
             let y = batch_norm(b, y, 3, 10);
+            let y = b.relu(y).unwrap();
             named(b, "Conv", &[y, w], Attributes::new())
         });
-        assert_eq!(left_of(&shared), ["Conv", "Conv"]);
+        assert_eq!(left_of(&shared), ["Conv", "Relu", "Conv"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod upgrade;
 
 pub use builder::Builder;
 pub use context::{EvalContext, FoldContext, GradContext, InferContext, UpgradeContext, ValueType};
-pub use def::{Affine, Fold, InputRole, OpDef, OutputScale, QuantRule, Role};
+pub use def::{Affine, Fold, InputRole, Mixture, OpDef, OutputScale, QuantRule, Role};
 pub use error::OpError;
 pub use evaluate::{Values, evaluate, evaluate_node, evaluate_values};
 pub use fold::simplify;

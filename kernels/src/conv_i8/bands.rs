@@ -7,6 +7,7 @@
 use core::mem::MaybeUninit;
 
 pub(crate) use super::lines::BYTES;
+pub(super) use super::lines::ROOM;
 use super::lines::{OVER, Shape};
 use super::{Operands, Params, layout, pack};
 use crate::pixels::{Pixels, place};
@@ -14,10 +15,6 @@ use crate::pixels::{Pixels, place};
 /// Memory of a band's input, aligned to cache lines.
 #[repr(align(64))]
 pub(crate) struct Memory<const N: usize>(pub(crate) [MaybeUninit<u8>; N]);
-
-/// Bytes of a band's input where all weights of the layer are more than this too: every band reads them again, from the
-/// third-level cache where they are many.
-pub(super) const ROOM: usize = 224 << 10;
 
 impl<const N: usize> Memory<N> {
     pub(crate) const fn new() -> Self {

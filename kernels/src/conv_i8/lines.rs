@@ -8,6 +8,11 @@ use crate::geometry::{Axis, Geometry};
 pub(crate) const BYTES: usize = 48 << 10;
 /// Bytes that a window's last four may reach beyond it.
 pub(super) const OVER: usize = 3;
+/// Bytes of a band's input where all weights of the layer are more than this too: every band reads them again, from the
+/// third-level cache where they are many.
+pub(crate) const ROOM: usize = 224 << 10;
+/// Windows of a row that are worth their weights, where it has as many.
+const SOME: u32 = 8;
 /// Pixels of which a part of a row holds a multiple, where it holds more: those of whole tiles.
 const TILES: u32 = 24;
 
@@ -24,6 +29,15 @@ pub(super) struct Shape {
 pub(super) fn holds(g: &Geometry) -> bool {
     let neighbours = g.dilation_width == 1 || g.in_channels.is_multiple_of(4);
     cfg!(feature = "std") && g.groups == 1 && neighbours && Shape::new(g).part(BYTES) > 0
+}
+
+/// How many windows of a row there is room for, all taps of each behind each other, as kernels with dilated columns have them in
+/// the layout of tiles; `None` where that layout does not hold them: one group, whole fours, and some windows.
+pub(super) fn dilated(g: &Geometry) -> Option<u32> {
+    let pixels = (ROOM as u32).checked_div(g.kernel_height.checked_mul(g.kernel_width)?.checked_mul(g.in_channels)?)?;
+    let most = pixels.checked_sub(1)?.checked_div(g.stride_width)?.wrapping_add(1);
+    let plain = g.groups == 1 && g.in_channels.is_multiple_of(4);
+    (cfg!(feature = "std") && plain && most >= SOME.min(g.out_width)).then_some(most)
 }
 
 /// As [`holds`], for several groups in blocks that have the inputs of their own groups. Those in pairs are for windows that

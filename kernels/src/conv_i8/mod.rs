@@ -8,6 +8,8 @@
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod amx;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod amx_dilated;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -123,7 +125,9 @@ pub mod layout {
     /// dilation or channels in whole fours, and windows of at most 48 KiB.
     pub const O16R4: u32 = 8;
     /// `[O / 16][KH][KW * I / 4][16][4]`: the weights in fours and no sums, every row of taps filled up to tiles of equally
-    /// many fours, at most 16; for the geometries of [`O16R4`] without dilation of columns.
+    /// many fours, at most 16; for the geometries of [`O16R4`] without dilation of columns. With it
+    /// `[O / 16][KH][KW][I / 4][16][4]`, where every tap is filled up like that; rows of windows of which several fit into the
+    /// memory of a large band.
     pub const O16A4: u32 = 9;
     /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH][KW][J / 4][16][4]`, the
     /// weights in fours, where `J`, a multiple of 4, are the inputs of those groups that the block has channels of; several
@@ -341,7 +345,7 @@ pub(crate) fn run_apart(
 ) -> bool {
     let params = &params.as_packed();
     #[cfg(feature = "std")]
-    if amx::run(isa, params, operands, pixels, pitch, y) {
+    if amx_dilated::run(isa, params, operands, pixels, pitch, y) || amx::run(isa, params, operands, pixels, pitch, y) {
         return true;
     }
     avx512vnni::run(isa, params, operands, pixels, pitch, y)
@@ -384,7 +388,9 @@ fn looks_up(_: Isa, _: u32) -> bool {
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let channels = params.geometry.out_channels as usize;
     #[cfg(feature = "std")]
-    if amx::run(isa, params, operands, pixels, channels, y) {
+    if amx_dilated::run(isa, params, operands, pixels, channels, y)
+        || amx::run(isa, params, operands, pixels, channels, y)
+    {
         return true;
     }
     avx512vnni::run(isa, params, operands, pixels, channels, y)

@@ -44,6 +44,11 @@ pub(super) fn of_rows(layout: u32) -> bool {
     matches!(layout, layout::O16R2 | layout::O16R4 | layout::O16A4)
 }
 
+/// Whether every tap is filled up in a layout that fills up rows of them.
+pub(super) fn apart(g: &Geometry, layout: u32) -> bool {
+    layout == layout::O16A4 && g.dilation_width != 1
+}
+
 /// Weights of a channel that stand together without filling, and from the first of them to the first of the next: those of
 /// a tap, or of a row of taps. A channel has weights for the inputs of all groups.
 pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
@@ -55,7 +60,7 @@ pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
             Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
         }
         layout::O16A4 => {
-            let row = g.kernel_width.checked_mul(inputs)?;
+            let row = if apart(g, layout) { inputs } else { g.kernel_width.checked_mul(inputs)? };
             let (tiles, fours) = tiles(row);
             Some((row, tiles.checked_mul(fours)?.checked_mul(4)?))
         }
@@ -72,7 +77,7 @@ pub(crate) fn tiles(row: u32) -> (u32, u32) {
 
 /// Weights of one output channel.
 pub(super) fn depth(g: &Geometry, layout: u32) -> Option<u32> {
-    let columns = if of_rows(layout) { 1 } else { g.kernel_width };
+    let columns = if of_rows(layout) && !apart(g, layout) { 1 } else { g.kernel_width };
     g.kernel_height.checked_mul(columns)?.checked_mul(stretch(g, layout)?.1)
 }
 
@@ -84,7 +89,8 @@ pub fn packed_len(geometry: &Geometry, layout: u32) -> Option<u32> {
         _ if layout == layout::O16R2 && !stem::holds(g) => None,
         _ if layout == layout::O16R4 && !lines::holds(g) => None,
         _ if of_groups(layout) && !lines::holds_groups(g, layout) => None,
-        _ if layout == layout::O16A4 && !(lines::holds(g) && g.dilation_width == 1) => None,
+        _ if apart(g, layout) && lines::dilated(g).is_none() => None,
+        _ if layout == layout::O16A4 && !apart(g, layout) && !lines::holds(g) => None,
         Some(shift) => {
             let block = depth(g, layout)?.checked_next_multiple_of(1 << shift)?.checked_mul(16)?;
             let block = block.checked_add(head(layout) as u32)?;

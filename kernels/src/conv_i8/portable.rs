@@ -53,9 +53,9 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
     let stride = super::pack::stride(params.layout, inputs as u32) as usize;
     let (mut depth, mut first) = (taps.wrapping_mul(stride), tap.wrapping_mul(stride));
     if cfg!(feature = "std") && super::pack::of_rows(params.layout) {
-        // Rows of taps are filled up.
+        // Rows of taps are filled up, or taps.
         let row = super::pack::stretch(g, params.layout).map_or(0, |(_, filled)| filled as usize);
-        let columns = g.kernel_width as usize;
+        let columns = if super::pack::apart(g, params.layout) { 1 } else { g.kernel_width as usize };
         let place = |tap: usize| {
             let column = tap.checked_rem(columns).unwrap_or(0).wrapping_mul(inputs);
             tap.checked_div(columns).unwrap_or(0).wrapping_mul(row).wrapping_add(column)

@@ -1,4 +1,5 @@
-//! AVX2 for kernels of 3 or 5 columns in steps of 1 or 2: walks along the columns of rows, 16 channels wide.
+//! AVX2 for kernels of 3 or 5 columns in steps of 1 or 2, or dilated in steps of 1: walks along the columns of rows, 16
+//! channels wide.
 //!
 //! Two rows of taps are interleaved in int16 once for every column and serve all outputs that see the column, whose sums
 //! stay in registers; vpmaddwd adds the products of two taps at once, exactly.
@@ -24,7 +25,8 @@ const NEAR: u32 = 64 << 10;
 pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let g = &params.geometry;
     let rows = g.kernel_height as usize;
-    if isa.level() < Level::Avx2 || g.out_channels < 16 || rows > 2 * PAIRS || g.dilation_width != 1 {
+    if isa.level() < Level::Avx2 || g.out_channels < 16 || rows > 2 * PAIRS || g.dilation_width.min(g.stride_width) > 1
+    {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it.
@@ -87,11 +89,13 @@ struct Block<const E: usize, const O: usize> {
 /// A row of taps: where its first input is, and all ones, or zeros where a row of padding is one pixel.
 type Row = (*const i8, usize);
 
-/// What a walk reads: the rows of taps, two of them each, from which column on, and how far columns are apart.
+/// What a walk reads: the rows of taps, two of them each, from which column on, in which steps, and how far columns are
+/// apart.
 struct Input {
     rows: [[Row; 2]; PAIRS],
     column: i32,
     columns: u32,
+    across: i32,
     step: usize,
     /// What columns of the padding hold.
     padding: __m256i,
@@ -172,15 +176,20 @@ impl Job<'_> {
         while pixel < pixels.end {
             let at = place(pixel, g.out_height, g.out_width);
             let count = g.out_width.wrapping_sub(at[2]).min(pixels.end.wrapping_sub(pixel)).min(RUN as u32);
-            let input = self.input(at, channel, &padding);
-            // SAFETY: the rows are those of the input, or padding; `sums` has as many places.
-            unsafe {
-                match g.kernel_height.div_ceil(2) {
-                    1 => walk::<S, E, O, 1>(&input, &block, sums, count as usize),
-                    2 => walk::<S, E, O, 2>(&input, &block, sums, count as usize),
-                    3 => walk::<S, E, O, 3>(&input, &block, sums, count as usize),
-                    _ => walk::<S, E, O, PAIRS>(&input, &block, sums, count as usize),
+            let (mut input, apart) = (self.input(at, channel, &padding), g.dilation_width.max(1) as usize);
+            // With dilation, outputs that see the same columns are as far apart as the taps.
+            for first in 0..apart.min(count as usize) {
+                let here = (first, apart, (count as usize).wrapping_sub(first).div_ceil(apart));
+                // SAFETY: the rows are those of the input, or padding; `sums` has as many places.
+                unsafe {
+                    match g.kernel_height.div_ceil(2) {
+                        1 => walk::<S, E, O, 1>(&input, &block, sums, here),
+                        2 => walk::<S, E, O, 2>(&input, &block, sums, here),
+                        3 => walk::<S, E, O, 3>(&input, &block, sums, here),
+                        _ => walk::<S, E, O, PAIRS>(&input, &block, sums, here),
+                    }
                 }
+                input.column = input.column.wrapping_add(1);
             }
             let (twos, last) = sums.get(..count as usize).unwrap_or_default().as_chunks::<2>();
             for sums in twos {
@@ -211,7 +220,8 @@ impl Job<'_> {
             }
         }
         let padding = _mm256_set1_epi16(self.params.input_zero_point as i16);
-        Input { rows, column: g.columns().start(column), columns: g.in_width, step: self.channels, padding }
+        let (column, across) = (g.columns().start(column), g.stride_width.max(g.dilation_width).cast_signed());
+        Input { rows, column, columns: g.in_width, across, step: self.channels, padding }
     }
 }
 
@@ -247,7 +257,7 @@ fn add([a, b]: Sums, [x, y]: Sums, [v, w]: &Sums) -> Sums {
     [_mm256_add_epi32(a, _mm256_madd_epi16(x, *v)), _mm256_add_epi32(b, _mm256_madd_epi16(y, *w))]
 }
 
-/// The sums of `count` pixels into `to`, one step of `S` columns after the other.
+/// The sums of `count` pixels, one step of `S` columns after the other, into every `apart`-th place of `to` from `first` on.
 ///
 /// # Safety
 /// Rows that are not of padding hold all columns of the input; `P` pairs are all rows; `to` has as many places.
@@ -257,13 +267,13 @@ unsafe fn walk<const S: usize, const E: usize, const O: usize, const P: usize>(
     input: &Input,
     block: &Block<E, O>,
     to: &mut [Sums; RUN],
-    count: usize,
+    (first, apart, count): (usize, usize, usize),
 ) {
     let (Some(rows), Some(pairs)) = (input.rows.first_chunk::<P>(), block.pairs.first_chunk::<P>()) else { return };
     let mut sums = [block.bias; E];
     let mut column = input.column;
     let steps = count.wrapping_add(E).wrapping_sub(1);
-    let mut to = to.iter_mut();
+    let mut place = first;
     for step in 1..=steps {
         // The newest output that sees the columns comes first, those before it move on.
         let mut previous = block.bias;
@@ -286,11 +296,12 @@ unsafe fn walk<const S: usize, const E: usize, const O: usize, const P: usize>(
                 }
             }
         }
-        column = column.wrapping_add(S as i32);
+        column = column.wrapping_add(input.across);
         if step >= E
-            && let (Some(to), Some(sums)) = (to.next(), sums.last())
+            && let (Some(to), Some(sums)) = (to.get_mut(place), sums.last())
         {
             *to = *sums;
+            place = place.wrapping_add(apart);
         }
     }
 }

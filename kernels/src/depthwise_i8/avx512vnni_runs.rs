@@ -1,5 +1,5 @@
-//! AVX-512 VNNI for kernels of 3x3 and 5x5 in steps of 1 or 2 columns: walks along the columns of rows, 64 or 32 channels
-//! wide.
+//! AVX-512 VNNI for kernels of 3x3 and 5x5 in steps of 1 or 2 columns, or dilated in steps of 1: walks along the columns of
+//! rows, 64 or 32 channels wide.
 //!
 //! Four rows of taps are interleaved byte by byte once for every column and serve all outputs that see the column, whose
 //! sums stay in registers; vpdpbusd adds the products of the four taps at once. It multiplies unsigned by signed bytes, so
@@ -32,7 +32,7 @@ pub(super) fn run(
     let (g, width) = (&params.geometry, y.width());
     let multipliers = operands.multipliers.get(first..first.wrapping_add(width)).unwrap_or_default();
     let small = multipliers.iter().fold(true, |small, m| small & (m.abs() < 0.99));
-    if !isa.has_avx512() || g.dilation_width != 1 || !small || multipliers.is_empty() {
+    if !isa.has_avx512() || g.dilation_width.min(g.stride_width) > 1 || !small || multipliers.is_empty() {
         return false;
     }
     let mask = u32::MAX >> (32usize.wrapping_sub(width.min(32)) & 31);
@@ -51,7 +51,6 @@ pub(super) fn run(
 }
 
 /// A convolution whose operands fit.
-///
 /// Functions are written for steps of `S` columns, the first of which `E` outputs see and the second `O`: the kernel has
 /// `E + O` columns. It has `R` rows in `G` groups of four. Vectors hold `16 * V` channels.
 struct Job<'a> {
@@ -78,11 +77,12 @@ struct Block<const E: usize, const O: usize, const G: usize, const V: usize> {
 }
 
 /// What a walk reads: where the first input of every row of taps is, with all ones, or zeros where a row of padding is one
-/// pixel; from which column on, of how many, and how far they are apart, as the outputs are.
+/// pixel; from which column on, of how many, in which steps, and how far they are apart, as the outputs are.
 struct Input<const R: usize> {
     rows: [(*const i8, usize); R],
     column: i32,
     columns: u32,
+    across: i32,
     step: usize,
     /// What columns of the padding hold.
     padding: __m512i,
@@ -106,8 +106,7 @@ impl Job<'_> {
         y: &mut Columns<'_>,
     ) {
         let (width, line) = (y.width(), self.params.geometry.out_width);
-        let (end, room) = (self.first.wrapping_add(width), NEAR.max(width as u32));
-        let mut row = 0usize;
+        let (end, room, mut row) = (self.first.wrapping_add(width), NEAR.max(width as u32), 0usize);
         for (pixels, _) in blocks(pixels.clone(), width as u32, room, line) {
             let mut channel = self.first;
             while channel < end {
@@ -149,18 +148,22 @@ impl Job<'_> {
         };
         // SAFETY: the caller's promise.
         let block = unsafe { self.block::<S, E, O, R, G, V>(channel) };
-        let width = if V == 4 { 64 } else { self.mask.count_ones() as usize };
-        let mut pixel = pixels.start;
+        let (width, mut pixel) = (if V == 4 { 64 } else { self.mask.count_ones() as usize }, pixels.start);
         while pixel < pixels.end {
             let at = place(pixel, g.out_height, g.out_width);
             let count = g.out_width.wrapping_sub(at[2]).min(pixels.end.wrapping_sub(pixel)).max(1);
-            let input = self.input::<R>(at, channel, &padding);
+            let (mut input, pitch) = (self.input::<R>(at, channel, &padding), y.pitch());
             let rows = row..row.wrapping_add(count as usize);
             (row, pixel) = (rows.end, pixel.wrapping_add(count));
-            let pitch = y.pitch();
-            let Some(y) = y.part(rows, channel.wrapping_sub(self.first), width) else { return };
-            // SAFETY: the rows are those of the input, or padding; `y` has so many rows with these channels.
-            unsafe { walk::<S, E, O, R, G, V>(&input, &block, &finish, count as usize, (y, pitch)) };
+            let Some(mut y) = y.part(rows, channel.wrapping_sub(self.first), width) else { return };
+            // With dilation, outputs that see the same columns are as far apart as the taps.
+            let (apart, far) = (g.dilation_width.max(1), pitch.wrapping_mul(g.dilation_width as usize));
+            for first in 0..apart.min(count) {
+                let count = count.wrapping_sub(first).div_ceil(apart) as usize;
+                // SAFETY: the rows are those of the input, or padding; `y` has so many rows with these channels.
+                unsafe { walk::<S, E, O, R, G, V>(&input, &block, &finish, count, (y, far)) };
+                (y, input.column) = (y.wrapping_add(pitch), input.column.wrapping_add(1));
+            }
         }
     }
 
@@ -225,7 +228,8 @@ impl Job<'_> {
             }
         }
         let padding = _mm512_xor_si512(_mm512_set1_epi8(self.params.input_zero_point as i8), _mm512_set1_epi8(-128));
-        Input { rows, column: g.columns().start(column), columns: g.in_width, step: self.channels, padding }
+        let (column, across) = (g.columns().start(column), g.stride_width.max(g.dilation_width).cast_signed());
+        Input { rows, column, columns: g.in_width, across, step: self.channels, padding }
     }
 }
 
@@ -333,7 +337,7 @@ unsafe fn walk<const S: usize, const E: usize, const O: usize, const R: usize, c
                 }
             }
         }
-        column = column.wrapping_add(S as i32);
+        column = column.wrapping_add(input.across);
         if step >= E
             && let Some(sums) = sums.last()
         {

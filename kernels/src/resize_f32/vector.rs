@@ -1,4 +1,5 @@
-//! The vector variant, for int8 too: some channels of an output pixel at a time, whose taps are found once.
+//! The vector variant, for int8 too: some channels of an output pixel at a time, whose taps are found once; or, with two taps
+//! along both axes, of a row of them, so that pixels between the same inputs share these.
 //!
 //! Fewer channels than a vector has lanes are computed in arrays.
 #![allow(unsafe_code)] // Loads and stores of vectors.
@@ -11,6 +12,8 @@ use crate::simd::{Body, Kernel, Simd};
 
 /// Most taps of an output.
 const TAPS: usize = 16;
+/// Most bytes of a row of outputs that is computed some channels at a time: as many as stay in the nearest cache.
+const NEAR: usize = 32 << 10;
 
 /// What is resampled.
 pub(crate) trait Element: Copy {
@@ -94,6 +97,14 @@ impl<E: Element> Body for Rows<'_, '_, E> {
     fn run<S: Simd>(self, simd: S) {
         let Self { params: p, x, rows, columns, way, lines, y } = self;
         let channels = p.channels as usize;
+        let bytes = (p.line().unwrap_or(0) as usize).wrapping_mul(size_of::<E>());
+        if p.row_taps == 2 && p.column_taps == 2 && channels >= S::LANES && bytes <= NEAR {
+            let between = Between { params: p, x, rows, columns, way };
+            for (line, y) in lines.zip(rows_mut(y, p.line().unwrap_or(0) as usize)) {
+                between.line(simd, line, y);
+            }
+            return;
+        }
         let mut pixels = rows_mut(y, channels);
         for line in lines {
             let (n, row) = p.place(line);
@@ -119,6 +130,62 @@ impl<E: Element> Body for Rows<'_, '_, E> {
                     _ => pieces::<E, 1>(x, all, way, y),
                 }
             }
+        }
+    }
+}
+
+/// Two taps along both axes.
+struct Between<'a, E: Element> {
+    params: &'a Params,
+    x: &'a [E],
+    rows: Table<'a>,
+    columns: Table<'a>,
+    way: E::Way,
+}
+
+impl<E: Element> Between<'_, E> {
+    /// A row of output pixels of at least a vector of channels: the last ones may be computed twice.
+    #[inline(always)]
+    fn line<S: Simd>(&self, simd: S, line: u32, y: &mut [E]) {
+        let Self { params: p, x, rows, columns, way } = *self;
+        let (n, row) = p.place(line);
+        let (&[above, below], &[upper, lower]) = rows.taps(row, 2) else { return };
+        let channels = p.channels as usize;
+        let start = |row: u32, column: u32| {
+            let row = n.wrapping_mul(p.in_height).wrapping_add(row.min(p.in_height.wrapping_sub(1))) as usize;
+            let column = column.min(p.in_width.wrapping_sub(1)) as usize;
+            row.wrapping_mul(p.in_width as usize).wrapping_add(column).wrapping_mul(channels)
+        };
+        let (upper, lower) = (simd.splat(upper), simd.splat(lower));
+        let (columns, weights) = (columns.index.as_chunks::<2>().0, columns.weights.as_chunks::<2>().0);
+        let (last, mut first) = (channels.saturating_sub(S::LANES), 0usize);
+        loop {
+            let (mut known, mut around) = (None, [simd.splat(0.0); 4]);
+            for ((&[left, right], &[a, b]), y) in columns.iter().zip(weights).zip(rows_mut(y, channels)) {
+                if known != Some([left, right]) {
+                    let places = [(above, left), (above, right), (below, left), (below, right)];
+                    for (to, (row, column)) in around.iter_mut().zip(places) {
+                        let from = start(row, column).wrapping_add(first);
+                        let Some(x) = x.get(from..from.wrapping_add(S::LANES)) else { return };
+                        // SAFETY: the slice holds a vector.
+                        *to = unsafe { E::load(simd, x.as_ptr(), way) };
+                    }
+                    known = Some([left, right]);
+                }
+                let (a, b) = (simd.splat(a), simd.splat(b));
+                let weights = [simd.mul(upper, a), simd.mul(upper, b), simd.mul(lower, a), simd.mul(lower, b)];
+                let mut sum = simd.splat(0.0);
+                for (&x, weight) in around.iter().zip(weights) {
+                    sum = simd.add(sum, simd.mul(weight, x));
+                }
+                let Some(to) = y.get_mut(first..first.wrapping_add(S::LANES)) else { return };
+                // SAFETY: the slice holds a vector.
+                unsafe { E::store(simd, to.as_mut_ptr(), sum, way) };
+            }
+            if first >= last {
+                return;
+            }
+            first = first.wrapping_add(S::LANES).min(last);
         }
     }
 }

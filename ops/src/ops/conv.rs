@@ -21,6 +21,8 @@ pub(crate) const OP: OpDef = OpDef {
         let per_channel = ctx.constant(1)?.shape().iter().skip(1).product::<usize>().max(1);
         absorb_weights(ctx, affine, |offset| offset / per_channel)
     }),
+    mixture: Some(super::conv_mix::mixture),
+    absorb_mixture: Some(super::conv_mix::absorb),
     lower: Some(super::conv_lower::conv),
     ..OpDef::new("Conv", infer)
 };

@@ -142,6 +142,7 @@ mod compare;
 mod compare_lower;
 mod conv_gradient;
 mod conv_lower;
+mod conv_mix;
 mod elementwise;
 mod extremes;
 mod integer_lower;

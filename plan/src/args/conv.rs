@@ -67,7 +67,7 @@ impl Layout {
     /// every row of taps filled up to fours; one group only.
     pub const O16R4: u32 = 8;
     /// `[O / 16][KH][KW * I / 4][16][4]`: the weights in fours and no sums, every row of taps filled up to tiles of equally
-    /// many fours, at most 16; one group only.
+    /// many fours, at most 16; one group only. Where columns are dilated, every tap by itself.
     pub const O16A4: u32 = 9;
     /// `[O / 16]` blocks of int32 `[16]`, `-128 * Σ w` of every channel, and `[KH][KW][I / 4][16][4]`: the weights in fours, for
     /// the inputs of those groups that the block has channels of; several groups.
