@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use ocellus_kernels::Level;
+use ocellus_ops::lower::Program;
 
 use crate::Options;
 use crate::stages::{Bands, Cut, Stage, Uses};
@@ -34,7 +35,14 @@ const MEETING: u64 = 2_000;
 /// Cuts what gains by it. `bytes` is the arena that a program needs.
 pub(crate) fn cut(lowered: &mut Lowered, options: &Options, bytes: impl Fn(&Lowered) -> usize) {
     let limit = bytes(lowered);
-    cut_large(lowered, options, &|lowered: &Lowered| bytes(lowered) <= limit);
+    let fits = |lowered: &Lowered| bytes(lowered) <= limit;
+    let mut less = lowered.clone();
+    cut_large(lowered, options, false, &fits);
+    // Bands that make less twice, if they need no more memory.
+    cut_large(&mut less, options, true, &fits);
+    if bytes(&less) <= bytes(lowered) {
+        *lowered = less;
+    }
     if options.threads > 1 {
         let (all, limit) = (0..lowered.program.steps.len(), bytes(lowered));
         share(lowered, all, STEPS, options, &|lowered: &Lowered| bytes(lowered) <= limit);
@@ -56,14 +64,16 @@ fn with(lowered: &Lowered, cut: Cut) -> Lowered {
     Lowered { program: cut.program, inputs: lowered.inputs.clone(), outputs: lowered.outputs.clone() }
 }
 
-/// Cuts stages with nothing but large pictures between their steps, the longest first at each step.
-fn cut_large(lowered: &mut Lowered, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
+/// Cuts stages with nothing but large pictures between their steps, the longest first at each step; `cheap`: only those whose
+/// first step is not dear.
+fn cut_large(lowered: &mut Lowered, options: &Options, cheap: bool, fits: &impl Fn(&Lowered) -> bool) {
     let mut first = 0;
     while first < lowered.program.steps.len() {
         let uses = Uses::new(lowered);
         let end = (first + STEPS).min(lowered.program.steps.len());
         let stages = (first + 2..=end).rev().filter_map(|end| Stage::new(&lowered.program, &uses, first..end));
-        let trials = stages.flat_map(|stage| large(&stage, options));
+        let worth = stages.filter(|stage| !cheap || !first_is_dear(&lowered.program, &uses, stage, options));
+        let trials = worth.flat_map(|stage| large(&stage, options));
         let made = trials.map(|cut| (cut.steps, with(lowered, cut))).find(|(_, trial)| fits(trial));
         first += match made {
             Some((steps, trial)) => {
@@ -75,17 +85,36 @@ fn cut_large(lowered: &mut Lowered, options: &Options, fits: &impl Fn(&Lowered) 
     }
 }
 
+/// Whether a stage is better off without its first step, because bands make more of that twice than its result is worth.
+fn first_is_dear(program: &Program, uses: &Uses, stage: &Stage<'_>, options: &Options) -> bool {
+    let range = stage.range();
+    let (Some(rest), Some(step)) =
+        (Stage::new(program, uses, range.start + 1..range.end), program.steps.get(range.start))
+    else {
+        return false;
+    };
+    let twice = |stage: &Stage<'_>| stage.twice(band_rows(stage), rate(options.level));
+    let (Some(all), Some(less)) = (twice(stage), twice(&rest)) else { return false };
+    let bytes: usize = step.writes.iter().map(|&t| program.tensors[t].bytes()).sum();
+    range.len() > 2 && all.macs.saturating_sub(less.macs) > TWICE * bytes as u64
+}
+
+/// Rows of the bands of a stage with large pictures.
+fn band_rows(stage: &Stage<'_>) -> u32 {
+    let bands = (stage.bytes().div_ceil(NEAR) as u32).next_multiple_of(BANDS);
+    let rows = stage.height().div_ceil(bands).max(ROWS);
+    // Whole tiles of Winograd's form, where two threads have equally many all the same.
+    let tiles = rows.next_multiple_of(ROWS);
+    if stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows }
+}
+
 /// A stage with large pictures in bands, for fewer and fewer threads.
 fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
     let between: usize = stage.between().sum();
     if between == 0 || stage.between().any(|bytes| bytes < LARGE) {
         return Vec::new();
     }
-    let bands = (stage.bytes().div_ceil(NEAR) as u32).next_multiple_of(BANDS);
-    let rows = stage.height().div_ceil(bands).max(ROWS);
-    // Whole tiles of Winograd's form, where two threads have equally many all the same.
-    let tiles = rows.next_multiple_of(ROWS);
-    let rows = if stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows };
+    let rows = band_rows(stage);
     if rows >= stage.height() {
         return Vec::new();
     }

@@ -129,6 +129,11 @@ impl<'a> Stage<'a> {
         Some(stage)
     }
 
+    /// Its steps.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
     fn steps(&self) -> &'a [DeviceStep] {
         &self.program.steps[self.range.clone()]
     }
