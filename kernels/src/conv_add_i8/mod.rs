@@ -18,8 +18,11 @@ pub const CHANNELS: u32 = 512;
 
 /// Bytes of a block, which lies on the stack; small cores have small ones.
 const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 8192 };
-/// Bytes of a block where a row of tiles of four rows, of which kernels compute whole ones, has no room in a smaller one.
+/// Bytes of a block where a row of tiles of four rows, of which kernels compute whole ones, has no room in a smaller one, or
+/// where the weights, which every block reads, are many.
 const LARGE_BLOCK: usize = if cfg!(target_arch = "x86_64") { 1 << 16 } else { BLOCK };
+/// Bytes of weights that a core's nearest caches hold beside everything else, more or less.
+const NEAR: usize = 32 << 10;
 
 /// What a convolution with a sum is told.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +70,7 @@ pub fn run_pixels(
     }
     let g = &params.conv.geometry;
     let line = g.out_width.wrapping_mul(TILE_ROWS);
-    let large = line.wrapping_mul(g.out_channels) as usize > BLOCK;
+    let large = line.wrapping_mul(g.out_channels) as usize > BLOCK || operands.weights.len() > NEAR && y.len() > BLOCK;
     if large && LARGE_BLOCK > BLOCK {
         in_blocks::<LARGE_BLOCK>(isa, params, operands, other, (pixels, line), y);
     } else {
