@@ -1,7 +1,7 @@
 //! Places buffers in the arena.
 
 /// A piece of memory that has to exist from one time to another, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Buffer {
     /// Its size.
     pub bytes: usize,
@@ -9,11 +9,15 @@ pub struct Buffer {
     pub first: usize,
     /// When it is last used.
     pub last: usize,
+    /// Which of two groups of steps that run at the same time use it.
+    pub groups: [bool; 2],
 }
 
 impl Buffer {
-    fn meets(&self, other: &Self) -> bool {
-        self.first <= other.last && other.first <= self.last
+    /// Whether both exist at one time, or may.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let beside = |a: &Self, b: &Self| a.groups[0] && b.groups[1];
+        self.first <= other.last && other.first <= self.last || beside(self, other) || beside(other, self)
     }
 }
 
@@ -28,10 +32,14 @@ pub struct Placement {
     pub lower_bound: usize,
 }
 
+/// How often the order changes of buffers of which some are used at the same time, by two groups of steps.
+const ROUNDS: usize = 64;
+
 /// Places buffers so that those alive at the same time do not overlap.
 ///
 /// - Each buffer goes to the lowest offset that is free during its life (first fit), in an order that decides the result.
 /// - Orders tried: by size, by size times life, by first use, by the pressure of the busiest time that it meets.
+/// - Where two groups of steps run at the same time, whoever lies at the end comes first in the next order, some times.
 /// - The best of them is kept; it stops where one meets the lower bound.
 ///
 /// `align` is a power of two; offsets are multiples of it.
@@ -43,11 +51,26 @@ pub fn place(buffers: &[Buffer], align: usize) -> Placement {
         [&|b| (b.bytes, life(b)), &|b| (b.bytes * life(b), b.bytes), &|b| (usize::MAX - b.first, b.bytes), &|b| {
             (pressure(b), b.bytes)
         }];
+    let grouped = buffers.iter().any(|b| b.groups != [false; 2]);
     let mut best: Option<Placement> = None;
     for key in keys {
         let mut order: Vec<usize> = (0..buffers.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(key(&buffers[i])));
-        let placement = first_fit(buffers, &order, align, lower_bound);
+        let mut placement = first_fit(buffers, &order, align, lower_bound);
+        for _ in 0..if grouped { ROUNDS } else { 0 } {
+            if placement.bytes == lower_bound {
+                break;
+            }
+            // Whoever lies at the end chooses first.
+            let last = |&i: &usize| placement.offsets[i] + rounded(&buffers[i], align) == placement.bytes;
+            let Some(at) = order.iter().position(last) else { break };
+            order[..=at].rotate_right(1);
+            let next = first_fit(buffers, &order, align, lower_bound);
+            if best.as_ref().is_none_or(|b| placement.bytes < b.bytes) {
+                best = Some(placement);
+            }
+            placement = next;
+        }
         if best.as_ref().is_none_or(|b| placement.bytes < b.bytes) {
             best = Some(placement);
         }
@@ -110,7 +133,10 @@ pub fn overlaps(buffers: &[Buffer], offsets: &[usize]) -> Option<(usize, usize)>
             return Some((pair[0].2, pair[1].2));
         }
     }
-    None
+    let of = |group: usize| (0..buffers.len()).filter(move |&i| buffers[i].groups[group] && buffers[i].bytes > 0);
+    let share =
+        |a: usize, b: usize| offsets[a] < offsets[b] + buffers[b].bytes && offsets[b] < offsets[a] + buffers[a].bytes;
+    of(0).flat_map(|a| of(1).map(move |b| (a, b))).find(|&(a, b)| a != b && share(a, b))
 }
 
 #[cfg(test)]
@@ -122,8 +148,11 @@ mod tests {
     #[test]
     fn a_chain_needs_its_two_largest_neighbours() {
         let sizes = [100usize, 400, 300, 50];
-        let buffers: Vec<_> =
-            sizes.iter().enumerate().map(|(i, &bytes)| Buffer { bytes, first: i, last: i + 1 }).collect();
+        let buffers: Vec<_> = sizes
+            .iter()
+            .enumerate()
+            .map(|(i, &bytes)| Buffer { bytes, first: i, last: i + 1, ..Buffer::default() })
+            .collect();
         let placement = place(&buffers, 4);
         assert_eq!((placement.bytes, placement.lower_bound), (700, 700));
         assert_eq!(overlaps(&buffers, &placement.offsets), None);
@@ -131,16 +160,23 @@ mod tests {
 
     #[test]
     fn the_checker_sees_an_overlap() {
-        let buffers = [Buffer { bytes: 8, first: 0, last: 2 }, Buffer { bytes: 8, first: 2, last: 3 }];
-        assert_eq!(overlaps(&buffers, &[0, 4]), Some((0, 1)));
-        assert_eq!(overlaps(&buffers, &[0, 8]), None);
+        let buffer = |first, last, groups| Buffer { bytes: 8, first, last, groups };
+        let alone = [false; 2];
+        let at_one_time = [buffer(0, 2, alone), buffer(2, 3, alone)];
+        let beside = [buffer(0, 2, [true, false]), buffer(3, 3, [false, true])];
+        for buffers in [at_one_time, beside] {
+            assert_eq!(overlaps(&buffers, &[0, 4]), Some((0, 1)));
+            assert_eq!(overlaps(&buffers, &[0, 8]), None);
+        }
+        let one_group = [buffer(0, 2, [true, false]), buffer(3, 3, [true, false])];
+        assert_eq!(overlaps(&one_group, &[0, 4]), None);
     }
 
     proptest! {
         #[test]
-        fn no_two_live_buffers_overlap(raw in prop::collection::vec((0usize..2000, 0usize..40, 0usize..10), 1..60), shift in 0u32..7) {
+        fn no_two_live_buffers_overlap(raw in prop::collection::vec((0usize..2000, 0usize..40, 0usize..10, any::<[bool; 2]>()), 1..60), shift in 0u32..7) {
             let align = 1 << shift;
-            let buffers: Vec<_> = raw.iter().map(|&(bytes, first, life)| Buffer { bytes, first, last: first + life }).collect();
+            let buffers: Vec<_> = raw.iter().map(|&(bytes, first, life, groups)| Buffer { bytes, first, last: first + life, groups }).collect();
             let placement = place(&buffers, align);
             prop_assert_eq!(overlaps(&buffers, &placement.offsets), None);
             prop_assert!(placement.bytes >= placement.lower_bound);

@@ -107,7 +107,7 @@ impl Arena<'_> {
     fn gaps(&self, buffer: usize, offsets: &[usize]) -> Vec<Range<usize>> {
         let life = &self.buffers[buffer];
         let others = (0..self.buffers.len()).filter(|&k| k != buffer && self.buffers[k].bytes > 0);
-        let meeting = others.filter(|&k| self.buffers[k].first <= life.last && life.first <= self.buffers[k].last);
+        let meeting = others.filter(|&k| self.buffers[k].meets(life));
         let mut taken: Vec<Range<usize>> = meeting.map(|k| offsets[k]..offsets[k] + self.size(k)).collect();
         taken.sort_unstable_by_key(|range| range.start);
         let (mut gaps, mut at) = (Vec::new(), 0);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn halves_end_at_the_same_place() {
-        let buffer = |bytes: usize, first, last| Buffer { bytes: bytes << 10, first, last };
+        let buffer = |bytes: usize, first, last| Buffer { bytes: bytes << 10, first, last, ..Buffer::default() };
         let buffers = [buffer(64, 0, 1), buffer(48, 1, 2), buffer(16, 2, 3)];
         let [_, after] = settled(&buffers);
         let middle = |k: usize| after[k] + buffers[k].bytes / 2;
@@ -207,7 +207,10 @@ mod tests {
         };
         let (mut before, mut after) = (0, 0);
         for _ in 0..20 {
-            let mut buffer = |first| Buffer { bytes: (draw(60) + 4) << 10, first, last: first + 1 + draw(3) };
+            let mut buffer = |first| {
+                let (bytes, last) = ((draw(60) + 4) << 10, first + 1 + draw(3));
+                Buffer { bytes, first, last, ..Buffer::default() }
+            };
             let buffers: Vec<Buffer> = (0..30).map(&mut buffer).collect();
             let [from, to] = settled(&buffers).map(|offsets| changes(&buffers, &offsets));
             assert!(to <= from);

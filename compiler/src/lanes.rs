@@ -11,7 +11,9 @@ use ocellus_kernels::Level;
 use ocellus_ops::lower::Program;
 
 use crate::Options;
+use crate::branches;
 use crate::stages::{Bands, Cut, Stage, Uses};
+use crate::times::MEETING;
 use crate::walk::Lowered;
 
 /// Bytes from which on a picture between two steps is large: many cores' second-level caches do not hold it beside
@@ -25,12 +27,12 @@ const ROWS: u32 = 4;
 const TWICE: u64 = 2;
 /// Large pictures get a multiple of so many bands, that threads have equally many.
 const BANDS: u32 = 4;
+/// How many ways to run steps at the same time are looked at.
+const FORKS: usize = 8;
 /// The most steps of a stage.
 const STEPS: usize = 40;
 /// Fewest rows of any picture that two threads share as two bands: of fewer, too many are made twice.
 const HEIGHT: u32 = 10;
-/// Nanoseconds that two threads lose in a step in which they meet.
-const MEETING: u64 = 2_000;
 
 /// Cuts what gains by it. `bytes` is the arena that a program needs.
 pub(crate) fn cut(lowered: &mut Lowered, options: &Options, bytes: impl Fn(&Lowered) -> usize) {
@@ -44,19 +46,12 @@ pub(crate) fn cut(lowered: &mut Lowered, options: &Options, bytes: impl Fn(&Lowe
         *lowered = less;
     }
     if options.threads > 1 {
-        let (all, limit) = (0..lowered.program.steps.len(), bytes(lowered));
-        share(lowered, all, STEPS, options, &|lowered: &Lowered| bytes(lowered) <= limit);
-    }
-}
-
-/// Multiply-accumulates in a nanosecond of a core of this level, more or less, where an output takes many.
-fn rate(level: Level) -> u64 {
-    match level {
-        Level::Amx => 600,
-        Level::Avx512Vnni => 300,
-        Level::AvxVnni => 150,
-        Level::Avx2 => 70,
-        _ => 20,
+        let limit = bytes(lowered);
+        let fits = |lowered: &Lowered| bytes(lowered) <= limit;
+        let rest = branch(lowered, options, &fits);
+        for range in rest.into_iter().rev() {
+            share(lowered, range, STEPS, options, &fits);
+        }
     }
 }
 
@@ -93,7 +88,7 @@ fn first_is_dear(program: &Program, uses: &Uses, stage: &Stage<'_>, options: &Op
     else {
         return false;
     };
-    let twice = |stage: &Stage<'_>| stage.twice(band_rows(stage), rate(options.level));
+    let twice = |stage: &Stage<'_>| stage.twice(band_rows(stage), options.level);
     let (Some(all), Some(less)) = (twice(stage), twice(&rest)) else { return false };
     let bytes: usize = step.writes.iter().map(|&t| program.tensors[t].bytes()).sum();
     range.len() > 2 && all.macs.saturating_sub(less.macs) > TWICE * bytes as u64
@@ -118,7 +113,7 @@ fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
     if rows >= stage.height() {
         return Vec::new();
     }
-    if stage.twice(rows, rate(options.level)).is_none_or(|twice| twice.macs > TWICE * between as u64) {
+    if stage.twice(rows, options.level).is_none_or(|twice| twice.macs > TWICE * between as u64) {
         return Vec::new();
     }
     let fewer = (1..=options.threads).rev();
@@ -131,20 +126,35 @@ fn small(stage: &Stage<'_>, level: Level) -> Option<(u32, u64)> {
         return None;
     }
     let rows = stage.height().div_ceil(2);
-    let twice = stage.twice(rows, rate(level))?;
+    let twice = stage.twice(rows, level)?;
     // A step by itself is shared, or one thread does it.
-    let alone: u64 = stage.times(rate(level)).map(|nanoseconds| MEETING.min(nanoseconds / 2)).sum();
+    let alone: u64 = stage.times(level).map(|nanoseconds| MEETING.min(nanoseconds / 2)).sum();
     Some((rows, alone.checked_sub(MEETING + twice.nanoseconds / 2)?))
 }
 
-/// Cuts some of the steps into stages of at most so many, so that the gain is greatest; those that need too much memory into
-/// shorter ones.
-fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
-    if most < 2 {
-        return;
+/// Lets two threads run steps that do not depend on each other at the same time, where that gains more than stages of the
+/// same steps; gives the steps that are left for stages.
+fn branch(lowered: &mut Lowered, options: &Options, fits: &impl Fn(&Lowered) -> bool) -> Vec<Range<usize>> {
+    let all = 0..lowered.program.steps.len();
+    let gain = |lowered: &Lowered, range: &Range<usize>| gains(lowered, range, STEPS, options)[0].0;
+    let mut best = (gain(lowered, &all), None);
+    for fork in branches::find(lowered, options.level).into_iter().take(FORKS) {
+        let made = fork.made(lowered);
+        let rest = [0..fork.announced, fork.end()..all.end + 1];
+        let all = fork.gain + rest.iter().map(|range| gain(&made, range)).sum::<u64>();
+        if all > best.0 && fits(&made) {
+            best = (all, Some((made, rest)));
+        }
     }
+    let Some((made, rest)) = best.1 else { return vec![all] };
+    *lowered = made;
+    rest.into()
+}
+
+/// The greatest gain, in nanoseconds, from every one of these steps on by stages of at most so many steps, and the end of the
+/// stage that begins there.
+fn gains(lowered: &Lowered, range: &Range<usize>, most: usize, options: &Options) -> Vec<(u64, Option<usize>)> {
     let uses = Uses::new(lowered);
-    // The greatest gain from a step on, and the end of the stage that begins there.
     let mut best: Vec<(u64, Option<usize>)> = vec![(0, None); range.len() + 1];
     for first in range.clone().rev() {
         let at = first - range.start;
@@ -158,6 +168,16 @@ fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Opti
             }
         }
     }
+    best
+}
+
+/// Cuts some of the steps into stages of at most so many, so that the gain is greatest; those that need too much memory into
+/// shorter ones.
+fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Options, fits: &impl Fn(&Lowered) -> bool) {
+    if most < 2 {
+        return;
+    }
+    let best = gains(lowered, &range, most, options);
     let mut stages = Vec::new();
     let mut first = range.start;
     while first < range.end {

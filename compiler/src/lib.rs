@@ -11,6 +11,7 @@
 mod arena;
 mod bands;
 mod behind;
+mod branches;
 mod code;
 mod cores;
 mod emit;
@@ -28,6 +29,7 @@ mod source;
 mod stages;
 mod sums;
 mod tables;
+mod times;
 mod walk;
 
 pub use arena::{Buffer, Placement, overlaps, place};

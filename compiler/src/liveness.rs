@@ -1,6 +1,10 @@
 //! Which memory every tensor uses, and from which step to which.
 
+use std::ops::Range;
+
 use ocellus_ops::lower::{Program, TensorId};
+use ocellus_plan::args::Branches;
+use ocellus_plan::{Arguments, Reader};
 
 use crate::arena::Buffer;
 
@@ -66,7 +70,7 @@ fn collect(
         }
         let bytes = program.tensors[program.root(tensor)].bytes();
         let slot = *place[shared[tensor]].get_or_insert_with(|| {
-            buffers.push(Buffer { bytes: 0, first: step, last: step });
+            buffers.push(Buffer { bytes: 0, first: step, last: step, groups: [false; 2] });
             buffers.len() - 1
         });
         let buffer = &mut buffers[slot];
@@ -79,6 +83,23 @@ fn collect(
         step.writes.iter().chain(step.reads.iter().flatten()).for_each(|&t| touch(t, i + 1));
     }
     outputs.iter().for_each(|&t| touch(t, program.steps.len() + 1));
-    let buffer_of = shared.iter().map(|&s| place[s]).collect();
+    let buffer_of: Vec<_> = shared.iter().map(|&s| place[s]).collect();
+    for (steps, group) in groups(program) {
+        for &t in program.steps[steps].iter().flat_map(|s| s.reads.iter().flatten().chain(&s.writes)) {
+            if let Some(buffer) = buffer_of[t] {
+                buffers[buffer].groups[group] = true;
+            }
+        }
+    }
     Memory { buffer_of, buffers, in_place }
+}
+
+/// The steps of both groups of branches, where there are any.
+fn groups(program: &Program) -> impl Iterator<Item = (Range<usize>, usize)> {
+    let announced = program.steps.iter().position(|s| s.code == Branches::CODE);
+    let counts = announced.and_then(|at| Some((at + 1, Reader::new(&program.steps[at].args).get::<Branches>()?)));
+    counts.into_iter().flat_map(|(start, Branches { first, second })| {
+        let middle = start + first as usize;
+        [(start..middle, 0), (middle..middle + second as usize, 1)]
+    })
 }

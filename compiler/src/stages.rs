@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use ocellus_kernels::Level;
 use ocellus_ops::lower::{
     DeviceStep, DeviceTensor, Program, RowPart, RowWise, TensorId, element_bytes, row_part, row_wise,
 };
 use ocellus_plan::args::{Lanes, element};
 
 use crate::arena::{Buffer, place};
+use crate::times::{nanoseconds, nanoseconds_again};
 use crate::walk::Lowered;
 
 /// Where the memory of every tensor is used.
@@ -76,17 +78,6 @@ pub(crate) struct Twice {
     pub macs: u64,
     /// On one core, more or less.
     pub nanoseconds: u64,
-}
-
-/// Nanoseconds of a step on one core, more or less: with `rate` multiply-accumulates in each where an output takes many.
-fn time(macs: u64, outputs: usize, rate: u64) -> u64 {
-    /// Outputs and, where they take few, multiply-accumulates in a nanosecond.
-    const SLOW: (u64, u64) = (15, 60);
-    /// Multiply-accumulates of an output that are few.
-    const FEW: u64 = 32;
-    let outputs = outputs as u64;
-    let rate = if macs < FEW * outputs { SLOW.1 } else { rate };
-    macs / rate + outputs / SLOW.0
 }
 
 /// What a step does in a band.
@@ -288,7 +279,7 @@ impl<'a> Stage<'a> {
         let buffer = |&root: &TensorId| -> Option<Buffer> {
             let lives = shared.iter().filter(|(_, to)| **to == root).map(|(t, _)| self.inner[t]);
             let (first, last) = lives.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-            Some(Buffer { bytes: row(root) * there.get(&root)?.len(), first, last })
+            Some(Buffer { bytes: row(root) * there.get(&root)?.len(), first, last, ..Buffer::default() })
         };
         let buffers: Vec<Buffer> = roots.iter().map(buffer).collect::<Option<_>>()?;
         let placement = place(&buffers, align);
@@ -325,27 +316,26 @@ impl<'a> Stage<'a> {
         (0..height).step_by(rows as usize).map(move |start| start..height.min(start + rows))
     }
 
-    /// What bands of so many rows do twice, at `rate` multiply-accumulates in a nanosecond. `None` where the stage cannot be
-    /// cut so.
-    pub(crate) fn twice(&self, rows: u32, rate: u64) -> Option<Twice> {
-        let (mut macs, mut nanoseconds) = (0, 0);
+    /// What bands of so many rows do twice. `None` where the stage cannot be cut so.
+    pub(crate) fn twice(&self, rows: u32, level: Level) -> Option<Twice> {
+        let mut rows_made = vec![0; self.range.len()];
         for band in self.bands(rows) {
             let (parts, _) = self.parts(band)?;
-            for (step, part) in self.steps().iter().zip(parts) {
-                let y = step.writes[0];
-                let height = u64::from(self.heights[&self.picture(y)?]);
-                let of_rows = |all: u64| all * part.rows.len() as u64 / height;
-                macs += of_rows(step.macs);
-                nanoseconds += of_rows(time(step.macs, self.program.tensors[y].len(), rate));
-            }
+            rows_made.iter_mut().zip(parts).for_each(|(made, part)| *made += part.rows.len() as u64);
         }
-        let macs = u64::saturating_sub(macs, self.steps().iter().map(|s| s.macs).sum());
-        Some(Twice { macs, nanoseconds: u64::saturating_sub(nanoseconds, self.times(rate).sum()) })
+        let (mut macs, mut time) = (0, 0);
+        for (step, made) in self.steps().iter().zip(rows_made) {
+            let height = u64::from(self.heights[&self.picture(step.writes[0])?]);
+            let again = made.saturating_sub(height);
+            macs += step.macs * again / height;
+            time += nanoseconds_again(self.program, step, level) * again / height;
+        }
+        Some(Twice { macs, nanoseconds: time })
     }
 
-    /// Nanoseconds of every step on one core, more or less, at `rate` multiply-accumulates in each.
-    pub(crate) fn times(&self, rate: u64) -> impl Iterator<Item = u64> {
-        self.steps().iter().map(move |s| time(s.macs, self.program.tensors[s.writes[0]].len(), rate))
+    /// Nanoseconds of every step on one core of this level.
+    pub(crate) fn times(&self, level: Level) -> impl Iterator<Item = u64> {
+        self.steps().iter().map(move |step| nanoseconds(self.program, step, level))
     }
 
     /// The program with the stage in bands.

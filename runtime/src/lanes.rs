@@ -5,32 +5,12 @@ use ocellus_plan::args::Lanes;
 use ocellus_plan::{Arguments, Operand, Reader, Space, Step, Steps};
 
 use crate::parallel::{MAX_PARTS, Piece, end};
-use crate::{OpEntry, Operands, Parallel, Part, StepFault};
+use crate::regions::{Place, Region, run_among};
+use crate::{OpEntry, Parallel, Part, StepFault};
 
 /// The arguments of a step that announces lanes.
 fn arguments(step: Step<'_>) -> Option<Lanes> {
     Reader::new(step.args).get()
-}
-
-/// Bytes of the arena.
-#[derive(Clone, Copy)]
-struct Place {
-    start: usize,
-    end: usize,
-}
-
-impl Place {
-    fn of(o: Operand) -> Option<Self> {
-        Some(Self { start: o.offset as usize, end: o.end()? as usize })
-    }
-
-    fn holds(self, other: Self) -> bool {
-        self.start <= other.start && other.end <= self.end
-    }
-
-    fn meets(self, other: Self) -> bool {
-        self.start < other.end && other.start < self.end
-    }
 }
 
 /// Checks that bands write what is their own, and read nothing that another one writes. `rest` are the steps behind `step`.
@@ -72,12 +52,6 @@ fn count(args: &Lanes) -> usize {
     (args.bands as usize).saturating_mul(args.steps as usize)
 }
 
-/// A part of the arena, with its place in it.
-struct Region<'a> {
-    start: usize,
-    bytes: &'a mut [u8],
-}
-
 /// Some bands, with what they read and write.
 pub(crate) struct Lane<'a> {
     steps: Steps<'a>,
@@ -96,17 +70,7 @@ impl Lane<'_> {
     pub(crate) fn run(&mut self) -> Option<()> {
         for step in self.steps.flatten().take(self.count) {
             let op = self.ops.get(usize::from(step.code))?;
-            let write = step.writes().next()?;
-            let (start, len) = (write.offset as usize, write.len as usize);
-            let [memory, y] = &mut self.own;
-            let inside = start.checked_sub(memory.start).is_some_and(|at| at < memory.bytes.len());
-            let (target, other) = if inside { (memory, y) } else { (y, memory) };
-            let (before, rest) = target.bytes.split_at_mut_checked(start.checked_sub(target.start)?)?;
-            let (written, behind) = rest.split_at_mut_checked(len)?;
-            let [first, second, third] = self.others;
-            let behind = (start.checked_add(len)?, &*behind);
-            let pieces = [(target.start, &*before), behind, (other.start, &*other.bytes), first, second, third];
-            (op.run)(&mut Operands::among(step, self.isa, written, &pieces, self.weights)?);
+            run_among::<6>(op, step, (self.isa, self.weights), &mut self.own, &self.others)?;
         }
         Some(())
     }

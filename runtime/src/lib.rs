@@ -33,6 +33,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+mod branches;
 mod embedded;
 mod error;
 mod host;
@@ -43,6 +44,7 @@ pub mod ops;
 #[cfg(feature = "std")]
 mod owned;
 mod parallel;
+mod regions;
 mod self_test;
 mod session;
 

@@ -6,6 +6,7 @@ use ocellus_kernels::average_pool_i8::{SUMS, Sums};
 use ocellus_kernels::columns::{Columns, ROOM};
 use ocellus_plan::Step;
 
+use crate::branches::Branch;
 use crate::lanes::Lane;
 use crate::{OpEntry, Operands};
 
@@ -114,6 +115,7 @@ pub(crate) enum Piece<'a> {
     Columns(Columns<'a>, fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>),
     Sums(&'a mut Sums, fn(&Operands<'_>, Range<u32>, &mut Sums) -> Option<()>),
     Lane(Lane<'a>),
+    Branch(&'a mut Branch<'a, 'a>),
     Done,
 }
 
@@ -133,6 +135,7 @@ impl<'a> Part<'a> {
             (Piece::Columns(y, run), Some(operands)) => run(operands, self.units.clone(), y),
             (Piece::Sums(sums, run), Some(operands)) => run(operands, self.units.clone(), sums),
             (Piece::Lane(mut lane), _) => lane.run(),
+            (Piece::Branch(branch), _) => branch.run(),
             _ => None,
         };
     }

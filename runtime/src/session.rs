@@ -4,7 +4,9 @@ use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
-use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, lanes, parallel};
+use crate::{
+    Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes, parallel,
+};
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
 pub struct Session<'a> {
@@ -72,6 +74,9 @@ impl<'a> Session<'a> {
             if lanes::announced(op.1) {
                 lanes::check(step, steps).map_err(fault)?;
             }
+            if branches::announced(op.1) {
+                branches::check(step, steps).map_err(fault)?;
+            }
             index += 1;
         }
         resolve(words, ops);
@@ -122,6 +127,10 @@ impl<'a> Session<'a> {
                 let (ops, memory) = ((self.ops, self.isa), (&mut *self.arena, weights));
                 let shared = threads.and_then(|threads| lanes::run(step, steps, ops, memory, threads));
                 done = shared.unwrap_or_else(|| lanes::skipped(step));
+            } else if branches::announced(op) {
+                let (ops, memory) = ((self.ops, self.isa), (&mut *self.arena, weights));
+                let shared = threads.and_then(|threads| branches::run(step, steps, ops, memory, threads));
+                done = shared.unwrap_or(0);
             } else {
                 let Some(mut operands) = Operands::cut(step, self.isa, self.arena, weights) else { return };
                 if !threads.is_some_and(|threads| parallel::run(op, step, &mut operands, threads)) {

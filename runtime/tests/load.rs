@@ -3,7 +3,7 @@
 mod cases;
 
 use cases::Aligned;
-use ocellus_plan::args::{ConvAddI8, ConvGeometry, ConvI8, Fill, Gather, Lanes, TableI8, element};
+use ocellus_plan::args::{Branches, ConvAddI8, ConvGeometry, ConvI8, Fill, Gather, Lanes, TableI8, element};
 use ocellus_plan::{Arguments, Operand, Plan, Section, Space, Step, StepError, StepSpec, Steps, Writer, crc32};
 use ocellus_runtime::{Isa, LoadError, OpEntry, Pool, Session, StepFault, ops};
 
@@ -199,6 +199,88 @@ fn bands_whole_steps_and_threads_give_the_same() {
     other.steps[2].reads[1].offset = 256;
     other.steps[4].reads[1].offset = 256;
     assert_eq!([1, 2, 3].map(|threads| answer(&other, threads)[31]), [0, 7, 0]);
+}
+
+/// Two look-ups from 0..32 to 64..96 over 128..160, and one of the same bytes to 192..224, as branches; then a look-up of
+/// all that they wrote, to 256..416.
+fn branches() -> Writer {
+    let arena = |offset, len| operand(Space::Arena, offset, len);
+    let table = |x, y: Operand| {
+        let reads = vec![x, operand(Space::Weights, 0, 256)];
+        StepSpec::new("table", TableI8 { len: y.len }, vec![y], reads)
+    };
+    let steps = vec![
+        StepSpec::new("branches", Branches { first: 2, second: 1 }, vec![], vec![]),
+        table(arena(0, 32), arena(128, 32)),
+        table(arena(128, 32), arena(64, 32)),
+        table(arena(0, 32), arena(192, 32)),
+        table(arena(64, 160), arena(256, 160)),
+    ];
+    Writer { arena_bytes: 448, arena_align: 64, weights: (0..=255).rev().collect(), steps, ..Writer::new() }
+}
+
+#[test]
+fn branches_keep_apart() {
+    // A write to the other branch's result, to what is between its steps, to what it reads.
+    for offset in [64, 95, 128, 159] {
+        let mut writer = branches();
+        writer.steps[3].writes[0].offset = offset;
+        assert_eq!(fault(&writer), StepFault::Overlap, "{offset}");
+    }
+    let mut writes = branches();
+    (writes.steps[3].reads[0].offset, writes.steps[3].writes[0].offset) = (384, 31);
+    assert_eq!(fault(&writes), StepFault::Overlap);
+    // A read of what the other branch writes.
+    let mut reads = branches();
+    reads.steps[3].reads[0].offset = 100;
+    assert_eq!(fault(&reads), StepFault::Overlap);
+    // No steps, more than there are, steps without a write or with none that has a byte, and branches of branches.
+    for (word, value) in [(0, 0), (1, 0), (1, 3), (0, u32::MAX)] {
+        let mut writer = branches();
+        writer.steps[0].args[word] = value;
+        assert_eq!(fault(&writer), StepFault::Arguments, "{word} {value}");
+    }
+    let mut nested = branches();
+    nested.steps[1] = nested.steps[0].clone();
+    assert_eq!(fault(&nested), StepFault::Operand);
+    let mut empty = branches();
+    empty.steps[3].args[0] = 0;
+    (empty.steps[3].writes[0].len, empty.steps[3].reads[0].len) = (0, 0);
+    assert_eq!(fault(&empty), StepFault::Operand);
+    let mut operands = branches();
+    operands.steps[0].writes.push(operand(Space::Arena, 0, 4));
+    assert_eq!(fault(&operands), StepFault::Operand);
+}
+
+#[test]
+fn branches_give_the_same_on_any_number_of_threads() {
+    let answer = |writer: &Writer, threads: usize| {
+        let bytes = writer.finish();
+        let mut file = Aligned([0; 32768]);
+        file.0[..bytes.len()].copy_from_slice(&bytes);
+        let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+        let (mut steps, mut memory) = (vec![0; plan.step_words()], Aligned([0; 32768]));
+        let mut session = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut memory.0).unwrap();
+        session.run_on(&Pool::new(threads).unwrap());
+        memory.0[256..416].to_vec()
+    };
+    // The memory is 0, of which the table makes 127, and of 127 it makes 0.
+    let expected = [127, 127, 0, 127, 0].map(|byte| [byte; 32]).concat();
+    let mut crowded = branches();
+    // More parts of the arena than a branch may have: one thread runs everything.
+    let table = crowded.steps[1].clone();
+    for k in 0..20 {
+        let mut step = table.clone();
+        step.args[0] = 1;
+        (step.writes[0], step.reads[0].len) = (operand(Space::Arena, 416 + 2 * k, 1), 1);
+        crowded.steps.insert(3, step);
+    }
+    crowded.arena_bytes = 512;
+    crowded.steps[0].args[0] = 22;
+    for threads in 1..5 {
+        assert_eq!(answer(&branches(), threads), expected, "{threads}");
+        assert_eq!(answer(&crowded, threads), expected, "{threads}");
+    }
 }
 
 #[test]
@@ -489,9 +571,19 @@ fn a_run_of_accepted_plans_repeats() {
 
 #[test]
 fn a_thousand_damaged_lanes_are_refused_or_harmless() {
+    damaged(&lanes());
+}
+
+#[test]
+fn a_thousand_damaged_branches_are_refused_or_harmless() {
+    damaged(&branches());
+}
+
+/// Runs what is accepted of a thousand plans with some other words in their steps, on one thread and on more.
+fn damaged(writer: &Writer) {
     let (mut random, mut accepted) = (Random(5), 0);
     let pools = [1, 2, 3].map(|threads| Pool::new(threads).unwrap());
-    let bytes = lanes().finish();
+    let bytes = writer.finish();
     let words = table(&bytes);
     let mut file = Aligned([0; 32768]);
     for _ in 0..1000 {

@@ -10,6 +10,39 @@ pub fn random(shape: &[usize], seed: u64) -> Tensor {
     Tensor::of(shape, values)
 }
 
+/// Rounds to int8 and back.
+///
+/// # Errors
+/// [`OpError`] where `x` is no float.
+pub fn rounded(b: &mut Builder, x: ValueId, scale: f32) -> Result<ValueId, OpError> {
+    let (s, z) = (b.constant("s", Tensor::scalar(scale)), b.constant("z", Tensor::scalar(3i8)));
+    let q = b.quantize_linear(x, s, z, None)?;
+    b.dequantize_linear(q, s, Some(z), None)
+}
+
+/// An int8 convolution with weights `[O, I, KH, KW]` and an activation that is a table.
+///
+/// # Errors
+/// [`OpError`] where the shapes do not fit.
+pub fn activated(
+    b: &mut Builder,
+    x: ValueId,
+    shape: &[usize],
+    window: &Window,
+    scale: f32,
+) -> Result<ValueId, OpError> {
+    let values = random(shape, shape.iter().sum::<usize>() as u64).to_f32().iter().map(|v| (v * 127.0) as i8).collect();
+    let (ws, wz) = (b.constant("ws", Tensor::scalar(0.004f32)), b.constant("wz", Tensor::scalar(0i8)));
+    let w = b.constant("w", Tensor::of::<i8>(shape, values));
+    let w = b.dequantize_linear(w, ws, Some(wz), None)?;
+    let y = b.conv(x, w, None, window)?;
+    let y = rounded(b, y, scale)?;
+    let gate = b.sigmoid(y)?;
+    let gate = rounded(b, gate, 1.0 / 256.0)?;
+    let y = b.mul(y, gate)?;
+    rounded(b, y, scale)
+}
+
 /// Builds quantized networks: every value is an int8 or uint8 behind a DequantizeLinear.
 struct Quantized {
     b: Builder,

@@ -6,7 +6,7 @@ use ocellus_compiler::{Compiled, Options, compile, prepare};
 use ocellus_graph::{DataType, Model, Tensor, ValueId};
 use ocellus_ops::{Builder, OpError, Window};
 use ocellus_runtime::{Host, Isa, Parallel, Part, Pool, Session, with_session};
-use ocellus_tests::networks::random;
+use ocellus_tests::networks::{activated, random, rounded};
 
 /// Threads of a pool, and how often they met.
 struct Meetings(Pool, AtomicUsize);
@@ -110,41 +110,20 @@ fn memory_for_one_thread_is_taken_where_more_is_too_much() {
     assert!(compile(&prepared, &Options { max_ram: Some(limit - 1), ..Options::default() }).is_err());
 }
 
-/// Rounds to int8 and back.
-fn rounded(b: &mut Builder, x: ValueId, scale: f32) -> Result<ValueId, OpError> {
-    let (s, z) = (b.constant("s", Tensor::scalar(scale)), b.constant("z", Tensor::scalar(3i8)));
-    let q = b.quantize_linear(x, s, z, None)?;
-    b.dequantize_linear(q, s, Some(z), None)
-}
-
-/// An int8 convolution with an activation that is a table.
-fn layer(b: &mut Builder, x: ValueId, shape: &[usize], window: &Window, scale: f32) -> Result<ValueId, OpError> {
-    let values = random(shape, shape.iter().sum::<usize>() as u64).to_f32().iter().map(|v| (v * 127.0) as i8).collect();
-    let (ws, wz) = (b.constant("ws", Tensor::scalar(0.004f32)), b.constant("wz", Tensor::scalar(0i8)));
-    let w = b.constant("w", Tensor::of::<i8>(shape, values));
-    let w = b.dequantize_linear(w, ws, Some(wz), None)?;
-    let y = b.conv(x, w, None, window)?;
-    let y = rounded(b, y, scale)?;
-    let gate = b.sigmoid(y)?;
-    let gate = rounded(b, gate, 1.0 / 256.0)?;
-    let y = b.mul(y, gate)?;
-    rounded(b, y, scale)
-}
-
 /// Layers as detectors have them: split, bottlenecks with sums, a pooling, concatenated, and one output on the way.
 fn detector() -> Result<Model, OpError> {
     let mut b = Builder::new("detector");
     let x = b.input("x", DataType::F32, &[1, 3, 43, 26]);
     let x = rounded(&mut b, x, 0.02)?;
     let (one, three) = (Window::square(1, 1, 0), Window::square(3, 1, 1));
-    let x = layer(&mut b, x, &[24, 3, 3, 3], &Window::square(3, 2, 1), 0.02)?;
-    let x = layer(&mut b, x, &[32, 24, 1, 1], &one, 0.02)?;
+    let x = activated(&mut b, x, &[24, 3, 3, 3], &Window::square(3, 2, 1), 0.02)?;
+    let x = activated(&mut b, x, &[32, 24, 1, 1], &one, 0.02)?;
     let parts = b.split(x, &[16, 16], 1)?;
     let mut all = parts.clone();
     for _ in 0..2 {
         let last = all[all.len() - 1];
-        let y = layer(&mut b, last, &[16, 16, 3, 3], &three, 0.02)?;
-        let y = layer(&mut b, y, &[16, 16, 3, 3], &three, 0.02)?;
+        let y = activated(&mut b, last, &[16, 16, 3, 3], &three, 0.02)?;
+        let y = activated(&mut b, y, &[16, 16, 3, 3], &three, 0.02)?;
         let y = b.add(last, y)?;
         all.push(rounded(&mut b, y, 0.02)?);
     }
@@ -152,9 +131,9 @@ fn detector() -> Result<Model, OpError> {
     all.push(rounded(&mut b, pooled, 0.02)?);
     let joined = b.concat(&all, 1)?;
     let joined = rounded(&mut b, joined, 0.02)?;
-    let map = layer(&mut b, joined, &[40, 80, 1, 1], &one, 0.02)?;
-    let deep = layer(&mut b, map, &[40, 1, 3, 3], &Window::square(3, 1, 1).grouped(40), 0.02)?;
-    let y = layer(&mut b, deep, &[16, 40, 1, 1], &one, 0.02)?;
+    let map = activated(&mut b, joined, &[40, 80, 1, 1], &one, 0.02)?;
+    let deep = activated(&mut b, map, &[40, 1, 3, 3], &Window::square(3, 1, 1).grouped(40), 0.02)?;
+    let y = activated(&mut b, deep, &[16, 40, 1, 1], &one, 0.02)?;
     b.output(y, "y");
     b.output(map, "map");
     Ok(b.finish())

@@ -6,6 +6,7 @@
 mod arg_max;
 mod average_pool;
 mod binary;
+mod branches;
 mod cast;
 mod compare;
 mod conv;
@@ -39,6 +40,7 @@ mod unary;
 pub use arg_max::ArgMax;
 pub use average_pool::{AveragePoolF32, AveragePoolI8};
 pub use binary::{AddI8, Binary, BinaryFunction, Broadcast, MulI8};
+pub use branches::Branches;
 pub use cast::Cast;
 pub use compare::{Compare, CompareFunction};
 pub use conv::{

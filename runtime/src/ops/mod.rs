@@ -52,6 +52,7 @@ mod arg_max;
 mod average_pool_f32;
 mod average_pool_i8;
 mod binary;
+mod branches;
 mod broadcast;
 mod cast;
 mod compare;
@@ -108,6 +109,7 @@ pub use arg_max::ARG_MAX;
 pub use average_pool_f32::AVERAGE_POOL_F32;
 pub use average_pool_i8::AVERAGE_POOL_I8;
 pub use binary::BINARY;
+pub use branches::BRANCHES;
 pub use cast::CAST;
 pub use compare::COMPARE;
 pub use conv_add_f32::CONV_ADD_F32;
@@ -161,6 +163,7 @@ pub static ALL: &[OpEntry] = &[
     AVERAGE_POOL_F32,
     AVERAGE_POOL_I8,
     BINARY,
+    BRANCHES,
     CAST,
     COMPARE,
     CONV_ADD_F32,

@@ -1,0 +1,16 @@
+//! Steps of which none depends on one of the others.
+
+use crate::words::arguments;
+
+arguments! {
+    /// The steps that follow are two groups, of which each writes nothing that the other one reads or writes: two threads may
+    /// run them at the same time. One thread runs them as any steps.
+    ///
+    /// No operands.
+    Branches = 82 "branches" {
+        /// Steps of the first group.
+        first: u32,
+        /// Steps of the second group, behind those of the first.
+        second: u32,
+    }
+}

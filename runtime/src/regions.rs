@@ -1,0 +1,66 @@
+//! Parts of the arena, each of which one thread has while it runs several steps.
+
+use ocellus_kernels::Isa;
+use ocellus_plan::{Operand, Step};
+
+use crate::{OpEntry, Operands};
+
+/// Bytes of the arena.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Place {
+    pub(crate) fn of(o: Operand) -> Option<Self> {
+        Some(Self { start: o.offset as usize, end: o.end()? as usize })
+    }
+
+    pub(crate) fn holds(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+/// A part of the arena that is a thread's own, with its place in the arena.
+#[derive(Default)]
+pub(crate) struct Region<'a> {
+    pub(crate) start: usize,
+    pub(crate) bytes: &'a mut [u8],
+}
+
+/// Runs a step with one write, which lies in one of the regions `own`; its reads lie in those and in `others`, which nobody
+/// writes meanwhile: in `N` pieces, one more than there are of both.
+pub(crate) fn run_among<const N: usize>(
+    op: &OpEntry,
+    step: Step<'_>,
+    (isa, weights): (Isa, &[u8]),
+    own: &mut [Region<'_>],
+    others: &[(usize, &[u8])],
+) -> Option<()> {
+    let write = step.writes().next()?;
+    let (start, len) = (write.offset as usize, write.len as usize);
+    let (mut pieces, mut written) = ([(0usize, &[][..]); N], None);
+    let mut slots = pieces.iter_mut();
+    for region in own {
+        let at = start.checked_sub(region.start).filter(|&at| at < region.bytes.len());
+        match at.filter(|_| written.is_none()) {
+            Some(at) => {
+                let (before, rest) = region.bytes.split_at_mut_checked(at)?;
+                let (y, behind) = rest.split_at_mut_checked(len)?;
+                *slots.next()? = (region.start, &*before);
+                *slots.next()? = (start.checked_add(len)?, &*behind);
+                written = Some(y);
+            }
+            None => *slots.next()? = (region.start, &*region.bytes),
+        }
+    }
+    for (slot, other) in slots.zip(others) {
+        *slot = *other;
+    }
+    (op.run)(&mut Operands::among(step, isa, written?, &pieces, weights)?)
+}
