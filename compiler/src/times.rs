@@ -46,11 +46,11 @@ pub(crate) fn nanoseconds(program: &Program, step: &DeviceStep, level: Level) ->
         return STEP + step.macs / rate(level) + outputs / SLOW.0;
     }
     let constants = step.reads.iter().flatten().filter_map(|&t| program.tensors[t].constant.as_ref());
-    let weights = constants.filter_map(|constant| match constant {
+    let mut weights = constants.filter_map(|constant| match constant {
         Constant::ConvI8(weights, geometry) => Some((weights.len() as u64, geometry.out_channels)),
         _ => None,
     });
-    let (weights, channels) = weights.last().unwrap_or((0, TOGETHER));
+    let (weights, channels) = weights.next().unwrap_or((0, TOGETHER));
     let padded = step.macs * u64::from(channels.next_multiple_of(TOGETHER)) / u64::from(channels.max(1));
     // Sums become outputs while others are added.
     STEP + (padded / rate(level)).max(outputs / AMX.0) + weights / AMX.1

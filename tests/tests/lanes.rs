@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ocellus_compiler::{Compiled, Options, compile, prepare};
-use ocellus_graph::{DataType, Model, Tensor, ValueId};
+use ocellus_graph::{DataType, Model};
 use ocellus_ops::{Builder, OpError, Window};
 use ocellus_runtime::{Host, Isa, Parallel, Part, Pool, Session, with_session};
 use ocellus_tests::networks::{activated, random, rounded};
