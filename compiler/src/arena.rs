@@ -1,23 +1,46 @@
 //! Places buffers in the arena.
 
-/// A piece of memory that has to exist from one time to another, both included.
+/// First and last time of a life, both included.
+pub type Life = (usize, usize);
+
+/// A piece of memory that has to exist for some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Buffer {
     /// Its size.
     pub bytes: usize,
-    /// When it is first written.
-    pub first: usize,
-    /// When it is last used.
-    pub last: usize,
+    /// From when it is first written to when it is last used, in either of two ways to run, as bands or as whole steps; `None`
+    /// where it is not used so.
+    pub lives: [Option<Life>; 2],
     /// Which of two groups of steps that run at the same time use it.
     pub groups: [bool; 2],
 }
 
 impl Buffer {
+    /// A buffer that is used from one time to another, both included, whatever the way to run.
+    pub fn new(bytes: usize, first: usize, last: usize) -> Self {
+        Self { bytes, lives: [Some((first, last)); 2], groups: [false; 2] }
+    }
+
+    /// First and last time that it is used in any way.
+    pub(crate) fn life(&self) -> Life {
+        let lives = || self.lives.iter().flatten();
+        let first = lives().map(|life| life.0).min().unwrap_or(0);
+        (first, lives().map(|life| life.1).max().unwrap_or(first))
+    }
+
+    /// Whether it exists at this time, in a way to run.
+    pub(crate) fn lives_at(&self, time: usize, way: usize) -> bool {
+        self.lives[way].is_some_and(|(first, last)| first <= time && time <= last)
+    }
+
     /// Whether both exist at one time, or may.
     pub(crate) fn meets(&self, other: &Self) -> bool {
+        let at_one_time = |(a, b): (&Option<Life>, &Option<Life>)| match (a, b) {
+            (Some(a), Some(b)) => a.0 <= b.1 && b.0 <= a.1,
+            _ => false,
+        };
         let beside = |a: &Self, b: &Self| a.groups[0] && b.groups[1];
-        self.first <= other.last && other.first <= self.last || beside(self, other) || beside(other, self)
+        self.lives.iter().zip(&other.lives).any(at_one_time) || beside(self, other) || beside(other, self)
     }
 }
 
@@ -45,10 +68,10 @@ const ROUNDS: usize = 64;
 /// `align` is a power of two; offsets are multiples of it.
 pub fn place(buffers: &[Buffer], align: usize) -> Placement {
     let lower_bound = lower_bound(buffers, align);
-    let life = |b: &Buffer| b.last - b.first + 1;
-    let pressure = |b: &Buffer| (b.first..=b.last).map(|t| live(buffers, t, align)).max().unwrap_or(0);
+    let life = |b: &Buffer| b.life().1 - b.life().0 + 1;
+    let pressure = |b: &Buffer| (b.life().0..=b.life().1).map(|t| live(buffers, t, align)).max().unwrap_or(0);
     let keys: [&dyn Fn(&Buffer) -> (usize, usize); 4] =
-        [&|b| (b.bytes, life(b)), &|b| (b.bytes * life(b), b.bytes), &|b| (usize::MAX - b.first, b.bytes), &|b| {
+        [&|b| (b.bytes, life(b)), &|b| (b.bytes * life(b), b.bytes), &|b| (usize::MAX - b.life().0, b.bytes), &|b| {
             (pressure(b), b.bytes)
         }];
     let grouped = buffers.iter().any(|b| b.groups != [false; 2]);
@@ -86,13 +109,15 @@ fn rounded(b: &Buffer, align: usize) -> usize {
     b.bytes.next_multiple_of(align)
 }
 
-/// Bytes alive at a time.
-fn live(buffers: &[Buffer], time: usize, align: usize) -> usize {
-    buffers.iter().filter(|b| b.first <= time && time <= b.last).map(|b| rounded(b, align)).sum()
+/// Bytes alive at a time, in the way to run that needs more.
+pub(crate) fn live(buffers: &[Buffer], time: usize, align: usize) -> usize {
+    let in_way =
+        |way: usize| -> usize { buffers.iter().filter(|b| b.lives_at(time, way)).map(|b| rounded(b, align)).sum() };
+    in_way(0).max(in_way(1))
 }
 
 fn lower_bound(buffers: &[Buffer], align: usize) -> usize {
-    buffers.iter().map(|b| live(buffers, b.first, align)).max().unwrap_or(0)
+    buffers.iter().flat_map(|b| b.lives).flatten().map(|(first, _)| live(buffers, first, align)).max().unwrap_or(0)
 }
 
 fn first_fit(buffers: &[Buffer], order: &[usize], align: usize, lower_bound: usize) -> Placement {
@@ -122,10 +147,10 @@ fn first_fit(buffers: &[Buffer], order: &[usize], align: usize, lower_bound: usi
 
 /// The independent checker: two buffers that are alive at one time and share a byte, if there are any.
 pub fn overlaps(buffers: &[Buffer], offsets: &[usize]) -> Option<(usize, usize)> {
-    let end = buffers.iter().map(|b| b.last).max().unwrap_or(0);
-    for time in 0..=end {
+    let end = buffers.iter().map(|b| b.life().1).max().unwrap_or(0);
+    for (time, way) in (0..=end).flat_map(|time| [(time, 0), (time, 1)]) {
         let mut alive: Vec<(usize, usize, usize)> = (buffers.iter().enumerate())
-            .filter(|(_, b)| b.bytes > 0 && b.first <= time && time <= b.last)
+            .filter(|(_, b)| b.bytes > 0 && b.lives_at(time, way))
             .map(|(i, b)| (offsets[i], offsets[i] + b.bytes, i))
             .collect();
         alive.sort_unstable();
@@ -148,11 +173,7 @@ mod tests {
     #[test]
     fn a_chain_needs_its_two_largest_neighbours() {
         let sizes = [100usize, 400, 300, 50];
-        let buffers: Vec<_> = sizes
-            .iter()
-            .enumerate()
-            .map(|(i, &bytes)| Buffer { bytes, first: i, last: i + 1, ..Buffer::default() })
-            .collect();
+        let buffers: Vec<_> = sizes.iter().enumerate().map(|(i, &bytes)| Buffer::new(bytes, i, i + 1)).collect();
         let placement = place(&buffers, 4);
         assert_eq!((placement.bytes, placement.lower_bound), (700, 700));
         assert_eq!(overlaps(&buffers, &placement.offsets), None);
@@ -160,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_checker_sees_an_overlap() {
-        let buffer = |first, last, groups| Buffer { bytes: 8, first, last, groups };
+        let buffer = |first, last, groups| Buffer { groups, ..Buffer::new(8, first, last) };
         let alone = [false; 2];
         let at_one_time = [buffer(0, 2, alone), buffer(2, 3, alone)];
         let beside = [buffer(0, 2, [true, false]), buffer(3, 3, [false, true])];
@@ -168,15 +189,28 @@ mod tests {
             assert_eq!(overlaps(&buffers, &[0, 4]), Some((0, 1)));
             assert_eq!(overlaps(&buffers, &[0, 8]), None);
         }
+        let bands = |way: usize, first, last| {
+            let mut buffer = Buffer { bytes: 8, ..Buffer::default() };
+            buffer.lives[way] = Some((first, last));
+            buffer
+        };
+        assert_eq!(overlaps(&[bands(0, 1, 3), bands(1, 2, 5)], &[0, 4]), None);
+        assert_eq!(overlaps(&[bands(1, 1, 3), bands(1, 2, 5)], &[0, 4]), Some((0, 1)));
+        assert_eq!(overlaps(&[buffer(1, 3, alone), bands(1, 2, 5)], &[0, 4]), Some((0, 1)));
         let one_group = [buffer(0, 2, [true, false]), buffer(3, 3, [true, false])];
         assert_eq!(overlaps(&one_group, &[0, 4]), None);
     }
 
     proptest! {
         #[test]
-        fn no_two_live_buffers_overlap(raw in prop::collection::vec((0usize..2000, 0usize..40, 0usize..10, any::<[bool; 2]>()), 1..60), shift in 0u32..7) {
+        fn no_two_live_buffers_overlap(raw in prop::collection::vec((0usize..2000, 0usize..40, 0usize..10, any::<[bool; 4]>()), 1..60), shift in 0u32..7) {
             let align = 1 << shift;
-            let buffers: Vec<_> = raw.iter().map(|&(bytes, first, life, groups)| Buffer { bytes, first, last: first + life, groups }).collect();
+            let buffer = |&(bytes, first, life, [a, b, first_way, second_way]): &(usize, usize, usize, [bool; 4])| Buffer {
+                bytes,
+                lives: [first_way, second_way].map(|lives| lives.then_some((first, first + life))),
+                groups: [a, b],
+            };
+            let buffers: Vec<_> = raw.iter().map(buffer).collect();
             let placement = place(&buffers, align);
             prop_assert_eq!(overlaps(&buffers, &placement.offsets), None);
             prop_assert!(placement.bytes >= placement.lower_bound);

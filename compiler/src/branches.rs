@@ -11,7 +11,7 @@ use ocellus_ops::lower::{DeviceStep, Program, TensorId};
 use ocellus_plan::Arguments;
 use ocellus_plan::args::{Branches, Lanes, element};
 
-use crate::times::{MEETING, nanoseconds};
+use crate::times::{MEETING, lost_alone, nanoseconds};
 use crate::walk::Lowered;
 
 /// Steps behind the last one of a branch, at most, that wait for it.
@@ -198,7 +198,8 @@ fn fork(program: &Program, level: Level, before: Vec<usize>, branches: &[Vec<usi
     let longest = groups.iter().map(|group| group.iter().map(time).sum::<u64>() + fetched(program, group)).max()?;
     let total: u64 = times.iter().sum();
     // Shared by itself each step would lose this.
-    let alone: u64 = branches.iter().flatten().map(|step| MEETING.min(time(step) / 2)).sum();
+    let lost = |&step: &usize| lost_alone(program, &program.steps[step], level);
+    let alone: u64 = branches.iter().flatten().map(lost).sum();
     let gain = (alone + total / 2).checked_sub(longest + MEETING).filter(|&gain| gain > 0)?;
     let placed = |step: &usize| before.contains(step) || groups.iter().any(|group| group.contains(step));
     let behind: Vec<usize> = (0..program.steps.len()).filter(|step| !placed(step)).collect();

@@ -27,7 +27,7 @@ pub(crate) fn settle(program: &Program, memory: &Memory, placement: &mut Placeme
     let touched = touched(program, memory);
     let mut order: Vec<usize> = (0..memory.buffers.len()).collect();
     order.retain(|&i| touched[i] && memory.buffers[i].bytes >= SMALL);
-    order.sort_by_key(|&i| memory.buffers[i].first);
+    order.sort_by_key(|&i| memory.buffers[i].life().0);
     let arena = Arena { buffers: &memory.buffers, order: &order, align, bytes: placement.bytes };
     arena.settle(&mut placement.offsets);
 }
@@ -164,7 +164,7 @@ mod tests {
     fn settled(buffers: &[Buffer]) -> [Vec<usize>; 2] {
         let Placement { offsets: before, bytes, .. } = place(buffers, 64);
         let mut order: Vec<usize> = (0..buffers.len()).collect();
-        order.sort_by_key(|&i| buffers[i].first);
+        order.sort_by_key(|&i| buffers[i].life().0);
         let arena = Arena { buffers, order: &order, align: 64, bytes };
         let mut offsets = before.clone();
         arena.settle(&mut offsets);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn halves_end_at_the_same_place() {
-        let buffer = |bytes: usize, first, last| Buffer { bytes: bytes << 10, first, last, ..Buffer::default() };
+        let buffer = |bytes: usize, first, last| Buffer::new(bytes << 10, first, last);
         let buffers = [buffer(64, 0, 1), buffer(48, 1, 2), buffer(16, 2, 3)];
         let [_, after] = settled(&buffers);
         let middle = |k: usize| after[k] + buffers[k].bytes / 2;
@@ -209,7 +209,7 @@ mod tests {
         for _ in 0..20 {
             let mut buffer = |first| {
                 let (bytes, last) = ((draw(60) + 4) << 10, first + 1 + draw(3));
-                Buffer { bytes, first, last, ..Buffer::default() }
+                Buffer::new(bytes, first, last)
             };
             let buffers: Vec<Buffer> = (0..30).map(&mut buffer).collect();
             let [from, to] = settled(&buffers).map(|offsets| changes(&buffers, &offsets));

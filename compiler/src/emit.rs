@@ -9,7 +9,7 @@ use ocellus_ops::lower::{DeviceTensor, Program, TensorId, computed_in_bf16, comp
 use ocellus_plan::args::element;
 use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, StepSpec, Writer};
 
-use crate::arena::{Placement, overlaps, place};
+use crate::arena::{Placement, live, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
 use crate::groups::widen;
@@ -337,10 +337,7 @@ fn report(
     bytes: &[u8],
     options: &Options,
 ) -> Report {
-    let alive = |time: usize| -> usize {
-        let live = memory.buffers.iter().filter(|b| b.first <= time && time <= b.last);
-        live.map(|b| b.bytes.next_multiple_of(options.align)).sum()
-    };
+    let alive = |time: usize| live(&memory.buffers, time, options.align);
     let steps = program.steps.iter().enumerate();
     Report {
         arena_bytes: placement.bytes,

@@ -13,7 +13,7 @@ use ocellus_ops::lower::Program;
 use crate::Options;
 use crate::branches;
 use crate::stages::{Bands, Cut, Stage, Uses};
-use crate::times::MEETING;
+use crate::times::{MEETING, crossing};
 use crate::walk::Lowered;
 
 /// Bytes from which on a picture between two steps is large: many cores' second-level caches do not hold it beside
@@ -31,8 +31,14 @@ const BANDS: u32 = 4;
 const FORKS: usize = 8;
 /// The most steps of a stage.
 const STEPS: usize = 40;
-/// Fewest rows of any picture that two threads share as two bands: of fewer, too many are made twice.
-const HEIGHT: u32 = 10;
+/// Fewest rows of any picture for each of the bands that two threads share: of fewer, too many are made twice.
+const LEAST: u32 = 5;
+/// Numbers of such bands.
+const MANY: [u32; 3] = [2, 4, 8];
+/// Nanoseconds for a band's share of a step that could be a larger one.
+const CALL: u64 = 1_000;
+/// A thread may have this part of the rows more than the other.
+const UNEVEN: u32 = 64;
 
 /// Cuts what gains by it. `bytes` is the arena that a program needs.
 pub(crate) fn cut(lowered: &mut Lowered, options: &Options, bytes: impl Fn(&Lowered) -> usize) {
@@ -120,16 +126,28 @@ fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
     fewer.filter_map(|threads| stage.cut(&Bands { rows, threads, whole: false }, options.align)).collect()
 }
 
-/// Rows of the two bands that two threads share, and the nanoseconds that gains.
-fn small(stage: &Stage<'_>, level: Level) -> Option<(u32, u64)> {
-    if !stage.is_exact() || stage.least_height() < HEIGHT {
-        return None;
+/// Rows of bands that two threads share, equally many each, and the nanoseconds that they gain, the greatest gain first.
+///
+/// More bands make more rows twice, and what is between their steps takes less memory, in which the other thread has been.
+fn small(stage: &Stage<'_>, level: Level) -> Vec<(u64, u32)> {
+    if !stage.is_exact() {
+        return Vec::new();
     }
-    let rows = stage.height().div_ceil(2);
-    let twice = stage.twice(rows, level)?;
-    // A step by itself is shared, or one thread does it.
-    let alone: u64 = stage.times(level).map(|nanoseconds| MEETING.min(nanoseconds / 2)).sum();
-    Some((rows, alone.checked_sub(MEETING + twice.nanoseconds / 2)?))
+    let (alone, (between, target), height) = (stage.lost_alone(level), stage.peak(), stage.height());
+    let gain = |&bands: &u32| -> Option<(u64, u32)> {
+        let rows = height.div_ceil(bands);
+        let uneven = (rows * bands / 2).checked_sub(height.div_ceil(2))? > height / UNEVEN;
+        if stage.least_height() < LEAST * bands || height.div_ceil(rows) != bands || uneven {
+            return None;
+        }
+        let twice = stage.twice(rows, level)?.nanoseconds / 2;
+        let more = u64::from(bands / 2 - 1) * stage.range().len() as u64 * CALL;
+        let lost = MEETING + crossing(target) + crossing(2 * between / bands as usize) + twice + more;
+        Some((alone.checked_sub(lost)?, rows))
+    };
+    let mut gains: Vec<_> = MANY.iter().filter_map(gain).collect();
+    gains.sort_by_key(|&(gain, _)| std::cmp::Reverse(gain));
+    gains
 }
 
 /// Lets two threads run steps that do not depend on each other at the same time, where that gains more than stages of the
@@ -161,7 +179,7 @@ fn gains(lowered: &Lowered, range: &Range<usize>, most: usize, options: &Options
         best[at] = (best[at + 1].0, None);
         for end in first + 2..=(first + most).min(range.end) {
             let Some(stage) = Stage::new(&lowered.program, &uses, first..end) else { continue };
-            let Some((_, gain)) = small(&stage, options.level) else { continue };
+            let Some(&(gain, _)) = small(&stage, options.level).first() else { continue };
             let all = gain + best[end - range.start].0;
             if all > best[at].0 {
                 best[at] = (all, Some(end));
@@ -191,13 +209,13 @@ fn share(lowered: &mut Lowered, range: Range<usize>, most: usize, options: &Opti
     }
     for stage in stages.into_iter().rev() {
         let uses = Uses::new(lowered);
-        let cut = Stage::new(&lowered.program, &uses, stage.clone()).and_then(|whole| {
-            let (rows, _) = small(&whole, options.level)?;
-            whole.cut(&Bands { rows, threads: 2, whole: true }, options.align)
-        });
-        match cut.map(|cut| with(lowered, cut)) {
-            Some(trial) if fits(&trial) => *lowered = trial,
-            _ => {
+        let whole = Stage::new(&lowered.program, &uses, stage.clone());
+        let ways =
+            whole.iter().flat_map(|whole| small(whole, options.level).into_iter().map(move |(_, rows)| (whole, rows)));
+        let cut = |(whole, rows): (&Stage<'_>, u32)| whole.cut(&Bands { rows, threads: 2, whole: true }, options.align);
+        match ways.filter_map(cut).map(|cut| with(lowered, cut)).find(fits) {
+            Some(trial) => *lowered = trial,
+            None => {
                 let most = stage.len().div_ceil(2);
                 share(lowered, stage, most, options, fits);
             }

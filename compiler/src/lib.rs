@@ -32,7 +32,7 @@ mod tables;
 mod times;
 mod walk;
 
-pub use arena::{Buffer, Placement, overlaps, place};
+pub use arena::{Buffer, Life, Placement, overlaps, place};
 pub use emit::{Compiled, Options, compile};
 pub use error::CompileError;
 pub use ocellus_kernels::half::Storage;

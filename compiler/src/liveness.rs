@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ocellus_ops::lower::{Program, TensorId};
-use ocellus_plan::args::Branches;
+use ocellus_plan::args::{Branches, Lanes};
 use ocellus_plan::{Arguments, Reader};
 
 use crate::arena::Buffer;
@@ -64,25 +64,27 @@ fn collect(
 ) -> Memory {
     let mut place: Vec<Option<usize>> = vec![None; program.tensors.len()];
     let mut buffers: Vec<Buffer> = Vec::new();
-    let mut touch = |tensor: TensorId, step: usize| {
+    let mut touch = |tensor: TensorId, step: usize, run_in: [bool; 2]| {
         if program.tensors[program.root(tensor)].constant.is_some() {
             return;
         }
         let bytes = program.tensors[program.root(tensor)].bytes();
         let slot = *place[shared[tensor]].get_or_insert_with(|| {
-            buffers.push(Buffer { bytes: 0, first: step, last: step, groups: [false; 2] });
+            buffers.push(Buffer::default());
             buffers.len() - 1
         });
         let buffer = &mut buffers[slot];
         buffer.bytes = buffer.bytes.max(bytes);
-        (buffer.first, buffer.last) = (buffer.first.min(step), buffer.last.max(step));
+        for (life, _) in buffer.lives.iter_mut().zip(run_in).filter(|(_, run)| *run) {
+            *life = Some(life.map_or((step, step), |(first, last)| (first.min(step), last.max(step))));
+        }
     };
     // Step k is at time k + 1; inputs are written at time 0, outputs are read after the last step.
-    inputs.iter().for_each(|&t| touch(t, 0));
-    for (i, step) in program.steps.iter().enumerate() {
-        step.writes.iter().chain(step.reads.iter().flatten()).for_each(|&t| touch(t, i + 1));
+    inputs.iter().for_each(|&t| touch(t, 0, [true; 2]));
+    for (i, (step, run_in)) in program.steps.iter().zip(run_in(program)).enumerate() {
+        step.writes.iter().chain(step.reads.iter().flatten()).for_each(|&t| touch(t, i + 1, run_in));
     }
-    outputs.iter().for_each(|&t| touch(t, program.steps.len() + 1));
+    outputs.iter().for_each(|&t| touch(t, program.steps.len() + 1, [true; 2]));
     let buffer_of: Vec<_> = shared.iter().map(|&s| place[s]).collect();
     for (steps, group) in groups(program) {
         for &t in program.steps[steps].iter().flat_map(|s| s.reads.iter().flatten().chain(&s.writes)) {
@@ -92,6 +94,20 @@ fn collect(
         }
     }
     Memory { buffer_of, buffers, in_place }
+}
+
+/// Which steps are run where bands are, and where whole steps behind some bands are instead.
+fn run_in(program: &Program) -> Vec<[bool; 2]> {
+    let mut run_in = vec![[true; 2]; program.steps.len()];
+    for (at, step) in program.steps.iter().enumerate().filter(|(_, s)| s.code == Lanes::CODE) {
+        let Some(Lanes { bands, steps, whole, .. }) = Reader::new(&step.args).get() else { continue };
+        let whole_from = at + 1 + (bands * steps) as usize;
+        if whole > 0 {
+            run_in[at..whole_from].fill([true, false]);
+            run_in[whole_from..whole_from + whole as usize].fill([false, true]);
+        }
+    }
+    run_in
 }
 
 /// The steps of both groups of branches, where there are any.

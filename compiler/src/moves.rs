@@ -210,8 +210,8 @@ impl Joiner<'_> {
         let mut change = vec![0isize; self.program.steps.len() + 3];
         for b in &memory.buffers {
             let bytes = b.bytes.next_multiple_of(self.align) as isize;
-            change[b.first] += bytes;
-            change[b.last + 1] -= bytes;
+            change[b.life().0] += bytes;
+            change[b.life().1 + 1] -= bytes;
         }
         let mut now = 0isize;
         let alive = change.iter().map(|&c| {

@@ -14,7 +14,7 @@ use ocellus_ops::lower::{
 use ocellus_plan::args::{Lanes, element};
 
 use crate::arena::{Buffer, place};
-use crate::times::{nanoseconds, nanoseconds_again};
+use crate::times::{lost_alone, nanoseconds_again};
 use crate::walk::Lowered;
 
 /// Where the memory of every tensor is used.
@@ -279,7 +279,7 @@ impl<'a> Stage<'a> {
         let buffer = |&root: &TensorId| -> Option<Buffer> {
             let lives = shared.iter().filter(|(_, to)| **to == root).map(|(t, _)| self.inner[t]);
             let (first, last) = lives.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
-            Some(Buffer { bytes: row(root) * there.get(&root)?.len(), first, last, ..Buffer::default() })
+            Some(Buffer::new(row(root) * there.get(&root)?.len(), first, last))
         };
         let buffers: Vec<Buffer> = roots.iter().map(buffer).collect::<Option<_>>()?;
         let placement = place(&buffers, align);
@@ -333,9 +333,18 @@ impl<'a> Stage<'a> {
         Some(Twice { macs, nanoseconds: time })
     }
 
-    /// Nanoseconds of every step on one core of this level.
-    pub(crate) fn times(&self, level: Level) -> impl Iterator<Item = u64> {
-        self.steps().iter().map(move |step| nanoseconds(self.program, step, level))
+    /// Nanoseconds that are lost where two threads share every step by itself.
+    pub(crate) fn lost_alone(&self, level: Level) -> u64 {
+        self.steps().iter().map(|step| lost_alone(self.program, step, level)).sum()
+    }
+
+    /// The most bytes between its steps at one time, and the bytes of its target.
+    pub(crate) fn peak(&self) -> (usize, usize) {
+        let bytes = |&root: &TensorId| self.program.tensors[root].bytes();
+        let alive =
+            |k: usize| self.inner.iter().filter(move |(_, life)| life.0 <= k && k <= life.1).map(|(root, _)| root);
+        let most = (0..self.range.len()).map(|k| alive(k).map(bytes).sum()).max().unwrap_or(0);
+        (most, bytes(&self.target))
     }
 
     /// The program with the stage in bands.

@@ -3,8 +3,20 @@
 use ocellus_kernels::Level;
 use ocellus_ops::lower::{Constant, DeviceStep, Program};
 
-/// Nanoseconds that two threads lose in a step in which they meet.
-pub(crate) const MEETING: u64 = 2_000;
+/// Nanoseconds that two threads lose where they meet.
+pub(crate) const MEETING: u64 = 1_000;
+
+/// Nanoseconds for so many bytes that two threads write half each: what the other one has touched last, of those two fifths,
+/// costs several for each 64 bytes.
+pub(crate) fn crossing(bytes: usize) -> u64 {
+    bytes as u64 / 64
+}
+
+/// Nanoseconds that are lost where two threads share a step by itself, or one thread does it.
+pub(crate) fn lost_alone(program: &Program, step: &DeviceStep, level: Level) -> u64 {
+    let bytes = program.tensors[step.writes[0]].bytes();
+    (nanoseconds(program, step, level) / 2).min(MEETING + crossing(bytes))
+}
 
 /// Multiply-accumulates in a nanosecond where an output takes many.
 fn rate(level: Level) -> u64 {

@@ -97,9 +97,10 @@ fn parts(count: u32, work: u64, parallel: &dyn Parallel) -> usize {
     most.min(parallel.threads())
 }
 
-/// Where part k of `parts` equal ones of `count` units ends.
+/// Where part k of `parts` equal ones of `count` units ends: the first of two has one more where they are odd, as bands have.
 pub(crate) fn end(count: u32, k: usize, parts: usize) -> u32 {
-    (u64::from(count) * (k as u64 + 1)).checked_div(parts as u64).unwrap_or(0) as u32
+    let parts = (parts as u64).max(1);
+    (u64::from(count) * (k as u64 + 1)).div_ceil(parts).min(u64::from(count)) as u32
 }
 
 /// A part of a step that may run beside the others, or some steps that may.
