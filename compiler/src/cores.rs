@@ -21,6 +21,9 @@ const SMALL: usize = 4 << 10;
 const NEAR: usize = 24;
 /// How often every buffer is tried.
 const ROUNDS: usize = 6;
+/// How often it begins elsewhere, and how many buffers are moved for that.
+const TRIALS: usize = 50;
+const MOVED: usize = 4;
 
 /// Moves the buffers of a program.
 pub(crate) fn settle(program: &Program, memory: &Memory, placement: &mut Placement, align: usize) {
@@ -68,8 +71,53 @@ impl Arena<'_> {
         self.buffers[buffer].bytes.next_multiple_of(self.align)
     }
 
+    /// Cells that change hands from one buffer to the next that lies there, the first one's behind the last.
+    fn changes(&self, offsets: &[usize]) -> i64 {
+        let mut owners: Vec<[Option<bool>; 2]> = vec![[None; 2]; self.bytes.div_ceil(CELL)];
+        let mut changes = 0;
+        for &buffer in self.order {
+            let (start, size) = (offsets[buffer], self.size(buffer));
+            for cell in start / CELL..(start + size).div_ceil(CELL) {
+                let upper = is_upper(cell, start, size);
+                let [first, last] = &mut owners[cell];
+                changes += i64::from(last.is_some_and(|last| last != upper));
+                (*first, *last) = (first.or(Some(upper)), Some(upper));
+            }
+        }
+        changes + owners.iter().filter(|[first, last]| first != last).count() as i64
+    }
+
+    /// Settles, and from other beginnings again, of which the best stays.
+    fn settle(&self, offsets: &mut Vec<usize>) {
+        self.settle_here(offsets);
+        let mut least = self.changes(offsets);
+        // Numbers that look drawn.
+        let mut state = 1u32;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize % below.max(1)
+        };
+        for _ in 0..if self.order.is_empty() { 0 } else { TRIALS } {
+            let mut other = offsets.clone();
+            for _ in 0..MOVED {
+                let buffer = self.order[draw(self.order.len())];
+                let size = self.size(buffer);
+                let gaps: Vec<_> = self.gaps(buffer, &other).into_iter().filter(|gap| gap.len() >= size).collect();
+                if let Some(gap) = gaps.get(draw(gaps.len())) {
+                    other[buffer] = gap.start + draw((gap.len() - size) / self.align + 1) * self.align;
+                }
+            }
+            self.settle_here(&mut other);
+            let changes = self.changes(&other);
+            if changes < least {
+                least = changes;
+                *offsets = other;
+            }
+        }
+    }
+
     /// Moves every buffer that counts, until none gains by it.
-    fn settle(&self, offsets: &mut [usize]) {
+    fn settle_here(&self, offsets: &mut [usize]) {
         for _ in 0..ROUNDS {
             let moves = (0..self.order.len()).filter(|&place| self.settle_one(place, offsets)).count();
             if moves == 0 {

@@ -97,10 +97,10 @@ fn parts(count: u32, work: u64, parallel: &dyn Parallel) -> usize {
     most.min(parallel.threads())
 }
 
-/// Where part k of `parts` equal ones of `count` units ends: the first of two has one more where they are odd, as bands have.
+/// Where part k of `parts` equal ones of `count` units ends. Where they are not equally many the last ones have more: the last
+/// unit may be a short one.
 pub(crate) fn end(count: u32, k: usize, parts: usize) -> u32 {
-    let parts = (parts as u64).max(1);
-    (u64::from(count) * (k as u64 + 1)).div_ceil(parts).min(u64::from(count)) as u32
+    (u64::from(count) * (k as u64 + 1)).checked_div(parts as u64).unwrap_or(0) as u32
 }
 
 /// A part of a step that may run beside the others, or some steps that may.
@@ -172,7 +172,9 @@ fn in_sums<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: 
     let mut parts = [const { Part::DONE }; N];
     let mut start = 0u32;
     for (k, (part, sums)) in parts.iter_mut().zip(&mut *used).enumerate() {
-        let end = end(units, k, count);
+        // All rows are as long: the first parts have more, as those of bands do.
+        let behind = count.saturating_sub(k).checked_sub(2).map_or(0, |behind| end(units, behind, count));
+        let end = units.saturating_sub(behind);
         *part = Part { operands: Some(&*operands), units: start..end, y: Piece::Sums(sums, split.run) };
         start = end;
     }
