@@ -36,7 +36,7 @@ const LEAST: u32 = 5;
 /// Numbers of such bands.
 const MANY: [u32; 3] = [2, 4, 8];
 /// Nanoseconds for a band's share of a step that could be a larger one.
-const CALL: u64 = 1_000;
+const CALL: u64 = 2_500;
 /// A thread may have this part of the rows more than the other.
 const UNEVEN: u32 = 64;
 
