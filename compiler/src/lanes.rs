@@ -2,7 +2,7 @@
 //! threads meet once for many steps.
 //!
 //! - Where the pictures between steps are larger than caches, bands replace the steps.
-//! - Smaller ones in int8 stay as they are for one thread; two threads share them as two bands.
+//! - Smaller ones in int8 stay as they are for one thread; two threads share them as two bands, or more where those do not fit.
 //! - The arena never grows.
 
 use std::ops::Range;
