@@ -77,9 +77,9 @@ impl Arena<'_> {
         let mut changes = 0;
         for &buffer in self.order {
             let (start, size) = (offsets[buffer], self.size(buffer));
-            for cell in start / CELL..(start + size).div_ceil(CELL) {
+            let cells = start / CELL..(start + size).div_ceil(CELL);
+            for (cell, [first, last]) in cells.clone().zip(&mut owners[cells]) {
                 let upper = is_upper(cell, start, size);
-                let [first, last] = &mut owners[cell];
                 changes += i64::from(last.is_some_and(|last| last != upper));
                 (*first, *last) = (first.or(Some(upper)), Some(upper));
             }
