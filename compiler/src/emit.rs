@@ -12,7 +12,7 @@ use ocellus_plan::{Axes, DeviceType, HostType, Operand, Plan, PortSpec, Space, S
 use crate::arena::{Placement, live, overlaps, place};
 use crate::bands::cut;
 use crate::code::code_bytes;
-use crate::groups::widen;
+use crate::groups::{join_neighbours, widen};
 use crate::liveness::{Memory, memory};
 use crate::pack::{Refused, pack};
 use crate::phases::split;
@@ -178,6 +178,7 @@ fn alone(made: (Lowered, Memory, Placement), options: &Options) -> (Lowered, Mem
     let (mut lowered, _, placement) = made;
     if !options.bands {
         behind::join(&mut lowered.program, [&lowered.inputs, &lowered.outputs], options, placement.bytes);
+        join_neighbours(&mut lowered.program, options);
     }
     arranged(lowered, options)
 }

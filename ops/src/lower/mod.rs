@@ -10,6 +10,7 @@ mod context;
 mod groups;
 mod halves;
 pub(crate) mod moves;
+mod neighbours;
 mod phases;
 mod places;
 mod program;
@@ -23,6 +24,7 @@ pub use concatenations::{divided, placed};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
 pub use groups::in_wider_groups;
 pub use halves::{computed_in_bf16, computed_in_f16, halve};
+pub use neighbours::of_neighbours;
 pub use phases::{as_convolution, transposed};
 pub use places::Move;
 pub use program::{
