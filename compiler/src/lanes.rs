@@ -94,19 +94,20 @@ fn first_is_dear(program: &Program, uses: &Uses, stage: &Stage<'_>, options: &Op
     else {
         return false;
     };
-    let twice = |stage: &Stage<'_>| stage.twice(band_rows(stage), options.level);
+    let twice = |stage: &Stage<'_>| stage.twice(band_rows(stage, options.level), options.level);
     let (Some(all), Some(less)) = (twice(stage), twice(&rest)) else { return false };
     let bytes: usize = step.writes.iter().map(|&t| program.tensors[t].bytes()).sum();
     range.len() > 2 && all.macs.saturating_sub(less.macs) > TWICE * bytes as u64
 }
 
 /// Rows of the bands of a stage with large pictures.
-fn band_rows(stage: &Stage<'_>) -> u32 {
+fn band_rows(stage: &Stage<'_>, level: Level) -> u32 {
     let bands = (stage.bytes().div_ceil(NEAR) as u32).next_multiple_of(BANDS);
     let rows = stage.height().div_ceil(bands).max(ROWS);
-    // Whole tiles of Winograd's form, where two threads have equally many all the same.
+    // Whole tiles of Winograd's form, where two threads have equally many all the same; what has no tiles is cut evenly.
+    let winograd = !stage.is_exact() || matches!(level, Level::Sse41 | Level::Avx2);
     let tiles = rows.next_multiple_of(ROWS);
-    if stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows }
+    if winograd && stage.height().div_ceil(tiles).is_multiple_of(2) { tiles } else { rows }
 }
 
 /// A stage with large pictures in bands, for fewer and fewer threads.
@@ -115,7 +116,7 @@ fn large(stage: &Stage<'_>, options: &Options) -> Vec<Cut> {
     if between == 0 || stage.between().any(|bytes| bytes < LARGE) {
         return Vec::new();
     }
-    let rows = band_rows(stage);
+    let rows = band_rows(stage, options.level);
     if rows >= stage.height() {
         return Vec::new();
     }
