@@ -42,6 +42,23 @@ impl<'a> Columns<'a> {
         whole.then_some(Self { first: matrix.as_mut_ptr(), rows, pitch, width: pitch, matrix: PhantomData })
     }
 
+    /// `rows` rows of `width` bytes, `pitch` bytes apart, the first one's first byte at `first`.
+    ///
+    /// # Safety
+    /// For their lifetime the rows may be written, nobody else reaches them, and the pitch is no less than the width.
+    #[cfg(target_has_atomic = "ptr")]
+    pub(crate) unsafe fn from_raw(first: *mut u8, [rows, pitch, width]: [usize; 3]) -> Self {
+        Self { first, rows, pitch, width, matrix: PhantomData }
+    }
+
+    /// All bytes, where they lie one behind the other.
+    pub fn into_bytes(self) -> Option<&'a mut [u8]> {
+        let together = self.rows <= 1 || self.pitch == self.width;
+        let len = self.rows.wrapping_mul(self.width);
+        // SAFETY: these rows are reached by nobody else for their lifetime, and there is nothing between them.
+        together.then(|| unsafe { core::slice::from_raw_parts_mut(self.first, len) })
+    }
+
     /// `rows` rows of `width` bytes, the first from byte `first` on, `pitch` bytes apart; `None` where they are not all inside
     /// or overlap.
     #[cfg(feature = "std")]
@@ -49,6 +66,14 @@ impl<'a> Columns<'a> {
         let last = rows.checked_sub(1)?.checked_mul(pitch)?.checked_add(first)?;
         let inside = width <= pitch && last.checked_add(width)? <= y.len();
         inside.then(|| Self { first: y.as_mut_ptr().wrapping_add(first), rows, pitch, width, matrix: PhantomData })
+    }
+
+    /// As [`Columns::within`], of numbers.
+    #[cfg(all(target_arch = "x86_64", feature = "std"))]
+    pub(crate) fn numbers_within(y: &'a mut [i8], first: usize, shape: [usize; 3]) -> Option<Self> {
+        // SAFETY: both are a byte, and every byte is a value of both.
+        let bytes = unsafe { &mut *(core::ptr::from_mut(y) as *mut [u8]) };
+        Self::within(bytes, first, shape)
     }
 
     /// These columns of some rows only; `None` where there are not so many.
@@ -88,6 +113,7 @@ impl<'a> Columns<'a> {
     /// Where `width` of these columns, from number `column` on, begin in the first of some rows, all of which have them; `None`
     /// where there are not so many.
     #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
     pub(crate) fn part(&mut self, rows: Range<usize>, column: usize, width: usize) -> Option<*mut i8> {
         let inside = rows.end <= self.rows && column.checked_add(width)? <= self.width;
         let place = rows.start.wrapping_mul(self.pitch).wrapping_add(column);

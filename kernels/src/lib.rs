@@ -115,6 +115,8 @@ pub mod table_i8;
 pub mod table_rows_i8;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod tiles;
+#[cfg(target_has_atomic = "ptr")]
+pub mod turns;
 pub mod unary;
 mod view;
 mod walk;

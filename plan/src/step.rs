@@ -130,6 +130,11 @@ impl<'a> Steps<'a> {
     pub fn checked(words: &'a [u32]) -> Self {
         Self { words, checked: true }
     }
+
+    /// The words that are left.
+    pub fn words(&self) -> &'a [u32] {
+        self.words
+    }
 }
 
 impl<'a> Iterator for Steps<'a> {

@@ -1,17 +1,19 @@
 //! Two groups of steps that do not depend on each other, which two threads run at the same time.
 
-use ocellus_kernels::Isa;
+use ocellus_kernels::turns::{Claim, Own};
 use ocellus_plan::args::Branches;
 use ocellus_plan::{Arguments, Reader, Space, Step, Steps};
 
-use crate::parallel::Piece;
-use crate::regions::{Place, Region, run_among};
-use crate::{OpEntry, Parallel, Part, StepFault};
+use crate::regions::{Place, Region, run_among, take};
+use crate::walk::{Claims, Walk};
+use crate::{OpEntry, StepFault};
 
 /// The most parts of the arena that a group writes.
 const REGIONS: usize = 16;
+/// What is between the regions of both groups, before and behind them.
+const GAPS: usize = 2 * REGIONS + 1;
 /// The most pieces that steps of a group read: its own regions, of which a write cuts one, and what is between all regions.
-const PIECES: usize = 3 * REGIONS + 2;
+const PIECES: usize = REGIONS + 1 + GAPS;
 
 /// Steps of both groups that a step announces.
 fn counts(step: Step<'_>) -> Option<[usize; 2]> {
@@ -92,66 +94,56 @@ impl Places {
     }
 }
 
-/// A group, with what it reads and writes.
-pub(crate) struct Branch<'a, 'p> {
-    steps: Steps<'a>,
-    count: usize,
-    ops: &'static [OpEntry],
-    isa: Isa,
-    weights: &'a [u8],
-    own: [Region<'a>; REGIONS],
-    /// The rest of the arena, which nobody writes meanwhile.
-    others: &'p [(usize, &'a [u8])],
-}
+/// How many threads share both groups.
+pub(crate) const COUNT: usize = 2;
 
-impl Branch<'_, '_> {
-    /// Runs the group.
-    pub(crate) fn run(&mut self) -> Option<()> {
-        for step in self.steps.flatten().take(self.count) {
-            let op = self.ops.get(usize::from(step.code))?;
-            run_among::<PIECES>(op, step, (self.isa, self.weights), &mut self.own, self.others)?;
-        }
-        Some(())
-    }
-}
-
-/// Runs the groups behind `step` on two threads; says how many steps that makes unnecessary. `None` where nothing was run:
-/// there is one thread, or a group writes too many parts of the arena.
-pub(crate) fn run(
-    step: Step<'_>,
-    rest: Steps<'_>,
-    (ops, isa): (&'static [OpEntry], Isa),
-    (arena, weights): (&mut [u8], &[u8]),
-    parallel: &dyn Parallel,
-) -> Option<usize> {
-    let [first, second] = counts(step).filter(|_| parallel.threads() > 1)?;
+/// What each group writes. `rest` are the steps behind `step`. `None` where a group writes too many parts of the arena.
+pub(crate) fn claim(step: Step<'_>, rest: Steps<'_>, claims: &mut Claims) -> Option<()> {
+    let [first, second] = counts(step)?;
     let (a, behind) = split(rest, first);
     let places = [Places::of(a)?, Places::of(split(behind, second).0)?];
-    let mut own: [[Region<'_>; REGIONS]; 2] = Default::default();
-    let mut others = [(0usize, &[][..]); 2 * REGIONS + 1];
-    let (mut start, mut tail) = (0usize, arena);
-    let [own_a, own_b] = &mut own;
-    let (mut own_a, mut own_b, mut gaps) = (own_a.iter_mut(), own_b.iter_mut(), others.iter_mut());
+    let mut start = 0usize;
     loop {
         let [a, b] = places.each_ref().map(|places| places.next(start));
-        let is_first = match (a, b) {
-            (Some(a), Some(b)) => a.start < b.start,
-            (a, _) => a.is_some(),
+        let (share, place) = match (a, b) {
+            (Some(a), Some(b)) if b.start < a.start => (1, b),
+            (Some(a), _) => (0, a),
+            (None, Some(b)) => (1, b),
+            (None, None) => return Some(()),
         };
-        let Some(place) = (if is_first { a } else { b }) else { break };
-        let (gap, rest) = tail.split_at_mut_checked(place.start.checked_sub(start)?)?;
-        let (bytes, rest) = rest.split_at_mut_checked(place.end.checked_sub(place.start)?)?;
-        *gaps.next()? = (start, &*gap);
-        let slot = if is_first { own_a.next()? } else { own_b.next()? };
-        *slot = Region { start: place.start, bytes };
-        (start, tail) = (place.end, rest);
+        claims.push(Claim::bytes(share, place.start as u32, place.end.wrapping_sub(place.start) as u32))?;
+        start = place.end;
     }
-    *gaps.next()? = (start, &*tail);
-    let [own_a, own_b] = own;
-    let branch = |steps, count, own| Branch { steps, count, ops, isa, weights, own, others: &others };
-    let (mut a, mut b) = (branch(rest, first, own_a), branch(behind, second, own_b));
-    parallel.run(&mut [Part::of(Piece::Branch(&mut a)), Part::of(Piece::Branch(&mut b))]);
-    Some(first.saturating_add(second))
+}
+
+/// How many steps both groups have.
+pub(crate) fn steps(step: Step<'_>) -> Option<usize> {
+    counts(step).map(|[first, second]| first.saturating_add(second))
+}
+
+/// Runs group `number`; `rest` are the steps behind `step`.
+pub(crate) fn run<'t>(
+    walk: &Walk<'_>,
+    step: Step<'_>,
+    rest: Steps<'_>,
+    number: usize,
+    own: Own<'t>,
+    others: impl Iterator<Item = (usize, &'t [u8])>,
+) -> Option<()> {
+    let [first, second] = counts(step)?;
+    let (mut steps, mut count) = (rest, first);
+    if number > 0 {
+        (steps, count) = (split(rest, first).1, second);
+    }
+    let mut pieces = [(0usize, &[][..]); GAPS];
+    pieces.iter_mut().zip(others).for_each(|(to, piece)| *to = piece);
+    let mut regions: [Region<'_>; REGIONS] = Default::default();
+    take(own, &mut regions)?;
+    for step in steps.by_ref().flatten().take(count) {
+        let op = walk.ops.get(usize::from(step.code))?;
+        run_among::<PIECES>(op, step, (walk.isa, walk.weights), &mut regions, &pieces)?;
+    }
+    Some(())
 }
 
 /// Whether an operation announces branches. Where there is no operating system that costs no code: they run as any steps.

@@ -1,12 +1,15 @@
 //! Bands of steps that threads run beside each other.
 
-use ocellus_kernels::Isa;
+use core::ops::Range;
+
+use ocellus_kernels::turns::{Claim, Own};
 use ocellus_plan::args::Lanes;
 use ocellus_plan::{Arguments, Operand, Reader, Space, Step, Steps};
 
-use crate::parallel::{MAX_PARTS, Piece, end};
-use crate::regions::{Place, Region, run_among};
-use crate::{OpEntry, Parallel, Part, StepFault};
+use crate::parallel::MAX_PARTS;
+use crate::regions::{Place, Region, run_among, take};
+use crate::walk::{Claims, Walk, part};
+use crate::{OpEntry, StepFault};
 
 /// The arguments of a step that announces lanes.
 fn arguments(step: Step<'_>) -> Option<Lanes> {
@@ -52,71 +55,71 @@ fn count(args: &Lanes) -> usize {
     (args.bands as usize).saturating_mul(args.steps as usize)
 }
 
-/// Some bands, with what they read and write.
-pub(crate) struct Lane<'a> {
-    steps: Steps<'a>,
-    count: usize,
-    ops: &'static [OpEntry],
-    isa: Isa,
-    weights: &'a [u8],
-    /// Its memory, and its part of y.
-    own: [Region<'a>; 2],
-    /// The rest of the arena, which nobody writes meanwhile.
-    others: [(usize, &'a [u8]); 3],
-}
-
-impl Lane<'_> {
-    /// Runs the bands.
-    pub(crate) fn run(&mut self) -> Option<()> {
-        for step in self.steps.flatten().take(self.count) {
-            let op = self.ops.get(usize::from(step.code))?;
-            run_among::<6>(op, step, (self.isa, self.weights), &mut self.own, &self.others)?;
-        }
-        Some(())
-    }
-}
-
-/// Runs the bands behind `step` on several threads; says how many steps that makes unnecessary. `None` where nothing was
-/// run: there are more threads than memories, or only one.
-pub(crate) fn run(
-    step: Step<'_>,
-    rest: Steps<'_>,
-    (ops, isa): (&'static [OpEntry], Isa),
-    (arena, weights): (&mut [u8], &[u8]),
-    parallel: &dyn Parallel,
-) -> Option<usize> {
+/// How many threads share the bands, of so many; `None` where there are more than memories, or only one.
+pub(crate) fn lanes(step: Step<'_>, threads: usize) -> Option<usize> {
     let args = arguments(step)?;
-    let lanes = parallel.threads().min(args.bands as usize);
-    if lanes < 2 || parallel.threads() > (args.memories as usize).min(MAX_LANES) {
-        return None;
-    }
-    let mut writes = step.writes().filter_map(Place::of);
+    let lanes = threads.min(args.bands as usize);
+    (lanes > 1 && threads <= (args.memories as usize).min(MAX_LANES)).then_some(lanes)
+}
+
+/// What each of so many threads writes: its part of y, and its memory.
+pub(crate) fn claim(step: Step<'_>, lanes: usize, claims: &mut Claims) -> Option<()> {
+    let args = arguments(step)?;
+    let mut writes = step.writes();
     let (y, memories) = (writes.next()?, writes.next()?);
-    let y_first = y.start < memories.start;
-    let (low, high) = if y_first { (y, memories) } else { (memories, y) };
-    let (before, tail) = arena.split_at_mut_checked(low.start)?;
-    let (at_low, tail) = tail.split_at_mut_checked(low.end.checked_sub(low.start)?)?;
-    let (between, tail) = tail.split_at_mut_checked(high.start.checked_sub(low.end)?)?;
-    let (at_high, behind) = tail.split_at_mut_checked(high.end.checked_sub(high.start)?)?;
-    let others = [(0, &*before), (low.end, &*between), (high.end, &*behind)];
-    let (mut y_rest, mut memory_rest) = if y_first { (at_low, at_high) } else { (at_high, at_low) };
-    let mut parts = [const { Part::DONE }; MAX_LANES];
-    let (mut steps, mut start, mut y_start) = (rest, 0u32, y.start);
-    for (k, part) in parts.iter_mut().enumerate().take(lanes) {
-        let end = end(args.bands, k, lanes);
-        let bands = end.wrapping_sub(start) as usize;
-        let bytes = bands.saturating_mul(args.piece as usize).min(y_rest.len());
-        let (own_y, other_y) = y_rest.split_at_mut_checked(bytes)?;
-        let (memory, other_memory) = memory_rest.split_at_mut_checked(args.memory as usize)?;
-        let own = [Region { start: memories.start, bytes: memory }, Region { start: y_start, bytes: own_y }];
-        let count = bands.saturating_mul(args.steps as usize);
-        *part = Part::of(Piece::Lane(Lane { steps, count, ops, isa, weights, own, others }));
-        steps.by_ref().take(count).for_each(drop);
-        (y_rest, memory_rest, start) = (other_y, other_memory, end);
-        y_start = y_start.saturating_add(bytes);
+    let pieces = |claims: &mut Claims| {
+        (0..lanes).try_for_each(|k| {
+            let Range { start, end } = part(args.bands, k, lanes);
+            let place = |band: u32| band.saturating_mul(args.piece).min(y.len);
+            let len = place(end).wrapping_sub(place(start));
+            claims.push(Claim::bytes(k as u32, y.offset.checked_add(place(start))?, len))
+        })
+    };
+    let own = |claims: &mut Claims| {
+        (0..lanes as u32).try_for_each(|k| {
+            let start = memories.offset.checked_add(k.checked_mul(args.memory)?)?;
+            claims.push(Claim::bytes(k, start, args.memory))
+        })
+    };
+    if y.offset < memories.offset {
+        pieces(claims)?;
+        own(claims)
+    } else {
+        own(claims)?;
+        pieces(claims)
     }
-    parallel.run(parts.get_mut(..lanes)?);
-    Some(count(&args).saturating_add(args.whole as usize))
+}
+
+/// How many steps behind one that announces lanes are done when the bands are shared.
+pub(crate) fn shared(step: Step<'_>) -> Option<usize> {
+    arguments(step).map(|args| count(&args).saturating_add(args.whole as usize))
+}
+
+/// Runs the bands of share `number` of so many; `rest` are the steps behind `step`.
+pub(crate) fn run<'t>(
+    walk: &Walk<'_>,
+    step: Step<'_>,
+    mut rest: Steps<'_>,
+    (number, of): (usize, usize),
+    own: Own<'t>,
+    others: impl Iterator<Item = (usize, &'t [u8])>,
+) -> Option<()> {
+    let args = arguments(step)?;
+    let Range { start, end } = part(args.bands, number, of);
+    let steps = |bands: u32| (bands as usize).saturating_mul(args.steps as usize);
+    rest.by_ref().take(steps(start)).for_each(drop);
+    let mut pieces = [(0usize, &[][..]); 3];
+    pieces.iter_mut().zip(others).for_each(|(to, piece)| *to = piece);
+    let mut regions: [Region<'_>; 2] = Default::default();
+    take(own, &mut regions)?;
+    let memories = step.writes().nth(1).and_then(Place::of)?;
+    // Every thread's memory stands in the place of the first one.
+    regions.iter_mut().filter(|own| memories.meets(own.place())).for_each(|own| own.start = memories.start);
+    for step in rest.flatten().take(steps(end.wrapping_sub(start))) {
+        let op = walk.ops.get(usize::from(step.code))?;
+        run_among::<6>(op, step, (walk.isa, walk.weights), &mut regions, &pieces)?;
+    }
+    Some(())
 }
 
 /// The most threads that share lanes.

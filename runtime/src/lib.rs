@@ -47,6 +47,7 @@ mod parallel;
 mod regions;
 mod self_test;
 mod session;
+mod walk;
 
 pub use embedded::{Aligned, checksum};
 pub use error::{LoadError, PortError, StepFault};
@@ -57,7 +58,7 @@ pub use ocellus_kernels::columns::Columns;
 pub use ocellus_kernels::pool::Pool;
 pub use ocellus_kernels::{Isa, Level};
 pub use ocellus_plan::{HostType, Plan, PlanError, Port};
-pub use operands::{Check, Operands};
+pub use operands::{Check, Operands, Outline};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
 pub use owned::{AlignedBytes, with_plan, with_session};

@@ -75,6 +75,35 @@ impl Check<'_> {
     }
 }
 
+/// What a step is told, without its memory.
+pub struct Outline<'a> {
+    step: Step<'a>,
+    /// The instruction set that runs it.
+    pub isa: Isa,
+}
+
+impl<'a> Outline<'a> {
+    pub(crate) fn new(step: Step<'a>, isa: Isa) -> Self {
+        Self { step, isa }
+    }
+
+    /// The arguments.
+    pub fn args<A: Arguments>(&self) -> Option<A> {
+        Reader::new(self.step.args).get()
+    }
+
+    /// Whether read `index` is write 0.
+    pub fn is_in_place(&self, index: usize) -> bool {
+        self.step.reads().nth(index).is_some_and(|o| o.space == Space::InPlace)
+    }
+
+    /// Where write 0 lies in the arena, if there is one write and no more.
+    pub(crate) fn write(&self) -> Option<Operand> {
+        let mut writes = self.step.writes();
+        writes.next().filter(|_| writes.next().is_none())
+    }
+}
+
 /// The operands of one step in a run, disjoint where they are written.
 pub struct Operands<'a> {
     /// The arguments.
@@ -145,7 +174,7 @@ impl<'a> Operands<'a> {
         Some(Self { args: step.args, isa, writes, reads })
     }
 
-    /// The operands of a step with one write, which is `written`; its reads lie in the weights or in one of `pieces` of the
+    /// The operands of a step with one write, which is `written`, or taken already where that is empty; its reads lie in the weights or in one of `pieces` of the
     /// arena, of which each has its place there.
     pub(crate) fn among(
         step: Step<'a>,
@@ -167,11 +196,6 @@ impl<'a> Operands<'a> {
     /// Takes write `index` out as values of `T`.
     pub fn write<T: Pod>(&mut self, index: usize) -> Option<&'a mut [T]> {
         view_mut(core::mem::take(self.writes.get_mut(index)?))
-    }
-
-    /// Bytes of write 0, if it has not been taken.
-    pub(crate) fn written(&self) -> Option<usize> {
-        self.writes.first().map(|y| y.len())
     }
 
     /// Read `index` as values of `T`; `None` where it is absent or write 0.

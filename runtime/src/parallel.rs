@@ -2,22 +2,22 @@
 
 use core::ops::Range;
 
-use ocellus_kernels::average_pool_i8::{SUMS, Sums};
+use ocellus_kernels::average_pool_i8::Sums;
 use ocellus_kernels::columns::{Columns, ROOM};
-use ocellus_plan::Step;
+use ocellus_kernels::turns::Claim;
+use ocellus_plan::Operand;
 
-use crate::branches::Branch;
-use crate::lanes::Lane;
-use crate::{OpEntry, Operands};
+use crate::walk::{Claims, Kind, part};
+use crate::{OpEntry, Operands, Outline};
 
-/// The most parts of a step.
+/// The most threads that share a run.
 pub const MAX_PARTS: usize = 32;
 
 /// A part is worth a thread from these nanoseconds of work on.
 const LEAST_WORK: u64 = 4_000;
 
 /// Who runs the parts of a step: a pool, or what a board has in its place.
-pub trait Parallel {
+pub trait Parallel: Sync {
     /// How many parts can run at once.
     fn threads(&self) -> usize;
     /// Nanoseconds of work from which a part is worth a thread: a step with less for every thread gets fewer parts.
@@ -28,7 +28,10 @@ pub trait Parallel {
     fn begin(&self) {}
     /// The run has ended.
     fn end(&self) {}
-    /// Calls [`Part::run`] on every part and returns when all calls have; they may run at once, in any order.
+    /// A step or a stage is shared by so many threads: for profiles and tests. It is called on the first part's thread.
+    fn told(&self, _shares: usize) {}
+    /// Calls [`Part::run`] on every part and returns when all calls have; they may run at once, in any order. The first one
+    /// does what the others do not come to in time.
     fn run(&self, parts: &mut [Part<'_>]);
 }
 
@@ -36,7 +39,7 @@ pub trait Parallel {
 #[derive(Clone, Copy)]
 pub struct Split {
     /// How a step can be cut; `None` where it cannot.
-    pub units: fn(&Operands<'_>) -> Option<Units>,
+    pub units: fn(&Outline<'_>) -> Option<Units>,
     /// Computes these units of a checked step into their part of write 0.
     pub run: fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>,
 }
@@ -46,7 +49,7 @@ pub struct Split {
 #[derive(Clone, Copy)]
 pub struct ColumnSplit {
     /// How a step can be cut; `None` where it cannot, or where rows are better.
-    pub units: fn(&Operands<'_>) -> Option<ColumnUnits>,
+    pub units: fn(&Outline<'_>) -> Option<ColumnUnits>,
     /// Computes these units of a checked step into their part of write 0.
     pub run: fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>,
 }
@@ -54,12 +57,13 @@ pub struct ColumnSplit {
 /// How an operation can be cut into rows of its input that all count for every output: every part has sums of its own.
 #[derive(Clone, Copy)]
 pub struct SumSplit {
-    /// How a step can be cut, into units of which the bytes do not matter; `None` where it cannot, or other ways are better.
-    pub units: fn(&Operands<'_>) -> Option<Units>,
+    /// How a step can be cut, into units whose bytes are those of a part's sums; `None` where it cannot, or other ways are
+    /// better.
+    pub units: fn(&Outline<'_>) -> Option<Units>,
     /// Adds these units of a checked step.
     pub run: fn(&Operands<'_>, Range<u32>, &mut Sums) -> Option<()>,
-    /// Computes write 0 from the sums of all parts.
-    pub finish: fn(&mut Operands<'_>, &mut [Sums]) -> Option<()>,
+    /// Computes write 0 from the sums of all parts together.
+    pub finish: fn(&mut Operands<'_>, &Sums) -> Option<()>,
 }
 
 /// What a step consists of whose write 0 is a matrix.
@@ -103,133 +107,116 @@ pub(crate) fn end(count: u32, k: usize, parts: usize) -> u32 {
     (u64::from(count) * (k as u64 + 1)).checked_div(parts as u64).unwrap_or(0) as u32
 }
 
-/// A part of a step that may run beside the others, or some steps that may.
-pub struct Part<'a> {
-    operands: Option<&'a Operands<'a>>,
-    units: Range<u32>,
-    y: Piece<'a>,
-}
+/// A thread's part of a run.
+pub struct Part<'a>(Task<'a>);
 
-/// A part of write 0 and what computes it, or whole steps.
-pub(crate) enum Piece<'a> {
-    Rows(&'a mut [u8], fn(&Operands<'_>, Range<u32>, &mut [u8]) -> Option<()>),
-    Columns(Columns<'a>, fn(&Operands<'_>, Range<u32>, Columns<'_>) -> Option<()>),
-    Sums(&'a mut Sums, fn(&Operands<'_>, Range<u32>, &mut Sums) -> Option<()>),
-    Lane(Lane<'a>),
-    Branch(&'a mut Branch<'a, 'a>),
+/// What a thread does.
+pub(crate) enum Task<'a> {
+    /// Leads through the steps.
+    Lead(&'a mut (dyn FnMut() + Send)),
+    /// Does shares of what another thread leads through.
+    Help(&'a (dyn Fn() + Sync)),
+    /// Nothing more.
     Done,
 }
 
 impl<'a> Part<'a> {
-    pub(crate) const DONE: Self = Self { operands: None, units: 0..0, y: Piece::Done };
+    pub(crate) const DONE: Self = Self(Task::Done);
 
-    /// A part that finds its operands itself.
-    pub(crate) fn of(y: Piece<'a>) -> Self {
-        Self { y, ..Self::DONE }
+    pub(crate) fn of(task: Task<'a>) -> Self {
+        Self(task)
     }
 
-    /// Computes it.
+    /// Does it.
     pub fn run(&mut self) {
-        // A checked step finds every operand.
-        let _ = match (core::mem::replace(&mut self.y, Piece::Done), self.operands) {
-            (Piece::Rows(y, run), Some(operands)) => run(operands, self.units.clone(), y),
-            (Piece::Columns(y, run), Some(operands)) => run(operands, self.units.clone(), y),
-            (Piece::Sums(sums, run), Some(operands)) => run(operands, self.units.clone(), sums),
-            (Piece::Lane(mut lane), _) => lane.run(),
-            (Piece::Branch(branch), _) => branch.run(),
-            _ => None,
-        };
+        match core::mem::replace(&mut self.0, Task::Done) {
+            Task::Lead(lead) => lead(),
+            Task::Help(help) => help(),
+            Task::Done => {}
+        }
     }
 }
 
-/// Runs a step in parts where that pays; says whether it did.
-pub(crate) fn run(op: &OpEntry, step: Step<'_>, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> bool {
-    /// Parts that few threads run, which take less memory, and so less time, to prepare.
-    const FEW: usize = 4;
-    if step.writes().count() != 1 {
-        return false;
-    }
-    let done = if parallel.threads() <= FEW {
-        let sums = in_sums::<FEW>(op, operands, parallel);
-        let columns = sums.or_else(|| in_columns::<FEW>(op, operands, parallel));
-        columns.or_else(|| in_rows::<FEW>(op, operands, parallel))
-    } else {
-        in_columns::<MAX_PARTS>(op, operands, parallel).or_else(|| in_rows::<MAX_PARTS>(op, operands, parallel))
-    };
-    done.is_some()
+/// How a step is shared.
+pub(crate) struct Cut {
+    pub(crate) kind: Kind,
+    pub(crate) units: u32,
+    pub(crate) shares: usize,
 }
 
-#[inline(never)] // Stack that is not needed is not taken.
-fn in_sums<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
-    let split = op.sums?;
-    let Units { count: units, work, .. } = (split.units)(operands)?;
-    let count = parts(units, work, parallel);
-    if count < 2 {
-        return None;
+impl Cut {
+    /// The way that pays, if one does, with what each share writes.
+    pub(crate) fn of(
+        op: &OpEntry,
+        outline: &Outline<'_>,
+        parallel: &dyn Parallel,
+        claims: &mut Claims,
+    ) -> Option<Self> {
+        let write = outline.write()?;
+        let sums = in_sums(op, outline, parallel);
+        let columns = sums.or_else(|| in_columns(op, outline, write, parallel, claims));
+        columns.or_else(|| in_rows(op, outline, write, parallel, claims))
     }
-    let mut sums = [[0; SUMS]; N];
-    let used = sums.get_mut(..count)?;
-    let mut parts = [const { Part::DONE }; N];
-    let mut start = 0u32;
-    for (k, (part, sums)) in parts.iter_mut().zip(&mut *used).enumerate() {
-        // All rows are as long: the first parts have more, as those of bands do.
-        let behind = count.saturating_sub(k).checked_sub(2).map_or(0, |behind| end(units, behind, count));
-        let end = units.saturating_sub(behind);
-        *part = Part { operands: Some(&*operands), units: start..end, y: Piece::Sums(sums, split.run) };
-        start = end;
-    }
-    parallel.run(parts.get_mut(..count).unwrap_or_default());
-    (split.finish)(operands, used)
 }
 
-fn in_columns<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
-    let split = op.columns?;
-    let ColumnUnits { first, count: units, bytes, pitch, work, room } = (split.units)(operands)?;
-    let count = parts(units, work, parallel);
+fn in_sums(op: &OpEntry, outline: &Outline<'_>, parallel: &dyn Parallel) -> Option<Cut> {
+    let Units { count, work, .. } = (op.sums?.units)(outline)?;
+    let shares = parts(count, work, parallel);
+    (shares == 2).then_some(Cut { kind: Kind::Sums, units: count, shares })
+}
+
+fn in_columns(
+    op: &OpEntry,
+    outline: &Outline<'_>,
+    write: Operand,
+    parallel: &dyn Parallel,
+    claims: &mut Claims,
+) -> Option<Cut> {
+    let ColumnUnits { first, count, bytes, pitch, work, room } = (op.columns?.units)(outline)?;
+    let shares = parts(count, work, parallel);
     // Of the widest part, which the first one may not be.
-    let width = (units.div_ceil(count.max(1) as u32) as usize).checked_mul(bytes)?;
-    // Before the write is taken: the step still has to run.
-    let written = operands.written()?;
-    let rows = written.checked_div(pitch)?;
-    if count < 2 || rows.checked_mul(pitch)? != written || first > pitch || room && rows.checked_mul(width)? > ROOM {
+    let width = (count.div_ceil(shares.max(1) as u32) as usize).checked_mul(bytes)?;
+    let rows = (write.len as usize).checked_div(pitch)?;
+    let whole = rows.checked_mul(pitch)? == write.len as usize;
+    if shares < 2 || !whole || first > pitch || room && rows.checked_mul(width)? > ROOM {
         return None;
     }
-    let (_, mut rest) = Columns::new(operands.write::<u8>(0)?, pitch)?.split_at(first)?;
-    let operands = &*operands;
-    let mut parts = [const { Part::DONE }; N];
-    let mut start = 0u32;
-    for (k, part) in parts.iter_mut().enumerate().take(count) {
-        let end = end(units, k, count);
-        let width = (end.wrapping_sub(start) as usize).wrapping_mul(bytes).min(rest.width());
-        let (y, others) = rest.split_at(width)?;
-        *part = Part { operands: Some(operands), units: start..end, y: Piece::Columns(y, split.run) };
-        (rest, start) = (others, end);
+    let (mut start, mut left) = (first, pitch.checked_sub(first)?);
+    for k in 0..shares {
+        let units = part(count, k, shares).len();
+        let width = units.wrapping_mul(bytes).min(left);
+        let place = write.offset.checked_add(start as u32)?;
+        claims.push(Claim {
+            share: k as u32,
+            start: place,
+            width: width as u32,
+            rows: rows as u32,
+            pitch: pitch as u32,
+        })?;
+        (start, left) = (start.wrapping_add(width), left.wrapping_sub(width));
     }
-    parallel.run(parts.get_mut(..count).unwrap_or_default());
-    Some(())
+    Some(Cut { kind: Kind::Columns, units: count, shares })
 }
 
-fn in_rows<const N: usize>(op: &OpEntry, operands: &mut Operands<'_>, parallel: &dyn Parallel) -> Option<()> {
-    let split = op.split?;
-    let Units { count: units, bytes, work } = (split.units)(operands)?;
-    let count = parts(units, work, parallel);
-    if count < 2 {
-        // Before the write is taken: the step still has to run.
+fn in_rows(
+    op: &OpEntry,
+    outline: &Outline<'_>,
+    write: Operand,
+    parallel: &dyn Parallel,
+    claims: &mut Claims,
+) -> Option<Cut> {
+    let Units { count, bytes, work } = (op.split?.units)(outline)?;
+    let shares = parts(count, work, parallel);
+    if shares < 2 {
         return None;
     }
-    let mut rest = operands.write::<u8>(0)?;
-    let operands = &*operands;
-    let mut parts = [const { Part::DONE }; N];
-    let mut start = 0u32;
-    for (k, part) in parts.iter_mut().enumerate().take(count) {
-        let end = end(units, k, count);
-        let bytes = (end.wrapping_sub(start) as usize).wrapping_mul(bytes).min(rest.len());
-        let (y, others) = rest.split_at_mut_checked(bytes)?;
-        *part = Part { operands: Some(operands), units: start..end, y: Piece::Rows(y, split.run) };
-        (rest, start) = (others, end);
+    let (mut start, mut left) = (write.offset, write.len);
+    for k in 0..shares {
+        let len = part(count, k, shares).len().wrapping_mul(bytes).min(left as usize) as u32;
+        claims.push(Claim::bytes(k as u32, start, len))?;
+        (start, left) = (start.checked_add(len)?, left.wrapping_sub(len));
     }
-    parallel.run(parts.get_mut(..count).unwrap_or_default());
-    Some(())
+    Some(Cut { kind: Kind::Rows, units: count, shares })
 }
 
 #[cfg(feature = "std")]

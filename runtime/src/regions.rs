@@ -1,6 +1,7 @@
 //! Parts of the arena, each of which one thread has while it runs several steps.
 
 use ocellus_kernels::Isa;
+use ocellus_kernels::turns::Own;
 use ocellus_plan::{Operand, Step};
 
 use crate::{OpEntry, Operands};
@@ -31,6 +32,21 @@ impl Place {
 pub(crate) struct Region<'a> {
     pub(crate) start: usize,
     pub(crate) bytes: &'a mut [u8],
+}
+
+impl Region<'_> {
+    pub(crate) fn place(&self) -> Place {
+        Place { start: self.start, end: self.start.saturating_add(self.bytes.len()) }
+    }
+}
+
+/// Takes what a share writes; `None` where it is more, or not in one piece each.
+pub(crate) fn take<'t>(own: Own<'t>, regions: &mut [Region<'t>]) -> Option<()> {
+    let mut slots = regions.iter_mut();
+    own.into_iter().try_for_each(|(start, bytes)| {
+        *slots.next()? = Region { start, bytes: bytes.into_bytes()? };
+        Some(())
+    })
 }
 
 /// Runs a step with one write, which lies in one of the regions `own`; its reads lie in those and in `others`, which nobody

@@ -5,7 +5,7 @@ use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
 use crate::{
-    Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes, parallel,
+    Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes, walk,
 };
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
@@ -96,50 +96,43 @@ impl<'a> Session<'a> {
 
     /// Runs every step, the large ones on the caller's threads: with the same outputs, bit for bit.
     pub fn run_on(&mut self, parallel: &dyn Parallel) {
-        self.run_each_on(parallel, |_, _| {});
+        self.shared(parallel, None);
     }
 
     /// Runs every step and calls `after` with its index and its operation's name, for profiles.
-    pub fn run_each(&mut self, after: impl FnMut(usize, &'static str)) {
-        self.each(None, after);
-    }
-
-    /// As [`Session::run_each`], on the caller's threads.
-    pub fn run_each_on(&mut self, parallel: &dyn Parallel, after: impl FnMut(usize, &'static str)) {
-        self.each(Some(parallel).filter(|p| p.threads() > 1), after);
-    }
-
-    fn each(&mut self, threads: Option<&dyn Parallel>, after: impl FnMut(usize, &'static str)) {
-        let _running = threads.map(Running::new);
-        self.steps_on(threads, after);
-    }
-
-    fn steps_on(&mut self, threads: Option<&dyn Parallel>, mut after: impl FnMut(usize, &'static str)) {
+    pub fn run_each(&mut self, mut after: impl FnMut(usize, &'static str)) {
         let weights = self.plan.weights();
-        let mut steps = Steps::checked(self.steps);
         let (mut index, mut done) = (0usize, 0usize);
-        while let Some(Ok(step)) = steps.next() {
+        for step in Steps::checked(self.steps).flatten() {
             // Both were found at loading.
             let Some(op) = self.ops.get(usize::from(step.code)) else { return };
             if done > 0 {
                 done = done.wrapping_sub(1);
             } else if lanes::announced(op) {
-                let (ops, memory) = ((self.ops, self.isa), (&mut *self.arena, weights));
-                let shared = threads.and_then(|threads| lanes::run(step, steps, ops, memory, threads));
-                done = shared.unwrap_or_else(|| lanes::skipped(step));
-            } else if branches::announced(op) {
-                let (ops, memory) = ((self.ops, self.isa), (&mut *self.arena, weights));
-                let shared = threads.and_then(|threads| branches::run(step, steps, ops, memory, threads));
-                done = shared.unwrap_or(0);
+                done = lanes::skipped(step);
             } else {
                 let Some(mut operands) = Operands::cut(step, self.isa, self.arena, weights) else { return };
-                if !threads.is_some_and(|threads| parallel::run(op, step, &mut operands, threads)) {
-                    (op.run)(&mut operands);
-                }
+                (op.run)(&mut operands);
             }
             after(index, op.name);
             index = index.wrapping_add(1);
         }
+    }
+
+    /// As [`Session::run_each`], on the caller's threads, which meet after every step.
+    pub fn run_each_on(&mut self, parallel: &dyn Parallel, mut after: impl FnMut(usize, &'static str) + Send) {
+        self.shared(parallel, Some(&mut after));
+    }
+
+    fn shared(&mut self, parallel: &dyn Parallel, after: Option<walk::After<'_>>) {
+        if parallel.threads() < 2 {
+            return match after {
+                Some(after) => self.run_each(after),
+                None => self.run(),
+            };
+        }
+        let _running = Running::new(parallel);
+        walk::run((self.steps, self.ops), self.isa, (self.arena, self.plan.weights()), parallel, after);
     }
 
     /// The bytes of write `index` of the step before it is overwritten by a later one: for per-layer comparisons from

@@ -20,8 +20,11 @@ impl Parallel for Meetings {
         0
     }
 
-    fn run(&self, parts: &mut [Part<'_>]) {
+    fn told(&self, _: usize) {
         self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn run(&self, parts: &mut [Part<'_>]) {
         Parallel::run(&self.0, parts);
     }
 }

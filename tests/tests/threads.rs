@@ -43,8 +43,12 @@ impl Parallel for Eager {
         0
     }
 
+    fn told(&self, shares: usize) {
+        assert!(shares > 1);
+        self.1.fetch_add(shares, Ordering::Relaxed);
+    }
+
     fn run(&self, parts: &mut [Part<'_>]) {
-        self.1.fetch_add(parts.len(), Ordering::Relaxed);
         Parallel::run(&self.0, parts);
     }
 }
@@ -173,22 +177,31 @@ fn outputs_do_not_depend_on_the_threads() {
     }
 }
 
-fn small_steps_stay_on_one_thread() {
-    struct Watched(AtomicUsize);
+/// One thread in place of two, which does the last part first, and counts what is shared.
+struct Watched(u64, AtomicUsize);
 
-    impl Parallel for Watched {
-        fn threads(&self) -> usize {
-            2
-        }
-
-        fn run(&self, parts: &mut [Part<'_>]) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            parts.iter_mut().for_each(Part::run);
-        }
+impl Parallel for Watched {
+    fn threads(&self) -> usize {
+        2
     }
 
+    fn least_work(&self) -> u64 {
+        self.0
+    }
+
+    fn told(&self, _: usize) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn run(&self, parts: &mut [Part<'_>]) {
+        assert_eq!(parts.len(), 2);
+        parts.iter_mut().rev().for_each(Part::run);
+    }
+}
+
+fn small_steps_stay_on_one_thread() {
     let compiled = compile(&prepare(integer_layer().unwrap(), &[]).unwrap(), &Options::default()).unwrap();
-    let watched = Watched(AtomicUsize::new(0));
+    let watched = Watched(4_000, AtomicUsize::new(0));
     with_session(&compiled.bytes, Isa::best(), |session| {
         let input = random(&[1, 75], 9).to_f32();
         session.set_input(0, Host::F32(&input)).unwrap();
@@ -200,7 +213,13 @@ fn small_steps_stay_on_one_thread() {
         session.set_input(0, Host::F32(&input)).unwrap();
         session.run_on(&watched);
         assert_eq!(bytes(session), expected, "steps for one thread run too");
+        // The first part does what nobody else does.
+        let eager = Watched(0, AtomicUsize::new(0));
+        session.set_input(0, Host::F32(&input)).unwrap();
+        session.run_on(&eager);
+        assert_eq!(bytes(session), expected, "nobody helped");
+        assert!(eager.1.load(Ordering::Relaxed) > 0);
     })
     .unwrap();
-    assert_eq!(watched.0.load(Ordering::Relaxed), 0);
+    assert_eq!(watched.1.load(Ordering::Relaxed), 0);
 }

@@ -128,20 +128,19 @@ pub fn add_rows(isa: Isa, params: &Params, x: &[i8], rows: Range<u32>, sums: &mu
     }
 }
 
-/// The outputs of the sums over all rows in parts, where there are such ([`has_sums`]).
+/// How many of [`Sums`] so many channels have.
+pub fn used(channels: u32) -> usize {
+    (channels as usize).next_multiple_of(64)
+}
+
+/// The outputs of the sums over all rows, where there are such ([`has_sums`]).
 #[cfg(target_arch = "x86_64")]
-pub fn finish(isa: Isa, params: &Params, parts: &mut [Sums], multipliers: &[f32], y: &mut [i8]) {
+pub fn finish(isa: Isa, params: &Params, sums: &Sums, multipliers: &[f32], y: &mut [i8]) {
     let g = &params.geometry;
     let fits = y.len() == g.channels as usize && g.taps().is_some_and(|taps| taps as usize == multipliers.len());
-    let Some((all, others)) = parts.split_first_mut().filter(|_| fits && params.check() && has_sums(isa, params))
-    else {
-        return;
-    };
-    let used = y.len().next_multiple_of(64);
-    for part in others {
-        all.iter_mut().zip(&*part).take(used).for_each(|(all, part)| *all = all.wrapping_add(*part));
+    if fits && params.check() && has_sums(isa, params) {
+        avx512vnni::finish(isa, params, sums, (multipliers.len() as i32, params.multiplier(multipliers, 0, 0)), y);
     }
-    avx512vnni::finish(isa, params, all, (multipliers.len() as i32, params.multiplier(multipliers, 0, 0)), y);
 }
 
 /// No variant of this architecture.
@@ -150,7 +149,7 @@ pub fn add_rows(_: Isa, _: &Params, _: &[i8], _: Range<u32>, _: &mut Sums) {}
 
 /// No variant of this architecture.
 #[cfg(not(target_arch = "x86_64"))]
-pub fn finish(_: Isa, _: &Params, _: &mut [Sums], _: &[f32], _: &mut [i8]) {}
+pub fn finish(_: Isa, _: &Params, _: &Sums, _: &[f32], _: &mut [i8]) {}
 
 /// Channels that a variant computes at a time at least.
 const VECTOR: usize = 16;
@@ -293,7 +292,9 @@ mod tests {
                     let (mut sums, mut y) = ([[0; SUMS]; 2], std::vec![98; want.len()]);
                     add_rows(isa, &p, &x, 0..cut, &mut sums[0]);
                     add_rows(isa, &p, &x, cut..7, &mut sums[1]);
-                    finish(isa, &p, &mut sums, &multipliers, &mut y);
+                    let [mut all, others] = sums;
+                    all.iter_mut().zip(others).take(used(channels)).for_each(|(sum, part)| *sum += part);
+                    finish(isa, &p, &all, &multipliers, &mut y);
                     assert_eq!(y, want, "{channels} channels, cut at {cut}, {:?}", isa.level());
                 }
             }

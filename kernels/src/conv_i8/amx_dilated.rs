@@ -7,9 +7,10 @@ use core::mem::MaybeUninit;
 
 use super::amx::{Places, Work};
 use super::avx512_finish::Finish;
-use super::bands::{Job, Memory, ROOM, outputs_of};
+use super::bands::{Job, Memory, ROOM};
 use super::{Operands, Params, layout, lines, pack};
 use crate::amx::{Shape, Tiles};
+use crate::columns::Columns;
 use crate::geometry::Axis;
 use crate::pixels::{Pixels, place};
 use crate::{Isa, Level};
@@ -18,15 +19,8 @@ use crate::{Isa, Level};
 const OVER: usize = 4 << 10;
 
 /// Convolves with weights in O16A4 of a dilated kernel, and looks outputs up in registers where the CPU has VBMI; false where
-/// the CPU, the layout or the kernel is another one. Neighbours in `y` are `pitch` apart.
-pub(super) fn run(
-    isa: Isa,
-    params: &Params,
-    operands: &Operands<'_>,
-    pixels: &Pixels,
-    pitch: usize,
-    y: &mut [i8],
-) -> bool {
+/// the CPU, the layout or the kernel is another one. Of every pixel `y` has the output channels.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut Columns<'_>) -> bool {
     let g = &params.geometry;
     let suits = isa.level() == Level::Amx && params.layout == layout::O16A4 && g.dilation_width != 1;
     if !suits || operands.table.is_some() && !isa.has_vbmi() {
@@ -34,7 +28,7 @@ pub(super) fn run(
     }
     let Some(most) = lines::dilated(g) else { return false };
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
-    unsafe { all(&Job::new(params, operands, pixels, 0, ROOM), pixels, most, pitch, y) };
+    unsafe { all(&Job::new(params, operands, pixels, 0, ROOM), pixels, most, y) };
     true
 }
 
@@ -44,7 +38,7 @@ pub(super) fn run(
 /// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-unsafe fn all(job: &Job<'_>, pixels: &Pixels, most: u32, pitch: usize, y: &mut [i8]) {
+unsafe fn all(job: &Job<'_>, pixels: &Pixels, most: u32, y: &mut Columns<'_>) {
     let mut memory = Memory::<{ ROOM + OVER }>::new();
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
@@ -54,11 +48,12 @@ unsafe fn all(job: &Job<'_>, pixels: &Pixels, most: u32, pitch: usize, y: &mut [
     let finish = unsafe { Finish::of(job) };
     let (tiles_of_tap, fours) = pack::tiles(g.in_channels);
     let (inputs, taps) = (g.in_channels as usize, g.kernel_height.wrapping_mul(g.kernel_width));
-    let (mut tiles, mut y, mut pixel) = (None, y, pixels.start);
+    let (mut tiles, mut pixel) = (None, pixels.start);
     while pixel < pixels.end {
         let at = place(pixel, g.out_height, g.out_width);
         let count = g.out_width.wrapping_sub(at[2]).min(pixels.end.wrapping_sub(pixel)).min(most).max(1);
-        let (here, rest) = outputs_of(count as usize, pitch, y);
+        let done = pixel.wrapping_sub(pixels.start) as usize;
+        let Some(mut here) = y.of_rows(done..done.wrapping_add(count as usize)) else { return };
         let extent = count.wrapping_sub(1).wrapping_mul(g.stride_width).wrapping_add(1);
         let line = (extent as usize).wrapping_mul(inputs);
         fill(job, at, line, &mut memory.0);
@@ -71,7 +66,6 @@ unsafe fn all(job: &Job<'_>, pixels: &Pixels, most: u32, pitch: usize, y: &mut [
             operands: job.operands,
             finish: &finish,
             channels: job.channels,
-            pitch,
             block: job.block,
             part: None,
             // All taps of the windows have been written.
@@ -82,8 +76,8 @@ unsafe fn all(job: &Job<'_>, pixels: &Pixels, most: u32, pitch: usize, y: &mut [
             fours: fours as usize,
             places,
         };
-        work.run(tiles, here);
-        (y, pixel) = (rest, pixel.wrapping_add(count));
+        work.run(tiles, &mut here);
+        pixel = pixel.wrapping_add(count);
     }
 }
 

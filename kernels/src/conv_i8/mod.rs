@@ -10,6 +10,7 @@
 mod amx;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod amx_dilated;
+mod apart;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -100,6 +101,8 @@ pub(crate) mod tile_amx {
 
 use core::ops::Range;
 
+pub(crate) use apart::run_apart;
+pub use apart::run_columns;
 pub(crate) use pack::tiles;
 pub use pack::{pack, packed_len};
 
@@ -333,30 +336,6 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
     }
 }
 
-/// As [`run_pixels`], where neighbours in `y` are `pitch` apart, with operands that fit: false where no variant does that.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn run_apart(
-    isa: Isa,
-    params: &Params,
-    operands: &Operands<'_>,
-    pixels: &Pixels,
-    pitch: usize,
-    y: &mut [i8],
-) -> bool {
-    let params = &params.as_packed();
-    #[cfg(feature = "std")]
-    if amx_dilated::run(isa, params, operands, pixels, pitch, y) || amx::run(isa, params, operands, pixels, pitch, y) {
-        return true;
-    }
-    avx512vnni::run(isa, params, operands, pixels, pitch, y)
-}
-
-/// No variant of this architecture does.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn run_apart(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: usize, _: &mut [i8]) -> bool {
-    false
-}
-
 /// Rows of output that kernels compute together at most.
 pub(crate) const TILE_ROWS: u32 = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
 
@@ -388,8 +367,8 @@ fn looks_up(_: Isa, _: u32) -> bool {
 fn run_fast(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) -> bool {
     let channels = params.geometry.out_channels as usize;
     #[cfg(feature = "std")]
-    if amx_dilated::run(isa, params, operands, pixels, channels, y)
-        || amx::run(isa, params, operands, pixels, channels, y)
+    if crate::columns::Columns::of_numbers(y, channels)
+        .is_some_and(|mut y| apart::in_columns(isa, params, operands, pixels, &mut y))
     {
         return true;
     }

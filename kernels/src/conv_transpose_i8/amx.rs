@@ -5,6 +5,7 @@
 
 use super::{Operands, Params};
 use crate::amx::{Shape, Tiles};
+use crate::columns::Columns;
 use crate::conv_i8::tile_amx::{Finish, Part, Places, Work};
 use crate::conv_i8::{layout, tiles};
 use crate::pixels::{Pixels, place};
@@ -53,7 +54,6 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
                 operands,
                 finish: &finish,
                 channels,
-                pitch: (g.stride_width as usize).wrapping_mul(channels),
                 block: taps.wrapping_mul(bytes),
                 part: Some(Part { before: tap.wrapping_mul(bytes), bytes, zero_point: params.input_zero_point }),
                 lines: x.as_ptr(),
@@ -63,7 +63,11 @@ fn all(params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut [i8]) 
                 fours: fours as usize,
                 places: Places::row(g.in_width as usize, inputs, input as usize, pixels),
             };
-            work.run(&mut tiles, here.get_mut((first as usize).wrapping_mul(channels)..).unwrap_or_default());
+            let shape = [pixels, (g.stride_width as usize).wrapping_mul(channels), channels];
+            let Some(mut here) = Columns::numbers_within(here, (first as usize).wrapping_mul(channels), shape) else {
+                return;
+            };
+            work.run(&mut tiles, &mut here);
         }
         (y, pixel) = (rest, pixel.wrapping_add(count));
     }

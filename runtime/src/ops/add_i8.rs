@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::AddI8;
 
 use super::{OpEntry, broadcast, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `add_i8`.
 pub const ADD_I8: OpEntry = OpEntry::new::<AddI8>(check, run).shared(Split { units: parts, run: part });
@@ -39,7 +39,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     units::slices(&params(&o.args()?).broadcast, 1, 4)
 }
 

@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::AveragePoolF32;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `average_pool_f32`.
 pub const AVERAGE_POOL_F32: OpEntry =
@@ -35,7 +35,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
     units::pixels(g.pixels(), g.channels, 4, terms, 4)

@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::AveragePoolI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, SumSplit, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, SumSplit, Units};
 
 /// `average_pool_i8`.
 pub const AVERAGE_POOL_I8: OpEntry = OpEntry::new::<AveragePoolI8>(check, run)
@@ -46,7 +46,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 const WIDE: u32 = 128;
 
 /// Pixels; of an output with one pixel blocks of channels, if there are many.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
     if g.pixels() == Some(1) {
@@ -71,12 +71,16 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
 }
 
 /// Rows of the input of an output with one pixel, where most likely the steps before and behind it are shared by rows too.
-fn rows(o: &Operands<'_>) -> Option<Units> {
+fn rows(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let g = p.geometry;
     let work = u64::from(g.inputs()?).div_euclid(8);
     let many = g.in_height.checked_mul(g.in_width)? > units::PIXELS;
-    (many && average_pool_i8::has_sums(o.isa, &p)).then_some(Units { count: g.in_height, bytes: 0, work })
+    (many && average_pool_i8::has_sums(o.isa, &p)).then_some(Units {
+        count: g.in_height,
+        bytes: average_pool_i8::used(g.channels).wrapping_mul(size_of::<i32>()),
+        work,
+    })
 }
 
 fn add(o: &Operands<'_>, rows: Range<u32>, sums: &mut Sums) -> Option<()> {
@@ -84,7 +88,7 @@ fn add(o: &Operands<'_>, rows: Range<u32>, sums: &mut Sums) -> Option<()> {
     Some(())
 }
 
-fn finish(o: &mut Operands<'_>, sums: &mut [Sums]) -> Option<()> {
+fn finish(o: &mut Operands<'_>, sums: &Sums) -> Option<()> {
     let p = params(&o.args()?);
     average_pool_i8::finish(o.isa, &p, sums, o.read(1)?, o.write(0)?);
     Some(())

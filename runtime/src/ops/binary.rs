@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::{Binary, element};
 
 use super::{OpEntry, broadcast, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `binary`.
 pub const BINARY: OpEntry = OpEntry::new::<Binary>(check, run).shared(Split { units: parts, run: part });
@@ -50,7 +50,7 @@ fn run_operands<T: Element>(o: &mut Operands<'_>, p: &Params) -> Option<()> {
 }
 
 /// Floats alone are worth it.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let args: Binary = o.args()?;
     if args.element == element::F32 { units::slices(&broadcast::of(&args.broadcast), 4, 2) } else { None }
 }

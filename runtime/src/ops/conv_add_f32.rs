@@ -8,7 +8,7 @@ use ocellus_plan::args::ConvAddF32;
 
 use super::conv_f32::reads;
 use super::{OpEntry, geometry, storage, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_add_f32`.
 pub const CONV_ADD_F32: OpEntry = OpEntry::new::<ConvAddF32>(check, run).shared(Split { units: parts, run: part });
@@ -47,7 +47,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?).conv;
     let g = p.geometry;
     units::groups(units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 32), p.together())

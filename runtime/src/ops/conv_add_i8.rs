@@ -8,7 +8,7 @@ use ocellus_kernels::{conv_i8, view_mut};
 use ocellus_plan::args::ConvAddI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_add_i8`.
 pub const CONV_ADD_I8: OpEntry = OpEntry::new::<ConvAddI8>(check, run)
@@ -56,7 +56,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?).conv;
     let g = p.geometry;
     units::groups(units::pixels(g.pixels(), g.out_channels, 1, units::macs(&g), 64), p.together())
@@ -71,8 +71,8 @@ fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
 }
 
 /// Where the sum is computed in place, which most are: parts of another tensor's columns stand apart.
-fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
-    super::conv_i8::blocks(o.isa, &params(&o.args()?).conv, parts(o)).filter(|_| o.read::<i8>(4).is_none())
+fn columns(o: &Outline<'_>) -> Option<ColumnUnits> {
+    super::conv_i8::blocks(o.isa, &params(&o.args()?).conv, parts(o)).filter(|_| o.is_in_place(4))
 }
 
 fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {

@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::{ConvF16, FloatLayout};
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_f16`.
 pub const CONV_F16: OpEntry = OpEntry::new::<ConvF16>(check, run).shared(Split { units: parts, run: part });
@@ -44,7 +44,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 32)
 }

@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::ConvF32;
 
 use super::{OpEntry, geometry, storage, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_f32`.
 pub const CONV_F32: OpEntry = OpEntry::new::<ConvF32>(check, run).shared(Split { units: parts, run: part });
@@ -54,7 +54,7 @@ fn one_pixel(g: &Geometry) -> bool {
 }
 
 /// Pixels, or as many as tiles have in whole rows; of a layer with one pixel blocks of output channels.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let (g, macs) = (p.geometry, units::macs(&p.geometry));
     if one_pixel(&g) {

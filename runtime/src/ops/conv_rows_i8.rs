@@ -8,7 +8,7 @@ use ocellus_kernels::{conv_i8, view_mut};
 use ocellus_plan::args::ConvRowsI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_rows_i8`.
 pub const CONV_ROWS_I8: OpEntry = OpEntry::new::<ConvRowsI8>(check, run).shared(Split { units: parts, run: part });
@@ -51,7 +51,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 }
 
 /// Pixels, or as many as tiles have in whole rows.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let g = p.conv.geometry;
     units::groups(units::pixels(g.pixels(), p.y_stride, 1, units::macs(&g), 64), p.conv.together())

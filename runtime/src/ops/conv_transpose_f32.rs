@@ -8,7 +8,7 @@ use ocellus_plan::args::ConvTransposeF32;
 
 use super::conv_f32::reads;
 use super::{OpEntry, geometry, storage, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_transpose_f32`.
 pub const CONV_TRANSPOSE_F32: OpEntry =
@@ -40,7 +40,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 8)
 }

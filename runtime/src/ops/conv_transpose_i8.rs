@@ -9,7 +9,7 @@ use ocellus_plan::args::ConvTransposeI8;
 
 use super::conv_i8::operands;
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_transpose_i8`.
 pub const CONV_TRANSPOSE_I8: OpEntry =
@@ -47,7 +47,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 1, units::macs(&g), 8)
 }

@@ -6,7 +6,7 @@ use ocellus_kernels::copy::{self, Params};
 use ocellus_plan::args::Copy;
 
 use super::OpEntry;
-use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Outline, Split, StepFault, Units};
 
 /// `copy`.
 pub const COPY: OpEntry = OpEntry::new::<Copy>(check, run)
@@ -43,7 +43,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 }
 
 /// Slices along the outermost axis, where none reaches into the next one's stretch of y.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let (axis, stride) = p.outermost()?;
     let count = *p.sizes.get(axis)?;
@@ -65,7 +65,7 @@ fn part(o: &Operands<'_>, slices: Range<u32>, y: &mut [u8]) -> Option<()> {
 const LONG: usize = 1024;
 
 /// Rows of x that become columns of y: each thread takes those that most likely it has written, for all rows of y.
-fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+fn columns(o: &Outline<'_>) -> Option<ColumnUnits> {
     let p = params(&o.args()?);
     let across = p.across()?;
     let (first, count, bytes) = (across.first, across.count, p.element_bytes as usize);

@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseF32;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `depthwise_f32`.
 pub const DEPTHWISE_F32: OpEntry = OpEntry::new::<DepthwiseF32>(check, run).shared(Split { units: parts, run: part });
@@ -39,7 +39,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 4)
 }

@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::{DepthwiseHalf, FloatLayout};
 
 use super::{OpEntry, geometry, storage, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `depthwise_half`.
 pub const DEPTHWISE_HALF: OpEntry = OpEntry::new::<DepthwiseHalf>(check, run).shared(Split { units: parts, run: part });
@@ -49,7 +49,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 4, units::macs(&g), 4)
 }

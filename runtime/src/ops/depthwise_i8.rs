@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::DepthwiseI8;
 
 use super::{OpEntry, conv_i8, geometry, units};
-use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Split, StepFault, Units};
+use crate::{Check, ColumnSplit, ColumnUnits, Columns, Operands, Outline, Split, StepFault, Units};
 
 /// `depthwise_i8`.
 pub const DEPTHWISE_I8: OpEntry = OpEntry::new::<DepthwiseI8>(check, run)
@@ -43,7 +43,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     units::pixels(g.pixels(), g.out_channels, 1, units::macs(&g), 8)
 }
@@ -54,7 +54,7 @@ fn part(o: &Operands<'_>, pixels: Range<u32>, y: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-fn columns(o: &Operands<'_>) -> Option<ColumnUnits> {
+fn columns(o: &Outline<'_>) -> Option<ColumnUnits> {
     let p = params(&o.args()?);
     units::depthwise_channels(o.isa, &p.geometry, parts(o)).filter(|_| depthwise_i8::has_channels(o.isa, &p))
 }

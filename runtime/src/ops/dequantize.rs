@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::Dequantize;
 
 use super::{OpEntry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `dequantize`.
 pub const DEQUANTIZE: OpEntry = OpEntry::new::<Dequantize>(check, run).shared(Split { units: parts, run: part });
@@ -33,8 +33,8 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
-    units::blocks(o.read::<i8>(0)?.len(), 4, 4)
+fn parts(o: &Outline<'_>) -> Option<Units> {
+    units::blocks(o.args::<Dequantize>()?.len as usize, 4, 4)
 }
 
 fn part(o: &Operands<'_>, blocks: Range<u32>, y: &mut [u8]) -> Option<()> {

@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::MaxPoolI8;
 
 use super::{OpEntry, geometry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `max_pool_i8`.
 pub const MAX_POOL_I8: OpEntry = OpEntry::new::<MaxPoolI8>(check, run).shared(Split { units: parts, run: part });
@@ -33,7 +33,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let g = params(&o.args()?).geometry;
     let terms = u64::from(g.outputs()?).checked_mul(u64::from(g.taps()?));
     units::pixels(g.pixels(), g.channels, 1, terms, 16)

@@ -8,7 +8,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::MulI8;
 
 use super::{OpEntry, broadcast, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `mul_i8`.
 pub const MUL_I8: OpEntry = OpEntry::new::<MulI8>(check, run).shared(Split { units: parts, run: part });
@@ -38,7 +38,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     units::slices(&params(&o.args()?).broadcast, 1, 4)
 }
 

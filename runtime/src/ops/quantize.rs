@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::Quantize;
 
 use super::{OpEntry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `quantize`.
 pub const QUANTIZE: OpEntry = OpEntry::new::<Quantize>(check, run).shared(Split { units: parts, run: part });
@@ -33,7 +33,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     units::blocks(o.args::<Quantize>()?.len as usize, 1, 4)
 }
 

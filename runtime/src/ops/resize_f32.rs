@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::ResizeF32;
 
 use super::OpEntry;
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `resize_f32`.
 pub const RESIZE_F32: OpEntry = OpEntry::new::<ResizeF32>(check, run).shared(Split { units: parts, run: part });
@@ -49,7 +49,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 }
 
 /// Rows.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let taps = u64::from(p.row_taps) * u64::from(p.column_taps);
     let work = u64::from(p.outputs()?).checked_mul(taps)? >> 2;

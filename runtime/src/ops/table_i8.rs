@@ -6,7 +6,7 @@ use ocellus_kernels::{table_i8, view_mut};
 use ocellus_plan::args::TableI8;
 
 use super::{OpEntry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `table_i8`.
 pub const TABLE_I8: OpEntry = OpEntry::new::<TableI8>(check, run).shared(Split { units: parts, run: part });
@@ -29,7 +29,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     units::blocks(o.args::<TableI8>()?.len as usize, 1, 4)
 }
 

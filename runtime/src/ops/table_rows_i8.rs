@@ -6,7 +6,7 @@ use ocellus_kernels::table_rows_i8::{self, Params};
 use ocellus_plan::args::TableRowsI8;
 
 use super::OpEntry;
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `table_rows_i8`.
 pub const TABLE_ROWS_I8: OpEntry = OpEntry::new::<TableRowsI8>(check, run).shared(Split { units: parts, run: part });
@@ -42,7 +42,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
 }
 
 /// Rows, where each lies within its own stretch of y.
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     let p = params(&o.args()?);
     let work = (u64::from(p.count) * u64::from(p.row)) >> 2;
     p.apart().then_some(Units { count: p.count, bytes: p.y_stride as usize, work })

@@ -7,7 +7,7 @@ use ocellus_kernels::view_mut;
 use ocellus_plan::args::Unary;
 
 use super::{OpEntry, units};
-use crate::{Check, Operands, Split, StepFault, Units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `unary`.
 pub const UNARY: OpEntry = OpEntry::new::<Unary>(check, run).shared(Split { units: parts, run: part });
@@ -34,7 +34,7 @@ fn run(o: &mut Operands<'_>) -> Option<()> {
     Some(())
 }
 
-fn parts(o: &Operands<'_>) -> Option<Units> {
+fn parts(o: &Outline<'_>) -> Option<Units> {
     units::blocks(o.args::<Unary>()?.len as usize, 4, 1)
 }
 

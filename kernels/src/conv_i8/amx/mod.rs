@@ -22,8 +22,9 @@ use crate::intrinsics::*;
 
 use super::avx512_finish::Finish;
 use super::avx512vnni::Part;
-use super::bands::{BYTES, Job, Memory, ROOM, outputs_of};
+use super::bands::{BYTES, Job, Memory, ROOM};
 use super::{Operands, Params, layout};
+use crate::columns::Columns;
 use crate::pixels::Pixels;
 use crate::{Isa, Level};
 
@@ -45,24 +46,17 @@ pub(super) fn suits(isa: Isa, layout: u32) -> bool {
 }
 
 /// Convolves with weights in O16A4, and looks outputs up in registers where the CPU has VBMI; false where the CPU or the layout
-/// is another one. Neighbours in `y` are `pitch` apart.
-pub(super) fn run(
-    isa: Isa,
-    params: &Params,
-    operands: &Operands<'_>,
-    pixels: &Pixels,
-    pitch: usize,
-    y: &mut [i8],
-) -> bool {
+/// is another one. Of every pixel `y` has the output channels.
+pub(super) fn run(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: &Pixels, y: &mut Columns<'_>) -> bool {
     if !suits(isa, params.layout) || operands.table.is_some() && !isa.has_vbmi() {
         return false;
     }
     // SAFETY: an `Isa` of this level can only be made on a CPU that has it; with a table it has VBMI.
     unsafe {
         if operands.weights.len() > ROOM {
-            all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), pitch, y);
+            all::<{ ROOM + OVER }>(Job::new(params, operands, pixels, 0, ROOM), y);
         } else {
-            all::<{ BYTES + OVER }>(Job::new(params, operands, pixels, 0, BYTES), pitch, y);
+            all::<{ BYTES + OVER }>(Job::new(params, operands, pixels, 0, BYTES), y);
         }
     }
     true
@@ -74,7 +68,7 @@ pub(super) fn run(
 /// Where there is a table, the CPU has VBMI.
 #[inline(never)] // Stack that is not needed is not taken.
 #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
+unsafe fn all<const N: usize>(mut job: Job<'_>, y: &mut Columns<'_>) {
     let mut memory = Memory::<N>::new();
     if cfg!(feature = "emulated") {
         memory.0.fill(MaybeUninit::new(0));
@@ -83,9 +77,9 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
     // SAFETY: the caller's promise.
     let finish = unsafe { Finish::of(&job) };
     let (count, fours) = job.tiles();
-    let (mut tiles, mut y) = (None, y);
+    let (mut tiles, mut done) = (None, 0usize);
     while let Some(band) = job.next() {
-        let (here, rest) = outputs_of(band.pixels, pitch, y);
+        let Some(mut here) = y.of_rows(done..done.wrapping_add(band.pixels)) else { return };
         let lines = job.in_place(&band, count.wrapping_mul(fours).wrapping_mul(4)).unwrap_or_else(|| {
             job.fill(&band, &mut memory.0, |from, to| {
                 to.iter_mut().zip(from).for_each(|(to, from)| _ = to.write(from.cast_unsigned()));
@@ -104,7 +98,6 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
             operands,
             finish: &finish,
             channels: job.channels,
-            pitch,
             block: job.block,
             part: None,
             lines,
@@ -114,8 +107,8 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
             fours,
             places,
         };
-        work.run(tiles, here);
-        y = rest;
+        work.run(tiles, &mut here);
+        done = done.wrapping_add(band.pixels);
     }
 }
 
@@ -123,9 +116,8 @@ unsafe fn all<const N: usize>(mut job: Job<'_>, pitch: usize, y: &mut [i8]) {
 pub(crate) struct Work<'a> {
     pub(crate) operands: &'a Operands<'a>,
     pub(crate) finish: &'a Finish,
-    /// Output channels, and outputs from pixel to pixel.
+    /// Output channels.
     pub(crate) channels: usize,
-    pub(crate) pitch: usize,
     /// Bytes of weights from one block of 16 channels to the next.
     pub(crate) block: usize,
     /// The part of the weights that is used, if not all of it.
@@ -179,14 +171,14 @@ impl Ahead {
 }
 
 impl Work<'_> {
-    /// All channels, 32 at a time.
+    /// All channels, 32 at a time; `y` has those of the pixels.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    pub(crate) fn run(&self, tiles: &mut Tiles, y: &mut [i8]) {
+    pub(crate) fn run(&self, tiles: &mut Tiles, y: &mut Columns<'_>) {
         if self.finish.small { self.channels::<true>(tiles, y) } else { self.channels::<false>(tiles, y) }
     }
 
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn channels<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut [i8]) {
+    fn channels<const SMALL: bool>(&self, tiles: &mut Tiles, y: &mut Columns<'_>) {
         let blocks = self.channels.div_ceil(16);
         let mut block = 0usize;
         while block < blocks {
@@ -235,15 +227,15 @@ impl Work<'_> {
         strip
     }
 
-    /// All pixels of a strip; `y` begins with the outputs of the first.
+    /// All pixels of a strip.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut [i8]) {
+    fn pixels<const B: usize, const SMALL: bool>(&self, strip: &Strip<B>, tiles: &mut Tiles, y: &mut Columns<'_>) {
         let mut places = self.places.clone();
         let mut memory = [const { Sums::NONE }; 2];
         let [sums, last] = &mut memory;
         // Tiles multiply while the sums of those before them are stored.
         let (mut sums, mut last) = (sums, last);
-        let mut outputs = Outputs::new(self.finish, strip, y, self.pitch);
+        let mut outputs = Outputs::new(self.finish, strip, y);
         let mut ahead = Ahead::new(strip.weights, self.block, places.tiles().div_ceil(2));
         let x = |place: Place| self.lines.wrapping_add(place.start);
         while let Some(a) = places.next() {
@@ -271,7 +263,7 @@ impl Work<'_> {
         &self,
         strip: &Strip<B>,
         x: [*const i8; A],
-        (outputs, ahead): (&mut Outputs<'_, B>, &mut Ahead),
+        (outputs, ahead): (&mut Outputs<'_, '_, B>, &mut Ahead),
         tiles: &mut Tiles,
         [to0, to1]: [*mut i32; 2],
     ) {

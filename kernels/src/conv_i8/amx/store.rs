@@ -3,19 +3,21 @@
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
 use super::Strip;
+use crate::columns::Columns;
 use crate::conv_i8::avx512_finish::Finish;
 use crate::intrinsics::*;
 
 /// The outputs of a strip, and what is left to store of the sums of two tiles.
-pub(super) struct Outputs<'y, const B: usize> {
+pub(super) struct Outputs<'y, 'm, const B: usize> {
     finish: Finish,
     multipliers: [__m512; 4],
     /// Which of 32 channels exist, and whether all of the strip's do.
     mask: u64,
     whole: bool,
-    /// From the outputs of the first pixel on, from pixel to pixel, and the place of the next run's.
-    y: &'y mut [i8],
+    /// All outputs, from pixel to pixel; the first channel, and the pixel at the start of the next run.
+    y: &'y mut Columns<'m>,
     pitch: usize,
+    channel: usize,
     at: usize,
     /// Rows of sums, and those of them that are pixels of later runs.
     sums: *const i32,
@@ -28,22 +30,23 @@ pub(super) struct Outputs<'y, const B: usize> {
     long: bool,
 }
 
-impl<'y, const B: usize> Outputs<'y, B> {
+impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
     /// Pixels of a vector: two of 32 channels, or four of 16.
     const TOGETHER: usize = 4usize.div_euclid(B);
 
-    /// Of `y`, which begins with the outputs of the first pixel.
+    /// Of `y`.
     #[inline(always)]
-    pub(super) fn new(finish: &Finish, strip: &Strip<B>, y: &'y mut [i8], pitch: usize) -> Self {
+    pub(super) fn new(finish: &Finish, strip: &Strip<B>, y: &'y mut Columns<'m>) -> Self {
         Self {
             finish: finish.clone(),
             multipliers: strip.multipliers,
             mask: strip.mask,
             whole: strip.mask.trailing_ones() as usize == 16 * B,
-            to: y.as_mut_ptr(),
+            to: core::ptr::null_mut(),
+            pitch: y.pitch(),
             y,
-            pitch,
-            at: strip.channel,
+            channel: strip.channel,
+            at: 0,
             sums: core::ptr::null(),
             rows: 0,
             left: 0,
@@ -82,14 +85,13 @@ impl<'y, const B: usize> Outputs<'y, B> {
         }
         let first = self.rows.trailing_zeros();
         let pixels = self.rows.wrapping_shr(first).trailing_ones();
-        let bytes =
-            (pixels as usize).wrapping_sub(1).wrapping_mul(self.pitch).wrapping_add(self.mask.count_ones() as usize);
-        let Some(here) = self.y.get_mut(self.at..self.at.wrapping_add(bytes)) else { return };
-        self.to = here.as_mut_ptr();
+        let (here, width) = (self.at..self.at.wrapping_add(pixels as usize), self.mask.count_ones() as usize);
+        let Some(to) = self.y.part(here, self.channel, width) else { return };
+        self.to = to;
         self.from = self.sums.wrapping_add((first as usize).wrapping_mul(32));
         self.left = pixels as usize;
         self.long = self.whole && self.left >= Self::TOGETHER;
-        self.at = self.at.wrapping_add(self.left.wrapping_mul(self.pitch));
+        self.at = self.at.wrapping_add(self.left);
         self.rows &= u64::MAX.wrapping_shl(first).wrapping_shl(pixels);
     }
 
