@@ -1,28 +1,20 @@
-//! Two groups of steps that do not depend on each other, which two threads run at the same time.
+//! Two groups of steps that do not depend on each other, which two threads run at the same time: what the loader
+//! checks. [`crate::walk`] runs them.
 
-use ocellus_kernels::turns::{Claim, Own};
 use ocellus_plan::args::Branches;
 use ocellus_plan::{Arguments, Reader, Space, Step, Steps};
 
-use crate::regions::{Place, Region, run_among, take};
-use crate::walk::{Claims, Walk};
+use crate::regions::Place;
 use crate::{OpEntry, StepFault};
 
-/// The most parts of the arena that a group writes.
-const REGIONS: usize = 16;
-/// What is between the regions of both groups, before and behind them.
-const GAPS: usize = 2 * REGIONS + 1;
-/// The most pieces that steps of a group read: its own regions, of which a write cuts one, and what is between all regions.
-const PIECES: usize = REGIONS + 1 + GAPS;
-
 /// Steps of both groups that a step announces.
-fn counts(step: Step<'_>) -> Option<[usize; 2]> {
+pub(crate) fn counts(step: Step<'_>) -> Option<[usize; 2]> {
     let args: Branches = Reader::new(step.args).get()?;
     Some([args.first as usize, args.second as usize])
 }
 
 /// The steps of a group, and those behind it.
-fn split(mut steps: Steps<'_>, count: usize) -> (impl Iterator<Item = Step<'_>>, Steps<'_>) {
+pub(crate) fn split(mut steps: Steps<'_>, count: usize) -> (impl Iterator<Item = Step<'_>>, Steps<'_>) {
     let group = steps.flatten().take(count);
     steps.by_ref().take(count).for_each(drop);
     (group, steps)
@@ -53,131 +45,7 @@ pub(crate) fn check(step: Step<'_>, rest: Steps<'_>) -> Result<(), StepFault> {
     if all_apart { Ok(()) } else { Err(StepFault::Overlap) }
 }
 
-/// The parts of the arena that a group writes: no two of them meet or touch.
-struct Places {
-    all: [Place; REGIONS],
-    count: usize,
-}
-
-impl Places {
-    /// Those of these steps; `None` where they are too many.
-    fn of<'a>(steps: impl Iterator<Item = Step<'a>>) -> Option<Self> {
-        let mut places = Self { all: [Place::default(); REGIONS], count: 0 };
-        for step in steps {
-            places.add(step.writes().next().and_then(Place::of)?)?;
-        }
-        Some(places)
-    }
-
-    fn add(&mut self, mut place: Place) -> Option<()> {
-        let mut k = 0usize;
-        while k < self.count {
-            let other = *self.all.get(k)?;
-            if place.start <= other.end && other.start <= place.end {
-                // They become one, which may touch any other.
-                place = Place { start: place.start.min(other.start), end: place.end.max(other.end) };
-                self.count = self.count.checked_sub(1)?;
-                *self.all.get_mut(k)? = *self.all.get(self.count)?;
-                k = 0;
-            } else {
-                k = k.wrapping_add(1);
-            }
-        }
-        *self.all.get_mut(self.count)? = place;
-        self.count = self.count.wrapping_add(1);
-        Some(())
-    }
-
-    /// The one that begins first from `start` on.
-    fn next(&self, start: usize) -> Option<Place> {
-        self.all.iter().take(self.count).copied().filter(|place| place.start >= start).min_by_key(|place| place.start)
-    }
-}
-
-/// How many threads share both groups.
-pub(crate) const COUNT: usize = 2;
-
-/// What each group writes. `rest` are the steps behind `step`. `None` where a group writes too many parts of the arena.
-pub(crate) fn claim(step: Step<'_>, rest: Steps<'_>, claims: &mut Claims) -> Option<()> {
-    let [first, second] = counts(step)?;
-    let (a, behind) = split(rest, first);
-    let places = [Places::of(a)?, Places::of(split(behind, second).0)?];
-    let mut start = 0usize;
-    loop {
-        let [a, b] = places.each_ref().map(|places| places.next(start));
-        let (share, place) = match (a, b) {
-            (Some(a), Some(b)) if b.start < a.start => (1, b),
-            (Some(a), _) => (0, a),
-            (None, Some(b)) => (1, b),
-            (None, None) => return Some(()),
-        };
-        claims.push(Claim::bytes(share, place.start as u32, place.end.wrapping_sub(place.start) as u32))?;
-        start = place.end;
-    }
-}
-
-/// How many steps both groups have.
-pub(crate) fn steps(step: Step<'_>) -> Option<usize> {
-    counts(step).map(|[first, second]| first.saturating_add(second))
-}
-
-/// Runs group `number`; `rest` are the steps behind `step`.
-pub(crate) fn run<'t>(
-    walk: &Walk<'_>,
-    step: Step<'_>,
-    rest: Steps<'_>,
-    number: usize,
-    own: Own<'t>,
-    others: impl Iterator<Item = (usize, &'t [u8])>,
-) -> Option<()> {
-    let [first, second] = counts(step)?;
-    let (mut steps, mut count) = (rest, first);
-    if number > 0 {
-        (steps, count) = (split(rest, first).1, second);
-    }
-    let mut pieces = [(0usize, &[][..]); GAPS];
-    pieces.iter_mut().zip(others).for_each(|(to, piece)| *to = piece);
-    let mut regions: [Region<'_>; REGIONS] = Default::default();
-    take(own, &mut regions)?;
-    for step in steps.by_ref().flatten().take(count) {
-        let op = walk.ops.get(usize::from(step.code))?;
-        run_among::<PIECES>(op, step, (walk.isa, walk.weights), &mut regions, &pieces)?;
-    }
-    Some(())
-}
-
 /// Whether an operation announces branches. Where there is no operating system that costs no code: they run as any steps.
 pub(crate) fn announced(op: &OpEntry) -> bool {
     cfg!(feature = "std") && op.code == Branches::CODE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::vec::Vec;
-
-    #[test]
-    fn what_touches_becomes_one() {
-        let mut places = Places { all: [Place::default(); REGIONS], count: 0 };
-        let all = |places: &Places| -> Vec<[usize; 2]> {
-            let (mut start, mut all) = (0, Vec::new());
-            while let Some(place) = places.next(start) {
-                all.push([place.start, place.end]);
-                start = place.end;
-            }
-            all
-        };
-        for (start, end) in [(10, 20), (30, 40), (50, 60), (35, 38)] {
-            places.add(Place { start, end }).unwrap();
-        }
-        assert_eq!(all(&places), [[10, 20], [30, 40], [50, 60]]);
-        places.add(Place { start: 40, end: 50 }).unwrap();
-        assert_eq!(all(&places), [[10, 20], [30, 60]]);
-        places.add(Place { start: 15, end: 31 }).unwrap();
-        assert_eq!(all(&places), [[10, 60]]);
-        for k in 1..REGIONS {
-            places.add(Place { start: 100 * k, end: 100 * k + 1 }).unwrap();
-        }
-        assert!(places.add(Place { start: 99_999, end: 100_000 }).is_none());
-    }
 }

@@ -27,6 +27,8 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+// Cores without compare-and-swap have one thread.
+#![cfg_attr(not(target_has_atomic = "ptr"), allow(dead_code))]
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -47,6 +49,7 @@ mod parallel;
 mod regions;
 mod self_test;
 mod session;
+#[cfg(target_has_atomic = "ptr")]
 mod walk;
 
 pub use embedded::{Aligned, checksum};

@@ -4,9 +4,7 @@ use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
-use crate::{
-    Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes, walk,
-};
+use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes};
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
 pub struct Session<'a> {
@@ -16,6 +14,9 @@ pub struct Session<'a> {
     steps: &'a [u32],
     arena: &'a mut [u8],
 }
+
+/// Who is called after a step, with its index and its operation's name.
+pub(crate) type After<'a> = &'a mut (dyn FnMut(usize, &'static str) + Send);
 
 /// A run on several threads, which ends with this value.
 struct Running<'t>(&'t dyn Parallel);
@@ -94,7 +95,8 @@ impl<'a> Session<'a> {
         self.run_each(|_, _| {});
     }
 
-    /// Runs every step, the large ones on the caller's threads: with the same outputs, bit for bit.
+    /// Runs every step, the large ones on the caller's threads: with the same outputs, bit for bit. Where the processor has no
+    /// compare-and-swap (Cortex-M0), on this thread.
     pub fn run_on(&mut self, parallel: &dyn Parallel) {
         self.shared(parallel, None);
     }
@@ -124,15 +126,18 @@ impl<'a> Session<'a> {
         self.shared(parallel, Some(&mut after));
     }
 
-    fn shared(&mut self, parallel: &dyn Parallel, after: Option<walk::After<'_>>) {
-        if parallel.threads() < 2 {
-            return match after {
-                Some(after) => self.run_each(after),
-                None => self.run(),
-            };
+    fn shared(&mut self, parallel: &dyn Parallel, after: Option<After<'_>>) {
+        #[cfg(target_has_atomic = "ptr")]
+        if parallel.threads() > 1 {
+            let _running = Running::new(parallel);
+            let memory = (&mut *self.arena, self.plan.weights());
+            return crate::walk::run((self.steps, self.ops), self.isa, memory, parallel, after);
         }
-        let _running = Running::new(parallel);
-        walk::run((self.steps, self.ops), self.isa, (self.arena, self.plan.weights()), parallel, after);
+        let _ = parallel;
+        match after {
+            Some(after) => self.run_each(after),
+            None => self.run(),
+        }
     }
 
     /// The bytes of write `index` of the step before it is overwritten by a later one: for per-layer comparisons from

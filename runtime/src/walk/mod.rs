@@ -1,5 +1,10 @@
 //! A run on several threads: one leads through the steps, and every one does its share of those that are shared.
 
+mod branches;
+mod cut;
+mod lanes;
+mod regions;
+
 use core::ops::Range;
 use core::sync::atomic::{AtomicI32, Ordering};
 
@@ -8,11 +13,11 @@ use ocellus_kernels::average_pool_i8::SUMS;
 use ocellus_kernels::turns::{Claim, Leader, MAX_CLAIMS, Share, Turns};
 use ocellus_plan::{Step, Steps};
 
-use crate::parallel::{Cut, Task, end};
-use crate::{MAX_PARTS, OpEntry, Operands, Outline, Parallel, Part, branches, lanes};
+use cut::{Cut, end};
 
-/// Who is called after a step, with its index and its operation's name.
-pub(crate) type After<'a> = &'a mut (dyn FnMut(usize, &'static str) + Send);
+use crate::parallel::Task;
+use crate::session::After;
+use crate::{MAX_PARTS, OpEntry, Operands, Outline, Parallel, Part};
 
 /// Does a share.
 type Work<'w> = dyn Fn(Share<'_>) + Sync + 'w;
@@ -130,15 +135,17 @@ impl Walk<'_> {
             let Some(op) = self.ops.get(usize::from(step.code)) else { return };
             if done > 0 {
                 done = done.wrapping_sub(1);
-            } else if lanes::announced(op) {
+            } else if crate::lanes::announced(op) {
                 let skipped = |lanes| {
                     let mut claims = Claims::new();
                     lanes::claim(step, lanes, &mut claims)?;
                     self.tell(leader, (place, Kind::Lanes, 0), lanes, &claims, parallel)?;
                     lanes::shared(step)
                 };
-                done = lanes::lanes(step, parallel.threads()).and_then(skipped).unwrap_or_else(|| lanes::skipped(step));
-            } else if branches::announced(op) && parallel.threads() > 1 {
+                done = lanes::lanes(step, parallel.threads())
+                    .and_then(skipped)
+                    .unwrap_or_else(|| crate::lanes::skipped(step));
+            } else if crate::branches::announced(op) && parallel.threads() > 1 {
                 let mut skipped = || {
                     let mut claims = Claims::new();
                     branches::claim(step, steps, &mut claims)?;
