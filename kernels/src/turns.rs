@@ -17,6 +17,7 @@
 //! - a share begins when all shares of the turn before are done. The leader has the whole memory only between turns;
 //! - what is told of a turn lies where nothing is written until all shares of the turn are done, and is read only by those that
 //!   have claimed one. A second place takes the turn in between;
+//! - what a share leaves is written by whoever does it, and read by the leader when all shares of the turn are done;
 //! - who panics in a share ends the process.
 #![allow(unsafe_code)]
 
@@ -29,6 +30,10 @@ use crate::columns::Columns;
 
 /// The most parts of the memory that the shares of a turn write.
 pub const MAX_CLAIMS: usize = 64;
+/// The most numbers that a share leaves for the leader.
+pub const MAX_LEFT: usize = 2048;
+/// The most shares that leave any, the first ones of a turn.
+pub const LEAVING: usize = 2;
 /// Rounds that the leader waits for a thread before it looks whether that has claimed its share.
 const LATE: usize = 64;
 /// Rounds of waiting before a thread lets others have its core (about a tenth of a millisecond).
@@ -133,6 +138,14 @@ struct Place {
     told: UnsafeCell<Told>,
 }
 
+/// What a share has left.
+struct Left {
+    /// In this turn, so many numbers.
+    turn: usize,
+    count: usize,
+    numbers: [MaybeUninit<i32>; MAX_LEFT],
+}
+
 /// A thread's share in all turns.
 struct Seat {
     /// The last turn of which it has been claimed.
@@ -147,6 +160,7 @@ pub struct Turns<'a, const N: usize> {
     len: usize,
     places: [Apart<Place>; 2],
     seats: [Seat; N],
+    left: [Apart<UnsafeCell<Left>>; LEAVING],
     /// Threads that help, or have helped.
     present: Apart<AtomicUsize>,
     led: AtomicBool,
@@ -188,9 +202,30 @@ pub struct Share<'t> {
     first: *mut u8,
     len: usize,
     told: &'t Told,
+    left: Option<&'t UnsafeCell<Left>>,
+    turn: usize,
     /// Its number, and that of all shares.
     number: usize,
     of: usize,
+}
+
+/// Where a share leaves numbers for the leader.
+pub struct Leave<'t> {
+    left: Option<&'t UnsafeCell<Left>>,
+    turn: usize,
+}
+
+impl Leave<'_> {
+    /// Leaves numbers; `None`, and nothing is left, where they are more than [`MAX_LEFT`], or the share is none of the first
+    /// [`LEAVING`].
+    pub fn numbers(self, numbers: &[i32]) -> Option<()> {
+        // SAFETY: this value comes from a share, which one thread has once; until it is done nobody else looks there.
+        let left = unsafe { &mut *self.left?.get() };
+        let to = left.numbers.get_mut(..numbers.len())?;
+        to.iter_mut().zip(numbers).for_each(|(to, from)| _ = to.write(*from));
+        (left.turn, left.count) = (self.turn, numbers.len());
+        Some(())
+    }
 }
 
 /// What a share writes, part by part, with the place of each in the memory.
@@ -217,9 +252,10 @@ impl<'t> Share<'t> {
         unsafe { core::slice::from_raw_parts(all.as_ptr().cast(), all.len()) }
     }
 
-    /// What this share writes; and what nobody does in this turn, as pieces with their places, in order.
-    pub fn parts(self) -> (Own<'t>, impl Iterator<Item = (usize, &'t [u8])>) {
-        let Self { first, len, .. } = self;
+    /// What this share writes; what nobody does in this turn, as pieces with their places, in order; and where it leaves
+    /// what only the leader reads.
+    pub fn parts(self) -> (Own<'t>, impl Iterator<Item = (usize, &'t [u8])>, Leave<'t>) {
+        let Self { first, len, left, turn, .. } = self;
         let claims = self.claims();
         let own = Own { first, claims: claims.iter(), number: self.number as u32 };
         let ends = Matrices { claims, end: 0 }.flatten().chain(core::iter::once((len, len)));
@@ -232,7 +268,7 @@ impl<'t> Share<'t> {
             start = end;
             piece
         });
-        (own, others)
+        (own, others, Leave { left, turn })
     }
 }
 
@@ -271,7 +307,8 @@ impl<const N: usize> Turns<'_, N> {
         let Some(place) = self.places.get(turn & 1) else { return };
         // SAFETY: what is told stays while a share is not done.
         let told = unsafe { &*place.0.told.get() };
-        work(Share { first: self.first, len: self.len, told, number, of });
+        let left = self.left.get(number).map(|left| &left.0);
+        work(Share { first: self.first, len: self.len, told, left, turn, number, of });
         if let Some(seat) = self.seats.get(number) {
             seat.done.0.store(turn, Ordering::Release);
         }
@@ -346,6 +383,9 @@ impl<'a, const N: usize> Turns<'a, N> {
             len: memory.len(),
             places: [place(), place()],
             seats: core::array::from_fn(|_| Seat { claimed: number(), done: number() }),
+            left: core::array::from_fn(|_| {
+                Apart(UnsafeCell::new(Left { turn: 0, count: 0, numbers: [const { MaybeUninit::uninit() }; MAX_LEFT] }))
+            }),
             present: number(),
             led: AtomicBool::new(false),
             over: Apart(AtomicBool::new(false)),
@@ -404,6 +444,16 @@ impl<const N: usize, W: Fn(Share<'_>) + ?Sized> Leader<'_, '_, N, W> {
         self.shares = 0;
     }
 
+    /// What a share of the last turn has left, if it has.
+    pub fn left(&mut self, number: usize) -> Option<&[i32]> {
+        self.settle();
+        // SAFETY: all shares of the last turn are done, and none comes while this is borrowed.
+        let left = unsafe { &*self.turns.left.get(number)?.0.get() };
+        let numbers = left.numbers.get(..left.count).filter(|_| left.turn == self.turn && self.turn > 0)?;
+        // SAFETY: so many have been written.
+        Some(unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len()) })
+    }
+
     /// The whole memory, between two turns.
     pub fn alone(&mut self) -> &mut [u8] {
         self.settle();
@@ -448,7 +498,7 @@ mod tests {
     /// Makes the half that the note names.
     fn make(share: Share<'_>) {
         let [start, _] = share.note();
-        let (own, others) = share.parts();
+        let (own, others, _) = share.parts();
         let other = others.filter(|(_, piece)| !piece.is_empty()).last().unwrap();
         assert_eq!((other.0, other.1.len()), (LEN - start as usize, LEN));
         for (place, mut columns) in own {
@@ -593,7 +643,8 @@ mod tests {
         let columns = |share, start, width| Claim { share, start, width, rows: 3, pitch: 10 };
         let work = |share: Share<'_>| {
             let number = share.place().0;
-            let (own, others) = share.parts();
+            let (own, others, leave) = share.parts();
+            assert_eq!(leave.numbers(&[7, number as i32][..=number]), Some(()));
             let pieces: Vec<(usize, usize)> = others.map(|(start, piece)| (start, piece.len())).collect();
             assert_eq!(pieces, [(0, 5), (9, 11), (48, 2), (60, 40)]);
             let own: Vec<_> = own.map(|(start, c)| (start, c.rows(), c.width(), c.into_bytes().is_some())).collect();
@@ -602,7 +653,29 @@ mod tests {
         };
         let mut leader = turns.lead(&work).unwrap();
         let claims = [Claim::bytes(0, 5, 4), columns(0, 20, 6), columns(1, 26, 2), Claim::bytes(1, 50, 10)];
+        assert!(leader.left(0).is_none());
         leader.turn([0; 2], 2, &claims).unwrap();
+        let left = [0, 1, 2].map(|number| leader.left(number).map(<[i32]>::to_vec));
+        assert_eq!(left, [Some(std::vec![7]), Some(std::vec![7, 1]), None]);
+        leader.end();
+    }
+
+    #[test]
+    fn too_much_is_not_left() {
+        let mut memory = [0; 10];
+        let turns = Turns::<3>::new(&mut memory);
+        let many = [5; MAX_LEFT + 1];
+        let work = |share: Share<'_>| {
+            let ([many_of_them, _], (number, _)) = (share.note(), share.place());
+            let left = share.parts().2.numbers(&many[..many_of_them as usize]);
+            assert_eq!(left.is_some(), number < LEAVING && many_of_them as usize <= MAX_LEFT);
+        };
+        let mut leader = turns.lead(&work).unwrap();
+        for count in [MAX_LEFT, MAX_LEFT + 1, 1] {
+            leader.turn([count as u32, 0], 3, &[]).unwrap();
+            let want = (count <= MAX_LEFT).then_some(count);
+            assert_eq!([0, 1, 2].map(|k| leader.left(k).map(<[i32]>::len)), [want, want, None]);
+        }
         leader.end();
     }
 }

@@ -76,7 +76,7 @@ pub struct ColumnUnits {
     pub pitch: usize,
     /// As in [`Units`].
     pub work: u64,
-    /// Whether a part needs [`ROOM`] for its columns of all rows.
+    /// Whether a part needs room for its columns of all rows beside the output ([`Columns::update`]).
     pub room: bool,
 }
 

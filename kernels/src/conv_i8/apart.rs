@@ -62,3 +62,65 @@ pub fn run_columns(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut C
 pub(crate) fn run_apart(_: Isa, _: &Params, _: &Operands<'_>, _: &Pixels, _: usize, _: &mut [i8]) -> bool {
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{layout, layouts, pack};
+    use super::*;
+    use crate::geometry::Geometry;
+    use crate::round::Output;
+    use crate::samples::{Samples, convolutions, grouped_convolutions};
+    use std::vec::Vec;
+
+    /// Every variant in the middle of a larger matrix, which is the same elsewhere.
+    fn battery(g: &Geometry, seed: u64) {
+        let mut samples = Samples::new(seed);
+        let (channels, pixels) = (g.out_channels as usize, g.pixels().unwrap() as usize);
+        let (x, all) = (samples.bytes(g.inputs().unwrap()), samples.bytes(g.weights().unwrap()));
+        let bias: Vec<i32> = (0..g.out_channels.cast_signed()).map(|c| c * 37 - 500).collect();
+        let multipliers = samples.floats(channels, 0.0005, 0.01);
+        let table = core::array::from_fn(|k| (k as i32 * 7 % 251 - 128) as i8);
+        let output = Output { zero_point: -3, low: -100, high: 90 };
+        for isa in Isa::available() {
+            for &layout in layouts(isa.level()) {
+                let p = Params { geometry: *g, input_zero_point: 5, output, layout };
+                let Some(len) = p.weights() else { continue };
+                let mut weights = std::vec![0; len as usize];
+                if !pack(g, layout, &all, &mut weights) {
+                    assert_eq!(layout, layout::WINOGRAD_4X4);
+                    continue;
+                }
+                let table = seed.is_multiple_of(2).then_some(&table);
+                let o = Operands { x: &x, weights: &weights, bias: &bias, multipliers: &multipliers, table };
+                let mut own = std::vec![0; pixels * channels];
+                super::super::run(isa, &p, &o, &mut own);
+                for (before, behind) in [(0, 0), (3, 0), (64, 5)] {
+                    let pitch = before + channels + behind;
+                    let mut want = std::vec![77; pixels * pitch];
+                    for (to, from) in want.chunks_mut(pitch).zip(own.chunks(channels)) {
+                        to[before..][..channels].iter_mut().zip(from).for_each(|(to, from)| *to = from.cast_unsigned());
+                    }
+                    let mut y = std::vec![77; want.len()];
+                    let (_, rest) = Columns::new(&mut y, pitch).unwrap().split_at(before).unwrap();
+                    run_columns(isa, &p, &o, &mut rest.split_at(channels).unwrap().0);
+                    assert!(y == want, "{:?} layout {layout}, {before} before, {behind} behind, {g:?}", isa.level());
+                    // Other columns than the output has are not touched.
+                    run_columns(
+                        isa,
+                        &p,
+                        &o,
+                        &mut Columns::new(&mut y, pitch).unwrap().split_at(channels - 1).unwrap().0,
+                    );
+                    assert!(y == want);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_are_those_of_the_convolution() {
+        for (k, g) in convolutions().iter().chain(&grouped_convolutions()).enumerate() {
+            battery(g, k as u64);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! How steps are shared.
 
 use ocellus_kernels::columns::ROOM;
-use ocellus_kernels::turns::Claim;
+use ocellus_kernels::turns::{Claim, LEAVING};
 use ocellus_plan::Operand;
 
 use super::{Claims, Kind, part};
@@ -32,7 +32,7 @@ impl Cut {
 fn in_sums(op: &OpEntry, outline: &Outline<'_>, parallel: &dyn Parallel) -> Option<Cut> {
     let Units { count, work, .. } = (op.sums?.units)(outline)?;
     let shares = parts(count, work, parallel);
-    (shares == 2).then_some(Cut { kind: Kind::Sums, units: count, shares })
+    (shares == LEAVING).then_some(Cut { kind: Kind::Sums, units: count, shares })
 }
 
 fn in_columns(

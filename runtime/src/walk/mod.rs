@@ -6,11 +6,10 @@ mod lanes;
 mod regions;
 
 use core::ops::Range;
-use core::sync::atomic::{AtomicI32, Ordering};
 
 use ocellus_kernels::Isa;
 use ocellus_kernels::average_pool_i8::SUMS;
-use ocellus_kernels::turns::{Claim, Leader, MAX_CLAIMS, Share, Turns};
+use ocellus_kernels::turns::{Claim, Leader, Leave, MAX_CLAIMS, Share, Turns};
 use ocellus_plan::{Step, Steps};
 
 use cut::{Cut, end};
@@ -65,19 +64,12 @@ impl Claims {
     }
 }
 
-/// Sums of a share that others read.
-type Sums = [AtomicI32; SUMS];
-
-/// The most threads that share a step by sums.
-const PAIR: usize = 2;
-
 /// A plan's steps, and what all threads need to do them.
 pub(crate) struct Walk<'a> {
     pub(crate) words: &'a [u32],
     pub(crate) ops: &'static [OpEntry],
     pub(crate) isa: Isa,
     pub(crate) weights: &'a [u8],
-    sums: [Sums; PAIR],
 }
 
 /// Runs all steps on the threads of `parallel`, and calls `after` when one is done.
@@ -90,7 +82,7 @@ pub(crate) fn run(
 ) {
     /// Few threads take less memory, and so less time, to prepare.
     const FEW: usize = 4;
-    let walk = Walk { words, ops, isa, weights, sums: [const { [const { AtomicI32::new(0) }; SUMS] }; PAIR] };
+    let walk = Walk { words, ops, isa, weights };
     if parallel.threads() <= FEW {
         walk.run::<FEW>(arena, parallel, after);
     } else {
@@ -178,12 +170,12 @@ impl Walk<'_> {
         let Cut { kind, units, shares } = Cut::of(op, &outline, parallel, &mut claims)?;
         self.tell(leader, (place, kind, units), shares, &claims, parallel)?;
         if kind == Kind::Sums {
-            let mut operands = Operands::cut(step, self.isa, leader.alone(), self.weights)?;
             let mut all = [0i32; SUMS];
-            for sums in self.sums.iter().take(shares) {
-                let used = all.iter_mut().zip(sums).take(used(op, &outline)?);
-                used.for_each(|(sum, part)| *sum = sum.wrapping_add(part.load(Ordering::Relaxed)));
+            for number in 0..shares {
+                let part = leader.left(number)?;
+                all.iter_mut().zip(part).for_each(|(sum, part)| *sum = sum.wrapping_add(*part));
             }
+            let mut operands = Operands::cut(step, self.isa, leader.alone(), self.weights)?;
             (op.sums?.finish)(&mut operands, &all);
         }
         Some(())
@@ -209,7 +201,7 @@ impl Walk<'_> {
         let mut steps = Steps::checked(self.words.get((word >> Kind::BITS) as usize..)?);
         let step = steps.next()?.ok()?;
         let op = self.ops.get(usize::from(step.code))?;
-        let (mut own, others) = share.parts();
+        let (mut own, others, leave) = share.parts();
         let others = others.filter(|(_, piece)| !piece.is_empty());
         let kind = Kind::of(word)?;
         match kind {
@@ -223,33 +215,21 @@ impl Walk<'_> {
         let operands = Operands::among(step, self.isa, &mut [], &pieces, self.weights)?;
         match kind {
             Kind::Sums => {
-                let used = used(op, &Outline::new(step, self.isa))?;
-                self.add(op, &operands, first(units, number, of), (number, used))
+                let used = (op.sums?.units)(&Outline::new(step, self.isa))?.bytes.div_euclid(size_of::<i32>());
+                add(op, &operands, first(units, number, of), (leave, used))
             }
             Kind::Columns => (op.columns?.run)(&operands, part(units, number, of), own.next()?.1),
             _ => (op.split?.run)(&operands, part(units, number, of), own.next()?.1.into_bytes()?),
         }
     }
-
-    /// Adds some rows, and leaves the sums where the leader finds them.
-    #[inline(never)] // Stack that is not needed is not taken.
-    fn add(
-        &self,
-        op: &OpEntry,
-        operands: &Operands<'_>,
-        rows: Range<u32>,
-        (number, used): (usize, usize),
-    ) -> Option<()> {
-        let mut sums = [0; SUMS];
-        (op.sums?.run)(operands, rows, &mut sums)?;
-        self.sums.get(number)?.iter().zip(sums).take(used).for_each(|(to, sum)| to.store(sum, Ordering::Relaxed));
-        Some(())
-    }
 }
 
-/// How many sums a step has.
-fn used(op: &OpEntry, outline: &Outline<'_>) -> Option<usize> {
-    Some((op.sums?.units)(outline)?.bytes.div_euclid(size_of::<i32>()))
+/// Adds some rows, and leaves the sums, of which so many are used.
+#[inline(never)] // Stack that is not needed is not taken.
+fn add(op: &OpEntry, operands: &Operands<'_>, rows: Range<u32>, (leave, used): (Leave<'_>, usize)) -> Option<()> {
+    let mut sums = [0; SUMS];
+    (op.sums?.run)(operands, rows, &mut sums)?;
+    leave.numbers(sums.get(..used)?)
 }
 
 /// The units of part `number` of so many.
