@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use ocellus_kernels::columns::ask;
 use ocellus_kernels::conv_add_i8::{self, Params};
 use ocellus_kernels::round::Output;
 use ocellus_kernels::{conv_i8, view_mut};
@@ -80,5 +81,6 @@ fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Optio
     let channels = units::of_channels(&units, p.conv.geometry.out_channels);
     let (conv, operands) = super::conv_i8::of_channels(&p.conv, &super::conv_i8::operands(o)?, channels)?;
     let (p, pixels) = (Params { conv, ..p }, 0..conv.geometry.pixels()?);
+    ask(operands.x);
     y.update(|y| view_mut(y).map(|y| conv_add_i8::run_pixels(o.isa, &p, &operands, None, pixels, y)))?
 }

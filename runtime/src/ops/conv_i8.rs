@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use ocellus_kernels::columns::ask;
 use ocellus_kernels::conv_i8::{self, Params};
 use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::round::Output;
@@ -131,6 +132,7 @@ fn columns(o: &Outline<'_>) -> Option<ColumnUnits> {
 fn column_part(o: &Operands<'_>, units: Range<u32>, mut y: Columns<'_>) -> Option<()> {
     let p = params(&o.args()?);
     let (p, operands) = of_channels(&p, &with_table(o)?, units::of_channels(&units, p.geometry.out_channels))?;
+    ask(operands.x);
     conv_i8::run_columns(o.isa, &p, &operands, &mut y);
     Some(())
 }
