@@ -283,6 +283,40 @@ fn branches_give_the_same_on_any_number_of_threads() {
     }
 }
 
+/// A branch reads 320..384 and then overwrites 336..368 of it; the other one reads 32 bytes from `other` on.
+fn overwriting(other: u32) -> Writer {
+    let (mut writer, arena) = (branches(), |offset, len| operand(Space::Arena, offset, len));
+    let places = [(arena(320, 64), 128), (arena(128, 32), 336), (arena(other, 32), 192), (arena(64, 320), 384)];
+    for (step, (read, write)) in writer.steps.iter_mut().skip(1).zip(places) {
+        step.args[0] = read.len;
+        (step.reads[0], step.writes[0]) = (read, arena(write, read.len));
+    }
+    Writer { arena_bytes: 704, ..writer }
+}
+
+#[test]
+fn branches_overwrite_some_of_what_they_have_read() {
+    let answer = |writer: &Writer, threads: usize| {
+        let bytes = writer.finish();
+        let mut file = Aligned([0; 32768]);
+        file.0[..bytes.len()].copy_from_slice(&bytes);
+        let plan = Plan::parse(&file.0[..bytes.len()]).unwrap();
+        let (mut steps, mut memory) = (vec![0; plan.step_words()], Aligned([0; 32768]));
+        let mut session = Session::load(plan, ops::ALL, Isa::best(), &mut steps, &mut memory.0).unwrap();
+        session.run_on(&Pool::new(threads).unwrap());
+        memory.0[384..704].to_vec()
+    };
+    // What is read beside that is nobody's, or the first branch's.
+    for other in [0, 32, 288, 304] {
+        let expected = answer(&overwriting(other), 1);
+        assert_ne!(expected, [0; 320]);
+        for threads in 2..5 {
+            assert_eq!(answer(&overwriting(other), threads), expected, "{other} {threads}");
+        }
+    }
+    assert_eq!(fault(&overwriting(305)), StepFault::Overlap);
+}
+
 #[test]
 fn misaligned_operands_are_refused() {
     let gather = Gather { element_bytes: 1, index_element: element::I64, outer: 1, axis: 4, inner: 1, count: 1 };

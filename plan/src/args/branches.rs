@@ -14,3 +14,9 @@ arguments! {
         second: u32,
     }
 }
+
+impl Branches {
+    /// The most parts of the arena that a group may write, if two threads are to run the groups at the same time. Writes that
+    /// touch are one part.
+    pub const REGIONS: usize = 16;
+}

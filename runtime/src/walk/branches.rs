@@ -1,34 +1,59 @@
 //! Two groups of steps that do not depend on each other, which two threads run at the same time.
 
 use ocellus_kernels::turns::{Claim, Own};
-use ocellus_plan::{Step, Steps};
+use ocellus_plan::args::Branches;
+use ocellus_plan::{Space, Step, Steps};
 
 use super::regions::{Region, run_among, take};
 use super::{Claims, Walk};
 use crate::branches::{counts, split};
 use crate::regions::Place;
 
-/// The most parts of the arena that a group writes.
-const REGIONS: usize = 16;
+/// The most parts of the arena that a group has.
+const REGIONS: usize = Branches::REGIONS;
 /// What is between the regions of both groups, before and behind them.
 const GAPS: usize = 2 * REGIONS + 1;
 /// The most pieces that steps of a group read: its own regions, of which a write cuts one, and what is between all regions.
 const PIECES: usize = REGIONS + 1 + GAPS;
 
-/// The parts of the arena that a group writes: no two of them meet or touch.
+/// The parts of the arena that a group writes, each with all of what is read of it: no two of them meet or touch.
 struct Places {
     all: [Place; REGIONS],
     count: usize,
 }
 
+/// What a step reads of the arena.
+fn reads(step: Step<'_>) -> impl Iterator<Item = Place> {
+    step.reads().filter(|read| read.space == Space::Arena && read.len > 0).filter_map(Place::of)
+}
+
 impl Places {
-    /// Those of these steps; `None` where they are too many.
-    fn of<'a>(steps: impl Iterator<Item = Step<'a>>) -> Option<Self> {
+    /// Those of a group of steps; `None` where they are too many.
+    fn of<'a, S: Iterator<Item = Step<'a>>>(steps: impl Fn() -> S) -> Option<Self> {
         let mut places = Self { all: [Place::default(); REGIONS], count: 0 };
-        for step in steps {
+        for step in steps() {
             places.add(step.writes().next().and_then(Place::of)?)?;
         }
+        // A read has to lie in one piece: what was there before the group is a part of what it overwrites later.
+        let mut more = true;
+        while more {
+            more = false;
+            for read in steps().flat_map(reads) {
+                if places.meet(read) && !places.all().any(|place| place.holds(read)) {
+                    places.add(read)?;
+                    more = true;
+                }
+            }
+        }
         Some(places)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Place> {
+        self.all.iter().take(self.count).copied()
+    }
+
+    fn meet(&self, other: Place) -> bool {
+        self.all().any(|place| place.meets(other))
     }
 
     fn add(&mut self, mut place: Place) -> Option<()> {
@@ -52,18 +77,27 @@ impl Places {
 
     /// The one that begins first from `start` on.
     fn next(&self, start: usize) -> Option<Place> {
-        self.all.iter().take(self.count).copied().filter(|place| place.start >= start).min_by_key(|place| place.start)
+        self.all().filter(|place| place.start >= start).min_by_key(|place| place.start)
     }
 }
 
 /// How many threads share both groups.
 pub(crate) const COUNT: usize = 2;
 
-/// What each group writes. `rest` are the steps behind `step`. `None` where a group writes too many parts of the arena.
+/// What each group has of the arena. `rest` are the steps behind `step`. `None` where that is too many parts, or the other group
+/// reads some of it.
 pub(crate) fn claim(step: Step<'_>, rest: Steps<'_>, claims: &mut Claims) -> Option<()> {
     let [first, second] = counts(step)?;
-    let (a, behind) = split(rest, first);
-    let places = [Places::of(a)?, Places::of(split(behind, second).0)?];
+    let group = |number: usize| {
+        let (before, count) = if number == 0 { (0, first) } else { (first, second) };
+        split(split(rest, before).1, count).0
+    };
+    let places = [Places::of(|| group(0))?, Places::of(|| group(1))?];
+    for (number, other) in places.iter().rev().enumerate() {
+        if group(number).flat_map(reads).any(|read| other.meet(read)) {
+            return None;
+        }
+    }
     let mut start = 0usize;
     loop {
         let [a, b] = places.each_ref().map(|places| places.next(start));

@@ -95,7 +95,10 @@ impl Walk<'_> {
     fn run<const N: usize>(&self, arena: &mut [u8], parallel: &dyn Parallel, mut after: Option<After<'_>>) {
         let turns = Turns::<N>::new(arena);
         // A checked step finds every operand.
-        let work: &Work<'_> = &|share| _ = self.share(share);
+        let work: &Work<'_> = &|share| {
+            let done = self.share(share);
+            debug_assert!(done.is_some(), "a share without its operands");
+        };
         let mut lead = || {
             let Some(mut leader) = turns.lead(work) else { return };
             self.lead(&mut leader, parallel, after.take());
