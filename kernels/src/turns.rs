@@ -17,6 +17,7 @@
 //! - a share begins when all shares of the turn before are done. The leader has the whole memory only between turns;
 //! - what is told of a turn lies where nothing is written until all shares of the turn are done, and is read only by those that
 //!   have claimed one. A second place takes the turn in between;
+//! - no field is read before it is written: claims and numbers below their counts are, and [`Turns::within`] writes all others;
 //! - what a share leaves is written by whoever does it, and read by the leader when all shares of the turn are done;
 //! - who panics in a share ends the process.
 #![allow(unsafe_code)]
@@ -372,24 +373,38 @@ pub struct Leader<'t, 'a, const N: usize, W: Fn(Share<'_>) + ?Sized> {
 }
 
 impl<'a, const N: usize> Turns<'a, N> {
-    /// Of this memory.
-    pub fn new(memory: &'a mut [u8]) -> Self {
+    /// Of this memory, in a place for it, of which what is not needed yet is left as it is: to write all of it would take as
+    /// long as a step.
+    pub fn within<'p>(place: &'p mut MaybeUninit<Self>, memory: &'a mut [u8]) -> &'p Self {
         const { assert!(N <= MASK) };
-        let number = || Apart(AtomicUsize::new(0));
-        let told = || Told { note: [0; 2], before: 0, count: 0, claims: [const { MaybeUninit::uninit() }; MAX_CLAIMS] };
-        let place = || Apart(Place { turn: AtomicUsize::new(0), told: UnsafeCell::new(told()) });
-        Self {
-            first: memory.as_mut_ptr(),
-            len: memory.len(),
-            places: [place(), place()],
-            seats: core::array::from_fn(|_| Seat { claimed: number(), done: number() }),
-            left: core::array::from_fn(|_| {
-                Apart(UnsafeCell::new(Left { turn: 0, count: 0, numbers: [const { MaybeUninit::uninit() }; MAX_LEFT] }))
-            }),
-            present: number(),
-            led: AtomicBool::new(false),
-            over: Apart(AtomicBool::new(false)),
-            memory: PhantomData,
+        let (to, none) = (place.as_mut_ptr(), || Apart(AtomicUsize::new(0)));
+        // SAFETY: every field is written where it lies, but claims and numbers, which may be anything.
+        unsafe {
+            (&raw mut (*to).first).write(memory.as_mut_ptr());
+            (&raw mut (*to).len).write(memory.len());
+            let places: *mut Apart<Place> = (&raw mut (*to).places).cast();
+            for k in 0..2 {
+                let place = &raw mut (*places.wrapping_add(k)).0;
+                (&raw mut (*place).turn).write(AtomicUsize::new(0));
+                let told = UnsafeCell::raw_get(&raw const (*place).told);
+                (&raw mut (*told).note).write([0; 2]);
+                (&raw mut (*told).before).write(0);
+                (&raw mut (*told).count).write(0);
+            }
+            let left: *mut Apart<UnsafeCell<Left>> = (&raw mut (*to).left).cast();
+            for k in 0..LEAVING {
+                let left = UnsafeCell::raw_get(&raw const (*left.wrapping_add(k)).0);
+                (&raw mut (*left).turn).write(0);
+                (&raw mut (*left).count).write(0);
+            }
+            let seats: *mut Seat = (&raw mut (*to).seats).cast();
+            for k in 0..N {
+                seats.wrapping_add(k).write(Seat { claimed: none(), done: none() });
+            }
+            (&raw mut (*to).present).write(none());
+            (&raw mut (*to).led).write(AtomicBool::new(false));
+            (&raw mut (*to).over).write(Apart(AtomicBool::new(false)));
+            place.assume_init_ref()
         }
     }
 
@@ -519,7 +534,8 @@ mod tests {
         let mut memory: Vec<u8> = (0..2 * LEN).map(|k| (k * k) as u8).collect();
         let mut want = memory.clone();
         let begun = AtomicUsize::new(0);
-        let turns = Turns::<N>::new(&mut memory);
+        let mut place = MaybeUninit::uninit();
+        let turns = Turns::<N>::within(&mut place, &mut memory);
         std::thread::scope(|scope| {
             for k in 0..helpers {
                 let (turns, begun) = (&turns, &begun);
@@ -591,13 +607,14 @@ mod tests {
 
     #[test]
     fn without_a_leader_there_is_nothing_to_help() {
-        Turns::<2>::new(&mut [1; 64]).help(&|_| panic!("nobody told a turn"));
+        Turns::<2>::within(&mut MaybeUninit::uninit(), &mut [1; 64]).help(&|_| panic!("nobody told a turn"));
     }
 
     #[test]
     fn what_meets_is_refused() {
         let mut memory = [0; 100];
-        let turns = Turns::<3>::new(&mut memory);
+        let mut place = MaybeUninit::uninit();
+        let turns = Turns::<3>::within(&mut place, &mut memory);
         let count = AtomicU32::new(0);
         let work = |_: Share<'_>| _ = count.fetch_add(1, Ordering::Relaxed);
         let mut leader = turns.lead(&work).unwrap();
@@ -639,7 +656,8 @@ mod tests {
     #[test]
     fn shares_get_what_is_theirs_and_all_read_the_rest() {
         let mut memory: Vec<u8> = (0..100).collect();
-        let turns = Turns::<2>::new(&mut memory);
+        let mut place = MaybeUninit::uninit();
+        let turns = Turns::<2>::within(&mut place, &mut memory);
         let columns = |share, start, width| Claim { share, start, width, rows: 3, pitch: 10 };
         let work = |share: Share<'_>| {
             let number = share.place().0;
@@ -663,7 +681,8 @@ mod tests {
     #[test]
     fn too_much_is_not_left() {
         let mut memory = [0; 10];
-        let turns = Turns::<3>::new(&mut memory);
+        let mut place = MaybeUninit::uninit();
+        let turns = Turns::<3>::within(&mut place, &mut memory);
         let many = [5; MAX_LEFT + 1];
         let work = |share: Share<'_>| {
             let ([many_of_them, _], (number, _)) = (share.note(), share.place());

@@ -5,6 +5,7 @@ mod cut;
 mod lanes;
 mod regions;
 
+use core::mem::MaybeUninit;
 use core::ops::Range;
 
 use ocellus_kernels::Isa;
@@ -93,7 +94,8 @@ pub(crate) fn run(
 impl Walk<'_> {
     #[inline(never)] // Stack that is not needed is not taken.
     fn run<const N: usize>(&self, arena: &mut [u8], parallel: &dyn Parallel, mut after: Option<After<'_>>) {
-        let turns = Turns::<N>::new(arena);
+        let mut place = MaybeUninit::uninit();
+        let turns = Turns::<N>::within(&mut place, arena);
         // A checked step finds every operand.
         let work: &Work<'_> = &|share| {
             let done = self.share(share);
