@@ -11,7 +11,7 @@ use crate::{Operands, Outline};
 pub const MAX_PARTS: usize = 32;
 
 /// A part is worth a thread from these nanoseconds of work on.
-const LEAST_WORK: u64 = 4_000;
+const LEAST_WORK: u64 = 1_000;
 
 /// Who runs the parts of a step: a pool, or what a board has in its place.
 pub trait Parallel: Sync {

@@ -4,6 +4,8 @@ use ocellus_kernels::Isa;
 use ocellus_plan::{Plan, Port, Space, Step, Steps};
 
 use crate::host::{get, put};
+#[cfg(target_has_atomic = "ptr")]
+use crate::walk::branches::can_be_shared;
 use crate::{Check, Host, HostMut, LoadError, OpEntry, Operands, Parallel, PortError, StepFault, branches, lanes};
 
 /// A plan that has been checked, with the caller's memory: step table and arena.
@@ -13,6 +15,8 @@ pub struct Session<'a> {
     isa: Isa,
     steps: &'a [u32],
     arena: &'a mut [u8],
+    /// Whether two threads can run groups of steps at the same time.
+    branches: bool,
 }
 
 /// Who is called after a step, with its index and its operation's name.
@@ -32,6 +36,12 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.end();
     }
+}
+
+/// Nobody shares anything.
+#[cfg(not(target_has_atomic = "ptr"))]
+fn can_be_shared(_: Step<'_>, _: Steps<'_>) -> bool {
+    false
 }
 
 /// Lower half of a step's first word: the place of its operation in the caller's list, once loaded.
@@ -64,7 +74,7 @@ impl<'a> Session<'a> {
             return Err(LoadError::PlanMisaligned);
         }
         let align = plan.arena_align() as u32;
-        let (mut steps, mut index) = (Steps::new(words), 0);
+        let (mut steps, mut index, mut shared) = (Steps::new(words), 0, true);
         while let Some(step) = steps.next() {
             let fault = |fault| LoadError::Step { index, fault };
             let step = step.map_err(|e| fault(StepFault::Record(e)))?;
@@ -77,12 +87,13 @@ impl<'a> Session<'a> {
             }
             if branches::announced(op.1) {
                 branches::check(step, steps).map_err(fault)?;
+                shared &= can_be_shared(step, steps);
             }
             index += 1;
         }
         resolve(words, ops);
         arena.fill(0);
-        Ok(Self { plan, ops, isa, steps: words, arena })
+        Ok(Self { plan, ops, isa, steps: words, arena, branches: shared })
     }
 
     /// The plan.
@@ -130,8 +141,9 @@ impl<'a> Session<'a> {
         #[cfg(target_has_atomic = "ptr")]
         if parallel.threads() > 1 {
             let _running = Running::new(parallel);
-            let memory = (&mut *self.arena, self.plan.weights());
-            return crate::walk::run((self.steps, self.ops), self.isa, memory, parallel, after);
+            let (words, ops, isa, weights) = (&*self.steps, self.ops, self.isa, self.plan.weights());
+            let walk = crate::walk::Walk { words, ops, isa, weights, branches: self.branches };
+            return crate::walk::run(&walk, self.arena, parallel, after);
         }
         let _ = parallel;
         match after {

@@ -21,7 +21,7 @@ pub(super) struct Touch {
 pub(super) struct Turn {
     /// What each touches, in order.
     pub touches: [Vec<Touch>; 2],
-    /// The most parts of the arena that each may have, if there is a limit.
+    /// The most parts of the arena that each may write, if there is a limit.
     pub regions: Option<usize>,
 }
 
@@ -154,33 +154,24 @@ pub(super) fn waited_for(turns: &[Turn], offsets: &[usize], arena: usize) -> Opt
     Some(cells * cell)
 }
 
-/// Whether each thread can have what it writes, and all of what is read of it, in at most so many parts of the arena that the
-/// other one does not touch.
+/// Whether each thread writes at most so many parts of the arena, which the other one does not touch; and whether what it reads
+/// lies in one of those, or meets none.
 fn are_apart(touches: &[Vec<Touch>; 2], offsets: &[usize], most: usize) -> bool {
     let place = |touch: &Touch| offsets[touch.buffer] + touch.bytes.start..offsets[touch.buffer] + touch.bytes.end;
-    let meet = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
     let of = |touches: &[Touch], writes: bool| -> Vec<Range<usize>> {
         touches.iter().filter(|touch| touch.writes == writes && !touch.bytes.is_empty()).map(place).collect()
     };
-    let reads = touches.each_ref().map(|touches| of(touches, false));
-    let own = touches.each_ref().map(|touches| {
-        let mut regions = joined(of(touches, true));
-        loop {
-            let whole = |read: &Range<usize>| regions.iter().any(|own| own.start <= read.start && read.end <= own.end);
-            let parts = |read: &&Range<usize>| regions.iter().any(|own| meet(own, read)) && !whole(read);
-            let more: Vec<Range<usize>> = of(touches, false).iter().filter(parts).cloned().collect();
-            if more.is_empty() {
-                return regions;
-            }
-            regions = joined(regions.into_iter().chain(more).collect());
-        }
-    });
-    let apart = |a: &[Range<usize>], b: &[Range<usize>]| !a.iter().any(|a| b.iter().any(|b| meet(a, b)));
-    let [first, second] = &own;
-    own.iter().all(|own| own.len() <= most)
-        && apart(first, second)
-        && apart(first, &reads[1])
-        && apart(second, &reads[0])
+    let own = touches.each_ref().map(|touches| joined(of(touches, true)));
+    let meet = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    let is_in = |a: &Range<usize>, b: &Range<usize>| b.start <= a.start && a.end <= b.end;
+    let apart = |a: &Range<usize>, all: &[Range<usize>]| !all.iter().any(|b| meet(a, b));
+    [(0, 1), (1, 0)].into_iter().all(|(thread, other)| {
+        let (own, others) = (&own[thread], &own[other]);
+        let held = |read: &Range<usize>| apart(read, own) || own.iter().any(|own| is_in(read, own));
+        own.len() <= most
+            && own.iter().all(|own| apart(own, others))
+            && of(&touches[thread], false).iter().all(|read| held(read) && apart(read, others))
+    })
 }
 
 /// Places in order; those that meet or touch are one.
@@ -235,17 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_group_overwrites_nobody_else_reads() {
-        // The first group overwrites a part of what it has read.
+    fn what_a_thread_writes_nobody_else_touches() {
+        // The first group writes nothing of what it has read, some of it, or all.
         let mut turns = [turn([&[(0, 64)], &[(1, 64)]])];
         turns[0].regions = Some(4);
         turns[0].touches[0].insert(0, Touch { buffer: 2, bytes: 0..256, writes: false });
-        assert!(waited_for(&turns, &[320, 512, 256], 1024).is_some());
-        // The other group writes the rest of that, or reads some of it.
-        assert_eq!(waited_for(&turns, &[320, 448, 256], 1024), None);
-        turns[0].touches[1].insert(0, Touch { buffer: 2, bytes: 192..256, writes: false });
+        assert!(waited_for(&turns, &[0, 512, 256], 1024).is_some());
         assert_eq!(waited_for(&turns, &[320, 512, 256], 1024), None);
-        // Nobody overwrites what both read.
+        turns[0].touches[0][0].bytes = 64..128;
+        assert!(waited_for(&turns, &[320, 512, 256], 1024).is_some());
+        // The other one writes it, or reads it.
+        assert_eq!(waited_for(&turns, &[0, 320, 256], 1024), None);
+        turns[0].touches[1].insert(0, Touch { buffer: 2, bytes: 64..128, writes: false });
+        assert_eq!(waited_for(&turns, &[320, 512, 256], 1024), None);
         assert!(waited_for(&turns, &[0, 512, 256], 1024).is_some());
     }
 }

@@ -9,43 +9,32 @@ use super::{Claims, Walk};
 use crate::branches::{counts, split};
 use crate::regions::Place;
 
-/// The most parts of the arena that a group has.
+/// The most parts of the arena that a group writes.
 const REGIONS: usize = Branches::REGIONS;
 /// What is between the regions of both groups, before and behind them.
 const GAPS: usize = 2 * REGIONS + 1;
 /// The most pieces that steps of a group read: its own regions, of which a write cuts one, and what is between all regions.
 const PIECES: usize = REGIONS + 1 + GAPS;
 
-/// The parts of the arena that a group writes, each with all of what is read of it: no two of them meet or touch.
+/// The parts of the arena that a group writes: no two of them meet or touch.
 struct Places {
     all: [Place; REGIONS],
     count: usize,
 }
 
-/// What a step reads of the arena.
-fn reads(step: Step<'_>) -> impl Iterator<Item = Place> {
-    step.reads().filter(|read| read.space == Space::Arena && read.len > 0).filter_map(Place::of)
-}
-
 impl Places {
     /// Those of a group of steps; `None` where they are too many.
-    fn of<'a, S: Iterator<Item = Step<'a>>>(steps: impl Fn() -> S) -> Option<Self> {
+    fn of<'a>(steps: impl Iterator<Item = Step<'a>>) -> Option<Self> {
         let mut places = Self { all: [Place::default(); REGIONS], count: 0 };
-        for step in steps() {
+        for step in steps {
             places.add(step.writes().next().and_then(Place::of)?)?;
         }
-        // A read has to lie in one piece: what was there before the group is a part of what it overwrites later.
-        let mut more = true;
-        while more {
-            more = false;
-            for read in steps().flat_map(reads) {
-                if places.meet(read) && !places.all().any(|place| place.holds(read)) {
-                    places.add(read)?;
-                    more = true;
-                }
-            }
-        }
         Some(places)
+    }
+
+    /// Whether a read of the same group finds its bytes in one piece: it lies in one of them, or meets none.
+    fn hold(&self, read: Place) -> bool {
+        !self.meet(read) || self.all().any(|place| place.holds(read))
     }
 
     fn all(&self) -> impl Iterator<Item = Place> {
@@ -84,20 +73,28 @@ impl Places {
 /// How many threads share both groups.
 pub(crate) const COUNT: usize = 2;
 
-/// What each group has of the arena. `rest` are the steps behind `step`. `None` where that is too many parts, or the other group
-/// reads some of it.
-pub(crate) fn claim(step: Step<'_>, rest: Steps<'_>, claims: &mut Claims) -> Option<()> {
+/// What both groups write. `rest` are the steps behind `step`. `None` where a group writes too many parts of the arena.
+fn places(step: Step<'_>, rest: Steps<'_>) -> Option<[Places; COUNT]> {
     let [first, second] = counts(step)?;
-    let group = |number: usize| {
-        let (before, count) = if number == 0 { (0, first) } else { (first, second) };
-        split(split(rest, before).1, count).0
+    let (a, behind) = split(rest, first);
+    Some([Places::of(a)?, Places::of(split(behind, second).0)?])
+}
+
+/// Whether two threads can run the groups, which keep apart: neither writes too many parts of the arena, or what an earlier step
+/// of its own has read together with what nobody writes.
+pub(crate) fn can_be_shared(step: Step<'_>, rest: Steps<'_>) -> bool {
+    let all_held = |places: &Places, steps: &mut dyn Iterator<Item = Step<'_>>| {
+        let mut reads = steps.flat_map(|step| step.reads());
+        reads.all(|read| read.space != Space::Arena || Place::of(read).is_some_and(|read| places.hold(read)))
     };
-    let places = [Places::of(|| group(0))?, Places::of(|| group(1))?];
-    for (number, other) in places.iter().rev().enumerate() {
-        if group(number).flat_map(reads).any(|read| other.meet(read)) {
-            return None;
-        }
-    }
+    let Some(([a, b], [first, second])) = places(step, rest).zip(counts(step)) else { return false };
+    let (mut own, behind) = split(rest, first);
+    all_held(&a, &mut own) && all_held(&b, &mut split(behind, second).0)
+}
+
+/// What each group writes, of those that can be shared. `rest` are the steps behind `step`.
+pub(crate) fn claim(step: Step<'_>, rest: Steps<'_>, claims: &mut Claims) -> Option<()> {
+    let places = places(step, rest)?;
     let mut start = 0usize;
     loop {
         let [a, b] = places.each_ref().map(|places| places.next(start));

@@ -1,6 +1,6 @@
 //! A run on several threads: one leads through the steps, and every one does its share of those that are shared.
 
-mod branches;
+pub(crate) mod branches;
 mod cut;
 mod lanes;
 mod regions;
@@ -71,19 +71,14 @@ pub(crate) struct Walk<'a> {
     pub(crate) ops: &'static [OpEntry],
     pub(crate) isa: Isa,
     pub(crate) weights: &'a [u8],
+    /// Whether two threads can run groups of steps at the same time.
+    pub(crate) branches: bool,
 }
 
 /// Runs all steps on the threads of `parallel`, and calls `after` when one is done.
-pub(crate) fn run(
-    (words, ops): (&[u32], &'static [OpEntry]),
-    isa: Isa,
-    (arena, weights): (&mut [u8], &[u8]),
-    parallel: &dyn Parallel,
-    after: Option<After<'_>>,
-) {
+pub(crate) fn run(walk: &Walk<'_>, arena: &mut [u8], parallel: &dyn Parallel, after: Option<After<'_>>) {
     /// Few threads take less memory, and so less time, to prepare.
     const FEW: usize = 4;
-    let walk = Walk { words, ops, isa, weights };
     if parallel.threads() <= FEW {
         walk.run::<FEW>(arena, parallel, after);
     } else {
@@ -142,7 +137,7 @@ impl Walk<'_> {
                 done = lanes::lanes(step, parallel.threads())
                     .and_then(skipped)
                     .unwrap_or_else(|| crate::lanes::skipped(step));
-            } else if crate::branches::announced(op) && parallel.threads() > 1 {
+            } else if crate::branches::announced(op) && self.branches && parallel.threads() > 1 {
                 let mut skipped = || {
                     let mut claims = Claims::new();
                     branches::claim(step, steps, &mut claims)?;
