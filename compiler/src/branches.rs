@@ -223,7 +223,7 @@ fn fetched(program: &Program, group: &[usize]) -> u64 {
 }
 
 /// Which of these times belong to the second of two groups whose longer one is as short as it can be.
-fn halves(times: &[u64]) -> Vec<bool> {
+pub(crate) fn halves(times: &[u64]) -> Vec<bool> {
     let total: u64 = times.iter().sum();
     if times.len() <= FEW {
         let second =

@@ -21,7 +21,7 @@ use crate::report::{Report, StepReport};
 use crate::sums::join;
 use crate::tables::merge;
 use crate::walk::{Lowered, lower};
-use crate::{CompileError, behind, cores, lanes, moves};
+use crate::{CompileError, behind, cores, lanes, moves, tails};
 
 /// What a plan is made for.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +131,12 @@ fn best(graph: &Graph, options: &Options) -> Result<(Lowered, Memory, Placement)
         return Ok((lowered, memory, placement));
     }
     lanes::cut(&mut lowered, options, |lowered| placed(lowered, options).1.bytes);
+    if options.threads > 1
+        && let Some(made) = tails::fork(&lowered)
+        && placed(&made, options).1.bytes <= placed(&lowered, options).1.bytes
+    {
+        lowered = made;
+    }
     let (memory, mut placement) = placed(&lowered, options);
     if options.threads > 1 {
         cores::settle(&lowered.program, &memory, &mut placement, options.align);

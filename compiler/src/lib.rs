@@ -29,6 +29,7 @@ mod source;
 mod stages;
 mod sums;
 mod tables;
+mod tails;
 mod times;
 mod walk;
 

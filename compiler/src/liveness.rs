@@ -86,10 +86,12 @@ fn collect(
     }
     outputs.iter().for_each(|&t| touch(t, program.steps.len() + 1, [true; 2]));
     let buffer_of: Vec<_> = shared.iter().map(|&s| place[s]).collect();
-    for (steps, group) in groups(program) {
-        for &t in program.steps[steps].iter().flat_map(|s| s.reads.iter().flatten().chain(&s.writes)) {
-            if let Some(buffer) = buffer_of[t] {
-                buffers[buffer].groups[group] = true;
+    for (bit, steps) in (0..).zip(groups(program)) {
+        for (group, steps) in steps.into_iter().enumerate() {
+            for &t in program.steps[steps].iter().flat_map(|s| s.reads.iter().flatten().chain(&s.writes)) {
+                if let Some(buffer) = buffer_of[t] {
+                    buffers[buffer].groups[group] |= 1 << bit;
+                }
             }
         }
     }
@@ -110,12 +112,11 @@ fn run_in(program: &Program) -> Vec<[bool; 2]> {
     run_in
 }
 
-/// The steps of both groups of branches, where there are any.
-fn groups(program: &Program) -> impl Iterator<Item = (Range<usize>, usize)> {
-    let announced = program.steps.iter().position(|s| s.code == Branches::CODE);
-    let counts = announced.and_then(|at| Some((at + 1, Reader::new(&program.steps[at].args).get::<Branches>()?)));
-    counts.into_iter().flat_map(|(start, Branches { first, second })| {
-        let middle = start + first as usize;
-        [(start..middle, 0), (middle..middle + second as usize, 1)]
+/// The steps of both groups of every announcement of branches.
+pub(crate) fn groups(program: &Program) -> impl Iterator<Item = [Range<usize>; 2]> {
+    program.steps.iter().enumerate().filter(|(_, step)| step.code == Branches::CODE).filter_map(|(at, step)| {
+        let Branches { first, second } = Reader::new(&step.args).get()?;
+        let middle = at + 1 + first as usize;
+        Some([at + 1..middle, middle..middle + second as usize])
     })
 }

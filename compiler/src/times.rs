@@ -12,6 +12,21 @@ pub(crate) fn crossing(bytes: usize) -> u64 {
     bytes as u64 / 64
 }
 
+/// Nanoseconds for so many bytes that the other thread has written.
+pub(crate) fn fetched(bytes: usize) -> u64 {
+    bytes as u64 / 64 * 3
+}
+
+/// Nanoseconds of a copy of so many bytes, one by one, on one core.
+pub(crate) fn copied(bytes: usize) -> u64 {
+    300 + bytes as u64 / 15
+}
+
+/// Nanoseconds that are lost where two threads share such a copy, or one thread does it.
+pub(crate) fn lost_copied(bytes: usize) -> u64 {
+    (copied(bytes) / 2).min(MEETING + crossing(bytes))
+}
+
 /// Nanoseconds that are lost where two threads share a step by itself, or one thread does it.
 pub(crate) fn lost_alone(program: &Program, step: &DeviceStep, level: Level) -> u64 {
     let bytes = program.tensors[step.writes[0]].bytes();

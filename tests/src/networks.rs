@@ -31,15 +31,29 @@ pub fn activated(
     window: &Window,
     scale: f32,
 ) -> Result<ValueId, OpError> {
+    let y = convolved(b, x, shape, window, scale)?;
+    let gate = b.sigmoid(y)?;
+    let gate = rounded(b, gate, 1.0 / 256.0)?;
+    let y = b.mul(y, gate)?;
+    rounded(b, y, scale)
+}
+
+/// The same without the activation.
+///
+/// # Errors
+/// [`OpError`] where the shapes do not fit.
+pub fn convolved(
+    b: &mut Builder,
+    x: ValueId,
+    shape: &[usize],
+    window: &Window,
+    scale: f32,
+) -> Result<ValueId, OpError> {
     let values = random(shape, shape.iter().sum::<usize>() as u64).to_f32().iter().map(|v| (v * 127.0) as i8).collect();
     let (ws, wz) = (b.constant("ws", Tensor::scalar(0.004f32)), b.constant("wz", Tensor::scalar(0i8)));
     let w = b.constant("w", Tensor::of::<i8>(shape, values));
     let w = b.dequantize_linear(w, ws, Some(wz), None)?;
     let y = b.conv(x, w, None, window)?;
-    let y = rounded(b, y, scale)?;
-    let gate = b.sigmoid(y)?;
-    let gate = rounded(b, gate, 1.0 / 256.0)?;
-    let y = b.mul(y, gate)?;
     rounded(b, y, scale)
 }
 
