@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
         #[cfg(target_has_atomic = "ptr")]
         if parallel.threads() > 1 {
             let _running = Running::new(parallel);
-            let (words, ops, isa, weights) = (&*self.steps, self.ops, self.isa, self.plan.weights());
+            let (words, ops, isa, weights) = (self.steps, self.ops, self.isa, self.plan.weights());
             let walk = crate::walk::Walk { words, ops, isa, weights, branches: self.branches };
             return crate::walk::run(&walk, self.arena, parallel, after);
         }
