@@ -29,10 +29,16 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::columns::Columns;
 
+mod claims;
+mod left;
+
+pub use claims::Claim;
+use claims::Matrices;
+use left::Left;
+pub use left::{Leave, MAX_LEFT};
+
 /// The most parts of the memory that the shares of a turn write.
 pub const MAX_CLAIMS: usize = 64;
-/// The most numbers that a share leaves for the leader.
-pub const MAX_LEFT: usize = 2048;
 /// The most shares that leave any, the first ones of a turn.
 pub const LEAVING: usize = 2;
 /// Rounds that the leader waits for a thread before it looks whether that has claimed its share.
@@ -42,79 +48,6 @@ const PATIENCE: usize = 2_000;
 /// Bits of the number of shares.
 const BITS: u32 = 8;
 const MASK: usize = (1 << BITS) - 1;
-
-/// A part of the memory that a share writes: so many bytes of some rows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Claim {
-    /// The share.
-    pub share: u32,
-    /// The first byte of the first row.
-    pub start: u32,
-    /// Bytes of every row.
-    pub width: u32,
-    /// Rows.
-    pub rows: u32,
-    /// Bytes from row to row.
-    pub pitch: u32,
-}
-
-impl Claim {
-    /// Bytes one behind the other.
-    pub fn bytes(share: u32, start: u32, len: u32) -> Self {
-        Self { share, start, width: len, rows: 1, pitch: len }
-    }
-
-    /// One byte past the last row.
-    fn end(&self) -> Option<usize> {
-        let last = (self.rows.checked_sub(1)? as usize).checked_mul(self.pitch as usize)?;
-        (self.start as usize).checked_add(last)?.checked_add(self.width as usize)
-    }
-
-    /// Whether it is columns of the same matrix.
-    fn beside(&self, other: &Self) -> bool {
-        self.rows > 1 && (self.rows, self.pitch) == (other.rows, other.pitch)
-    }
-}
-
-/// Matrices that shares write, from the claims in order: where each begins and ends. `None` in their place where claims meet,
-/// or are out of order.
-struct Matrices<'t> {
-    claims: &'t [Claim],
-    /// Where the last one ended.
-    end: usize,
-}
-
-impl Iterator for Matrices<'_> {
-    type Item = Option<(usize, usize)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (first, mut rest) = self.claims.split_first()?;
-        let start = first.start as usize;
-        let mut matrix = || {
-            let mut end = first.end()?;
-            if start < self.end || first.width == 0 || first.pitch < first.width {
-                return None;
-            }
-            let limit = start.checked_add(first.pitch as usize)?;
-            let mut free = start.checked_add(first.width as usize)?;
-            while let Some((next, others)) = rest.split_first().filter(|(next, _)| next.beside(first)) {
-                if next.start as usize >= limit {
-                    break;
-                }
-                if next.width == 0 || (next.start as usize) < free {
-                    return None;
-                }
-                free = (next.start as usize).checked_add(next.width as usize).filter(|&free| free <= limit)?;
-                end = end.max(next.end()?);
-                rest = others;
-            }
-            Some((start, end))
-        };
-        let found = matrix();
-        (self.claims, self.end) = (rest, found.map_or(usize::MAX, |(_, end)| end));
-        Some(found)
-    }
-}
 
 /// Lines of memory that nothing else lies in, and that are not fetched because of a neighbour.
 #[repr(align(128))]
@@ -137,14 +70,6 @@ struct Place {
     /// The number of the turn, and of its shares.
     turn: AtomicUsize,
     told: UnsafeCell<Told>,
-}
-
-/// What a share has left.
-struct Left {
-    /// In this turn, so many numbers.
-    turn: usize,
-    count: usize,
-    numbers: [MaybeUninit<i32>; MAX_LEFT],
 }
 
 /// A thread's share in all turns.
@@ -210,25 +135,6 @@ pub struct Share<'t> {
     of: usize,
 }
 
-/// Where a share leaves numbers for the leader.
-pub struct Leave<'t> {
-    left: Option<&'t UnsafeCell<Left>>,
-    turn: usize,
-}
-
-impl Leave<'_> {
-    /// Leaves numbers; `None`, and nothing is left, where they are more than [`MAX_LEFT`], or the share is none of the first
-    /// [`LEAVING`].
-    pub fn numbers(self, numbers: &[i32]) -> Option<()> {
-        // SAFETY: this value comes from a share, which one thread has once; until it is done nobody else looks there.
-        let left = unsafe { &mut *self.left?.get() };
-        let to = left.numbers.get_mut(..numbers.len())?;
-        to.iter_mut().zip(numbers).for_each(|(to, from)| _ = to.write(*from));
-        (left.turn, left.count) = (self.turn, numbers.len());
-        Some(())
-    }
-}
-
 /// What a share writes, part by part, with the place of each in the memory.
 pub struct Own<'t> {
     first: *mut u8,
@@ -259,7 +165,7 @@ impl<'t> Share<'t> {
         let Self { first, len, left, turn, .. } = self;
         let claims = self.claims();
         let own = Own { first, claims: claims.iter(), number: self.number as u32 };
-        let ends = Matrices { claims, end: 0 }.flatten().chain(core::iter::once((len, len)));
+        let ends = Matrices::new(claims).flatten().chain(core::iter::once((len, len)));
         let mut start = 0usize;
         let others = ends.map(move |(next, end)| {
             let count = next.wrapping_sub(start);
@@ -421,7 +327,7 @@ impl<const N: usize, W: Fn(Share<'_>) + ?Sized> Leader<'_, '_, N, W> {
     /// of them or of shares.
     pub fn turn(&mut self, note: [u32; 2], shares: usize, claims: &[Claim]) -> Option<()> {
         let turns = self.turns;
-        let mut matrices = Matrices { claims, end: 0 };
+        let mut matrices = Matrices::new(claims);
         let sound = matrices.all(|matrix| matrix.is_some_and(|(_, end)| end <= turns.len));
         let turn = self.turn.wrapping_add(1);
         if !sound || claims.len() > MAX_CLAIMS || shares == 0 || shares > N || turn > usize::MAX >> BITS {

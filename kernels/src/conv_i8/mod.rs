@@ -270,40 +270,11 @@ const W4: u32 = layout::WINOGRAD_4X4;
 /// holds them and pays.
 pub fn best_layout(level: Level, geometry: &Geometry, rows: &[i8]) -> Option<u32> {
     let suits = |layout: u32| {
-        let pays = winograd::pays(geometry, layout) && (geometry.groups == 1 || groups_pay(level, geometry, layout));
+        let pays =
+            winograd::pays(geometry, layout) && (geometry.groups == 1 || pack::groups_pay(level, geometry, layout));
         pays && pack::holds(geometry, layout, rows)
     };
     layouts(level).iter().copied().find(|&layout| suits(layout))
-}
-
-/// Whether a layout is the best one for several groups: in blocks they are computed as one, with weights of zero, so many times
-/// the products, but each at a better rate than those of rows of few inputs. Both rates are AVX2's.
-fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
-    if layout == layout::ROWS || pack::of_groups(layout) {
-        return true;
-    }
-    if let Some((inputs, _)) = pack::span(g)
-        && matches!(level, Level::Avx512Vnni | Level::Amx)
-    {
-        // As one group they are so many products for each one of a block with the inputs of its groups alone, at this rate.
-        let rate = if level == Level::Amx { 4 } else { 1 };
-        return g.in_channels < inputs.saturating_mul(rate) && rate > 1;
-    }
-    // Products in 10 ns.
-    let rate = match (g.kernel_height.saturating_mul(g.kernel_width), g.group_inputs()) {
-        (1, ..=8) | (_, ..=2) => 5,
-        (1, 9..=16) => 35,
-        (1, inputs) => inputs.saturating_mul(2).min(350),
-        (2..=9, 3..=4) => 18,
-        (_, 3..=4) => 35,
-        (2..=9, 5..=8) => 60,
-        (_, 5..=8) => 110,
-        (_, 9..=16) => 180,
-        _ => 350,
-    };
-    let x86 = matches!(level, Level::Sse41 | Level::Avx2 | Level::AvxVnni | Level::Avx512Vnni | Level::Amx);
-    let small = packed_len(g, layout).is_some_and(|len| len <= 1 << 20);
-    x86 && small && g.groups.saturating_mul(rate) < 600
 }
 
 /// The best layout for a geometry on an instruction set that keeps weights in a byte each.
