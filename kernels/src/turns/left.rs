@@ -22,7 +22,7 @@ pub struct Leave<'t> {
 
 impl Leave<'_> {
     /// Leaves numbers; `None`, and nothing is left, where they are more than [`MAX_LEFT`], or the share is none of the first
-    /// [`LEAVING`].
+    /// [`LEAVING`](super::LEAVING).
     pub fn numbers(self, numbers: &[i32]) -> Option<()> {
         // SAFETY: this value comes from a share, which one thread has once; until it is done nobody else looks there.
         let left = unsafe { &mut *self.left?.get() };
