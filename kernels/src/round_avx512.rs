@@ -14,7 +14,14 @@ pub(crate) struct Rounding {
     greatest: __m512i,
     /// Packing works in quarters of a vector: this puts the fours of numbers back into order.
     order: __m512i,
+    /// From the bits of floats above 2^23, which are whole numbers, to those with the zero point.
+    from_bits: __m512i,
+    /// Whether int8 has more numbers than those that are asked for.
+    clamps: bool,
 }
+
+/// The bits of 1.5 * 2^23. So many numbers of less than 2^22 more, as int32, are the bits of so much more, as a float.
+pub(crate) const BITS: i32 = 0x4b40_0000;
 
 impl Rounding {
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
@@ -26,6 +33,8 @@ impl Rounding {
             least: _mm512_set1_epi8(output.low as i8),
             greatest: _mm512_set1_epi8(output.high as i8),
             order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+            from_bits: _mm512_set1_epi32(output.zero_point.wrapping_sub(BITS)),
+            clamps: (output.low, output.high) != (-128, 127),
         }
     }
 
@@ -52,5 +61,31 @@ impl Rounding {
         let ab = _mm512_adds_epi16(_mm512_packs_epi32(a, b), self.zero_point);
         let cd = _mm512_adds_epi16(_mm512_packs_epi32(c, d), self.zero_point);
         _mm512_permutexvar_epi32(self.order, _mm512_packs_epi16(ab, cd))
+    }
+
+    /// The products of multipliers of less than 1 with int32 of less than 2^22, which [`BITS`] have been added to, as
+    /// [`Rounding::saturated`]. Additions run where AMX does, multiplications and conversions do not, so that these bits are
+    /// those of the conversions with a third of what waits for each other.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(crate) fn near_saturated(&self, bits: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
+        let first = _mm512_castsi512_ps(_mm512_set1_epi32(BITS));
+        let mut steps = [_mm512_setzero_si512(); 4];
+        for ((step, bits), &multipliers) in steps.iter_mut().zip(bits).zip(multipliers) {
+            let v = _mm512_mul_ps(_mm512_sub_ps(_mm512_castsi512_ps(bits), first), multipliers);
+            // Above 2^23 floats are whole numbers: the sum is rounded half to even.
+            *step = _mm512_add_epi32(_mm512_castps_si512(_mm512_add_ps(v, first)), self.from_bits);
+        }
+        let [a, b, c, d] = steps;
+        let bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+        _mm512_permutexvar_epi32(self.order, bytes)
+    }
+
+    /// The same, clamped to what is asked for.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(crate) fn near_bytes(&self, bits: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
+        let bytes = self.near_saturated(bits, multipliers);
+        if self.clamps { _mm512_min_epi8(_mm512_max_epi8(bytes, self.least), self.greatest) } else { bytes }
     }
 }

@@ -60,4 +60,15 @@ impl Finish {
             None => self.rounding.bytes::<SMALL>(v),
         }
     }
+
+    /// The same, of sums of less than 2^22, which [`BITS`](crate::round_avx512::BITS) have been added to, where no product can
+    /// leave int32.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(super) fn near(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
+        match &self.table {
+            Some(table) => table.of(self.rounding.near_saturated(sums, multipliers)),
+            None => self.rounding.near_bytes(sums, multipliers),
+        }
+    }
 }

@@ -1,33 +1,61 @@
-//! From the sums of AMX's tiles to outputs, a vector at a time: other tiles multiply meanwhile.
+//! From the sums of AMX's tiles to outputs, a vector at a time: tiles multiply meanwhile.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 #![cfg_attr(feature = "emulated", allow(unused_unsafe))] // Functions that need no instruction set are safe.
 
-use super::Strip;
+use super::sums::Left;
+use super::{Work, kind};
 use crate::columns::Columns;
 use crate::conv_i8::avx512_finish::Finish;
 use crate::intrinsics::*;
 
-/// The outputs of a strip, and what is left to store of the sums of two tiles.
+/// The outputs of strips, and what is left to store of the sums of a pair of tiles.
 pub(super) struct Outputs<'y, 'm, const B: usize> {
-    finish: Finish,
-    multipliers: [__m512; 4],
-    /// Which of 32 channels exist, and whether all of the strip's do.
-    mask: u64,
-    whole: bool,
-    /// All outputs, from pixel to pixel; the first channel, and the pixel at the start of the next run.
+    work: &'y Work<'y>,
+    /// All outputs, from pixel to pixel.
     y: &'y mut Columns<'m>,
     pitch: usize,
-    channel: usize,
-    at: usize,
-    /// Rows of sums, and those of them that are pixels of later runs.
+    /// Rows of sums, and those of them that are pixels of later runs, the first of which is this one.
     sums: *const i32,
     rows: u64,
-    /// A run of neighbours, of which so many are left: their sums, and where their outputs go.
-    left: usize,
+    pixel: usize,
+    /// First channel, and the mask of those that exist.
+    channel: usize,
+    mask: u64,
+    /// The end of a run that is no whole vector: some before it are stored again.
+    end: Option<(*const i32, *mut i8)>,
+    run: Run,
+}
+
+/// Pixels that lie one behind the other: where their sums and their outputs are, whole vectors of them that are left, and whether
+/// more comes.
+#[derive(Clone, Copy)]
+struct Run {
     from: *const i32,
     to: *mut i8,
-    /// Whether all of its vectors are whole ones.
-    long: bool,
+    vectors: usize,
+    more: bool,
+}
+
+impl Run {
+    const NONE: Self = Self { from: core::ptr::null(), to: core::ptr::null_mut(), vectors: 0, more: false };
+}
+
+/// The way from the sums of a pair to outputs.
+#[derive(Clone)]
+struct Way<const B: usize> {
+    finish: Finish,
+    multipliers: [__m512; 4],
+}
+
+/// Outputs that are being stored: what that takes is at hand.
+pub(super) struct Begun<'o, 'y, 'm, const B: usize, const KIND: u8> {
+    outputs: &'o mut Outputs<'y, 'm, B>,
+    way: Way<B>,
+    run: Run,
+    pitch: usize,
+    mask: u64,
+    /// Whether all channels exist.
+    whole: bool,
 }
 
 impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
@@ -35,98 +63,164 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
     const TOGETHER: usize = 4usize.div_euclid(B);
 
     /// Of `y`.
-    #[inline(always)]
-    pub(super) fn new(finish: &Finish, strip: &Strip<B>, y: &'y mut Columns<'m>) -> Self {
-        Self {
-            finish: finish.clone(),
-            multipliers: strip.multipliers,
-            mask: strip.mask,
-            whole: strip.mask.trailing_ones() as usize == 16 * B,
-            to: core::ptr::null_mut(),
-            pitch: y.pitch(),
-            y,
-            channel: strip.channel,
-            at: 0,
-            sums: core::ptr::null(),
-            rows: 0,
-            left: 0,
-            from: core::ptr::null(),
-            long: false,
-        }
+    pub(super) fn new(work: &'y Work<'y>, y: &'y mut Columns<'m>) -> Self {
+        let (pitch, sums) = (y.pitch(), core::ptr::null());
+        Self { work, y, pitch, sums, rows: 0, pixel: 0, channel: 0, mask: 0, end: None, run: Run::NONE }
     }
 
-    /// Goes on with these rows of these sums, when all of those before are stored.
+    /// Goes on with these sums, when all of those before are stored.
     #[inline(always)]
-    pub(super) fn begin(&mut self, sums: *const i32, rows: u64) {
-        (self.sums, self.rows) = (sums, rows);
-        self.next_run();
+    pub(super) fn begin(&mut self, left: &Left) {
+        (self.sums, self.rows, self.pixel, self.channel) = (left.sums, left.rows, left.pixel, left.channel);
+        let count = self.work.channels.wrapping_sub(left.channel).min(16 * B);
+        self.mask = u64::MAX >> (64usize.wrapping_sub(count) & 63);
+        self.run = match self.pixels() {
+            pixels if pixels < Self::TOGETHER => Run { more: left.rows != 0, ..Run::NONE },
+            pixels => self.take(pixels),
+        };
+    }
+
+    /// Pixels of the next run.
+    #[inline(always)]
+    fn pixels(&self) -> usize {
+        self.rows.wrapping_shr(self.rows.trailing_zeros()).trailing_ones() as usize
+    }
+
+    /// Takes the next run, of so many pixels; no vectors if there is no room for their outputs.
+    #[inline(always)]
+    fn take(&mut self, pixels: usize) -> Run {
+        let first = self.rows.trailing_zeros();
+        self.rows &= u64::MAX.wrapping_shl(first).wrapping_shl(pixels as u32);
+        let here = self.pixel..self.pixel.wrapping_add(pixels);
+        self.pixel = here.end;
+        let Some(to) = self.y.part(here, self.channel, self.mask.count_ones() as usize) else { return Run::NONE };
+        let from = self.sums.wrapping_add((first as usize).wrapping_mul(32));
+        let last = pixels.wrapping_sub(Self::TOGETHER);
+        self.end = (!pixels.is_multiple_of(Self::TOGETHER))
+            .then(|| (from.wrapping_add(last.wrapping_mul(32)), to.wrapping_add(last.wrapping_mul(self.pitch))));
+        let vectors = pixels.wrapping_div(Self::TOGETHER);
+        Run { from, to, vectors, more: self.end.is_some() || self.rows != 0 }
+    }
+
+    /// With what storing takes at hand.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    pub(super) fn begun<const KIND: u8>(&mut self) -> Begun<'_, 'y, 'm, B, KIND> {
+        let (way, run, pitch, mask) = (self.way(), self.run, self.pitch, self.mask);
+        Begun { outputs: self, way, run, pitch, mask, whole: mask.trailing_ones() as usize == 16 * B }
+    }
+
+    /// Of the channels whose sums come now; where several pixels share a vector of bytes, their multipliers come again.
+    #[inline]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn way(&self) -> Way<B> {
+        let mut multipliers = [_mm512_setzero_ps(); 4];
+        for (k, to) in multipliers.iter_mut().enumerate() {
+            let first = self.channel.wrapping_add(k.checked_rem(B).unwrap_or(0).wrapping_mul(16));
+            let from = self.work.operands.multipliers.get(first..).unwrap_or_default();
+            let exist = u32::MAX.wrapping_shr(16).wrapping_shr(16u32.saturating_sub(from.len() as u32)) as u16;
+            // SAFETY: those that exist are loaded.
+            *to = unsafe { _mm512_maskz_loadu_ps(exist, from.as_ptr()) };
+        }
+        Way { finish: self.work.finish.clone(), multipliers }
     }
 
     /// Stores all that is left.
     #[inline(always)]
-    pub(super) fn rest<const SMALL: bool>(&mut self) {
-        loop {
-            while self.left > 0 {
-                self.step::<SMALL>();
+    pub(super) fn rest<const KIND: u8>(&mut self) {
+        if self.run.vectors > 0 || self.run.more {
+            // SAFETY: this is only entered on a CPU that has what AMX has.
+            unsafe { self.all::<KIND>() };
+        }
+    }
+
+    #[inline(never)]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn all<const KIND: u8>(&mut self) {
+        let mut begun = self.begun::<KIND>();
+        while begun.run.vectors > 0 || begun.run.more {
+            begun.step();
+        }
+    }
+
+    /// The next run of whole vectors, if there is one. Shorter ones are stored on the way to it.
+    #[cold]
+    #[inline(never)]
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    fn next_run<const KIND: u8>(&mut self) -> Run {
+        if let Some((from, to)) = self.end.take() {
+            return Run { from, to, vectors: 1, more: self.rows != 0 };
+        }
+        while self.rows != 0 {
+            let pixels = self.pixels();
+            let run = self.take(pixels);
+            if pixels >= Self::TOGETHER || run.to.is_null() {
+                return run;
             }
-            self.next_run();
-            if self.left == 0 {
+            self.end = None;
+            // SAFETY: the pixels of a run have sums, and there is room for their outputs.
+            unsafe { self.store_short::<KIND>(run.from, run.to, pixels) };
+        }
+        Run::NONE
+    }
+
+    /// Stores a run of so few pixels that they are no whole vector.
+    ///
+    /// # Safety
+    /// They have sums, and there is room for their outputs.
+    #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
+    unsafe fn store_short<const KIND: u8>(&self, from: *const i32, to: *mut i8, pixels: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { store_some::<B>(self.way().bytes::<KIND>(from, pixels), self.mask, to, self.pitch, pixels) };
+    }
+}
+
+impl<const B: usize, const KIND: u8> Begun<'_, '_, '_, B, KIND> {
+    /// Stores the next vector, if there is one.
+    #[inline(always)]
+    pub(super) fn step(&mut self) {
+        if self.run.vectors == 0 {
+            if !self.run.more {
+                return;
+            }
+            // SAFETY: this is only entered on a CPU that has what AMX has.
+            self.run = unsafe { self.outputs.next_run::<KIND>() };
+            if self.run.vectors == 0 {
                 return;
             }
         }
-    }
-
-    /// Finds the next run.
-    #[inline(always)]
-    fn next_run(&mut self) {
-        self.left = 0;
-        if self.rows == 0 {
-            return;
-        }
-        let first = self.rows.trailing_zeros();
-        let pixels = self.rows.wrapping_shr(first).trailing_ones();
-        let (here, width) = (self.at..self.at.wrapping_add(pixels as usize), self.mask.count_ones() as usize);
-        let Some(to) = self.y.part(here, self.channel, width) else { return };
-        self.to = to;
-        self.from = self.sums.wrapping_add((first as usize).wrapping_mul(32));
-        self.left = pixels as usize;
-        self.long = self.whole && self.left >= Self::TOGETHER;
-        self.at = self.at.wrapping_add(self.left);
-        self.rows &= u64::MAX.wrapping_shl(first).wrapping_shl(pixels);
-    }
-
-    /// Stores the next vector of a run, if there is one.
-    #[inline(always)]
-    pub(super) fn step<const SMALL: bool>(&mut self) {
-        let (left, pitch) = (self.left, self.pitch);
-        if left == 0 {
-            return;
-        }
+        let together = Outputs::<B>::TOGETHER;
         // SAFETY: the pixels of a run have sums, and there is room for their outputs.
         unsafe {
-            if self.long {
-                // The end is a whole vector too, some of which is stored again.
-                let again = Self::TOGETHER.saturating_sub(left);
-                let from = self.from.wrapping_sub(again.wrapping_mul(32));
-                let to = self.to.wrapping_sub(again.wrapping_mul(pitch));
-                store_whole::<B>(self.bytes::<SMALL>(from, Self::TOGETHER), to, pitch);
+            let bytes = self.way.bytes::<KIND>(self.run.from, together);
+            if self.whole {
+                store_whole::<B>(bytes, self.run.to, self.pitch);
             } else {
-                let pixels = left.min(Self::TOGETHER);
-                store_some::<B>(self.bytes::<SMALL>(self.from, pixels), self.mask, self.to, pitch, pixels);
+                store_some::<B>(bytes, self.mask, self.run.to, self.pitch, together);
             }
         }
-        self.from = self.from.wrapping_add(const { 32 * Self::TOGETHER });
-        self.to = self.to.wrapping_add(pitch.wrapping_mul(Self::TOGETHER));
-        self.left = left.saturating_sub(Self::TOGETHER);
+        self.run.from = self.run.from.wrapping_add(const { 32 * Outputs::<B>::TOGETHER });
+        self.run.to = self.run.to.wrapping_add(self.pitch.wrapping_mul(together));
+        self.run.vectors = self.run.vectors.wrapping_sub(1);
     }
+}
 
+impl<const B: usize, const KIND: u8> Drop for Begun<'_, '_, '_, B, KIND> {
+    /// Where the next ones go on.
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.outputs.run = self.run;
+    }
+}
+
+impl<const B: usize> Way<B> {
     /// The outputs of neighbours, whose sums lie there.
     ///
     /// # Safety
     /// There are sums for 32 channels of so many pixels.
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    unsafe fn bytes<const SMALL: bool>(&self, from: *const i32, pixels: usize) -> __m512i {
+    unsafe fn bytes<const KIND: u8>(&self, from: *const i32, pixels: usize) -> __m512i {
         let mut vectors = [_mm512_setzero_si512(); 4];
         for (k, to) in vectors.iter_mut().enumerate() {
             let (pixel, block) = (k.div_euclid(B), k.rem_euclid(B));
@@ -136,7 +230,11 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
                 _mm512_maskz_loadu_epi32(exists, from.wrapping_add(pixel.wrapping_mul(32) + block.wrapping_mul(16)))
             };
         }
-        self.finish.bytes::<SMALL>(vectors, &self.multipliers)
+        match KIND {
+            kind::NEAR => self.finish.near(vectors, &self.multipliers),
+            kind::SMALL => self.finish.bytes::<true>(vectors, &self.multipliers),
+            _ => self.finish.bytes::<false>(vectors, &self.multipliers),
+        }
     }
 }
 
