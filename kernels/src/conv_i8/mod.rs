@@ -496,6 +496,28 @@ mod tests {
         }
     }
 
+    /// Variants that take another way where no sum can reach 2^22, at and around the largest bias with which none can.
+    #[test]
+    fn sums_near_their_bounds_are_exact() {
+        for g in convolutions() {
+            let channels = g.out_channels as usize;
+            let products = (g.weights().unwrap() / g.out_channels) as i32 * (1 << 14);
+            for bias in [-1, 0, 1].map(|more| (1 << 22) - products + more).into_iter().filter(|&bias| bias > 0) {
+                for (w, bias, multiplier) in
+                    [(-128, bias, 0.5), (127, -bias, 0.5), (-128, bias, 2e-5), (127, -bias, 0.98)]
+                {
+                    let mut x = std::vec![-128; g.inputs().unwrap() as usize];
+                    x.iter_mut().step_by(3).for_each(|x| *x = 1);
+                    let w = std::vec![w; g.weights().unwrap() as usize];
+                    let (bias, multipliers) = (std::vec![bias; channels], std::vec![multiplier; channels]);
+                    let o = Operands { x: &x, weights: &w, bias: &bias, multipliers: &multipliers, table: None };
+                    battery(&params(g), &o);
+                    battery(&Params { output: Output { zero_point: -128, low: -100, high: 127 }, ..params(g) }, &o);
+                }
+            }
+        }
+    }
+
     /// Variants that look at the inputs take other ways for small, for some large and for large ones only.
     #[test]
     fn large_inputs_among_small_ones_are_exact() {

@@ -5,17 +5,33 @@
 use super::store::Outputs;
 use super::strip::{Ahead, Bias, Strip};
 use super::sums::Left;
-use super::{Work, ends};
+use super::{Work, ends, kind};
 use crate::amx::Tiles;
 
 /// The most outputs that are stored in a step but the first, which stores twice as many.
 const MOST: usize = 8;
 
-/// What is done in a pair's first step for one or two blocks of channels, by number, and what in every other step.
-const FIRST: [&[u32]; 2] = [&[0, 1, 2, 3, 4, 9, 10, 11, 12], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]];
-const OTHERS: [&[u32]; 2] = [&[2, 3, 4, 11, 12], &[2, 3, 4, 7, 8, 11, 12, 15]];
+/// Bits for instructions of a pair's first step, by number, and for those of every other one.
+type After = [u32; 2];
+
+/// After which instructions outputs are stored, for every number of outputs of a step: the CPU looks some hundred instructions
+/// ahead, so that what is to run beside each other stands beside each other.
+#[allow(clippy::indexing_slicing)] // The compiler runs it.
+const fn after(blocks: usize) -> [After; MOST + 1] {
+    let (first, others): (&[u32], &[u32]) = match blocks {
+        1 => (&[0, 1, 2, 3, 4, 9, 10, 11, 12], &[2, 3, 4, 11, 12]),
+        _ => (&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], &[2, 3, 4, 7, 8, 11, 12, 15]),
+    };
+    let (mut all, mut each) = ([[0; 2]; MOST + 1], 0);
+    while each <= MOST {
+        all[each] = [spread(2 * each, first), spread(each, others)];
+        each += 1;
+    }
+    all
+}
 
 /// Bits for so many of these numbers, evenly spread.
+#[allow(clippy::indexing_slicing)] // As above.
 const fn spread(count: usize, numbers: &[u32]) -> u32 {
     let (mut bits, mut k) = (0u32, 0);
     while k < numbers.len() {
@@ -27,21 +43,10 @@ const fn spread(count: usize, numbers: &[u32]) -> u32 {
     bits
 }
 
-/// After which instructions of the first step and of the others an output is stored, where each of these stores so many: the
-/// CPU looks some hundred instructions ahead, so that what is to run beside each other stands beside each other.
-const AFTER: [[[u32; 2]; MOST + 1]; 2] = {
-    let (mut all, mut k) = ([[[0; 2]; MOST + 1]; 2], 0);
-    while k < 2 * (MOST + 1) {
-        let (blocks, each) = (k % 2, k / 2);
-        all[blocks][each] = [spread(2 * each, FIRST[blocks]), spread(each, OTHERS[blocks])];
-        k += 1;
-    }
-    all
-};
-
 impl Work<'_> {
     /// The sums of `A` tiles of pixels, whose windows begin at `x`. Meanwhile the sums of the last pair are stored, and what
     /// `outputs` has.
+    #[allow(unused_unsafe)] // Multiplying is safe.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(super) fn pair<const A: usize, const B: usize, const KIND: u8>(
         &self,
@@ -53,7 +58,7 @@ impl Work<'_> {
     ) {
         let steps = self.tiles.wrapping_mul(self.rows as usize);
         let each = (8 * B).div_ceil(steps.wrapping_add(1)).min(MOST);
-        let [mut after, others] = if B > 1 { AFTER[1][each] } else { AFTER[0][each] };
+        let [mut after, others] = const { after(B) }.get(each).copied().unwrap_or_default();
         let ([x0, x1], [w0, w1]) = (ends(x), ends(strip.weights));
         let [bias0, bias1] = ends(strip.bias.each_ref().map(|Bias(bias)| bias.as_ptr().cast()));
         let (step, width) = (self.places.step(), self.fours.wrapping_mul(4));
@@ -67,11 +72,10 @@ impl Work<'_> {
                 // SAFETY: every row of a tile of sums is loaded from the same 16, and the last ones have room; the lines hold as
                 // many windows as a tile has rows, so far apart, and what is read beyond the last row of taps; a block of
                 // weights has 64 bytes for every four inputs.
-                #[allow(unused_unsafe)] // Multiplying is safe.
                 unsafe {
                     $instruction
                 };
-                if after & 1 << ($number) != 0 {
+                if A > 1 && KIND != kind::ANY && after & 1 << ($number) != 0 {
                     outputs.step();
                 }
             };
@@ -109,6 +113,7 @@ impl Work<'_> {
             }
             begins = false;
             after = others;
+            outputs.go_on();
             ahead.step();
             weight = weight.wrapping_add(width.wrapping_mul(16));
             (place, left) = (place.wrapping_add(width), left.wrapping_sub(1));

@@ -21,6 +21,8 @@ pub(super) struct Outputs<'y, 'm, const B: usize> {
     /// First channel, and the mask of those that exist.
     channel: usize,
     mask: u64,
+    /// Whether all of them exist.
+    whole: bool,
     /// The end of a run that is no whole vector: some before it are stored again.
     end: Option<(*const i32, *mut i8)>,
     run: Run,
@@ -53,9 +55,6 @@ pub(super) struct Begun<'o, 'y, 'm, const B: usize, const KIND: u8> {
     way: Way<B>,
     run: Run,
     pitch: usize,
-    mask: u64,
-    /// Whether all channels exist.
-    whole: bool,
 }
 
 impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
@@ -65,7 +64,7 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
     /// Of `y`.
     pub(super) fn new(work: &'y Work<'y>, y: &'y mut Columns<'m>) -> Self {
         let (pitch, sums) = (y.pitch(), core::ptr::null());
-        Self { work, y, pitch, sums, rows: 0, pixel: 0, channel: 0, mask: 0, end: None, run: Run::NONE }
+        Self { work, y, pitch, sums, rows: 0, pixel: 0, channel: 0, mask: 0, whole: false, end: None, run: Run::NONE }
     }
 
     /// Goes on with these sums, when all of those before are stored.
@@ -74,8 +73,9 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
         (self.sums, self.rows, self.pixel, self.channel) = (left.sums, left.rows, left.pixel, left.channel);
         let count = self.work.channels.wrapping_sub(left.channel).min(16 * B);
         self.mask = u64::MAX >> (64usize.wrapping_sub(count) & 63);
+        self.whole = count == 16 * B;
         self.run = match self.pixels() {
-            pixels if pixels < Self::TOGETHER => Run { more: left.rows != 0, ..Run::NONE },
+            pixels if pixels < Self::TOGETHER || !self.whole => Run { more: left.rows != 0, ..Run::NONE },
             pixels => self.take(pixels),
         };
     }
@@ -106,8 +106,8 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(super) fn begun<const KIND: u8>(&mut self) -> Begun<'_, 'y, 'm, B, KIND> {
-        let (way, run, pitch, mask) = (self.way(), self.run, self.pitch, self.mask);
-        Begun { outputs: self, way, run, pitch, mask, whole: mask.trailing_ones() as usize == 16 * B }
+        let (way, run, pitch) = (self.way(), self.run, self.pitch);
+        Begun { outputs: self, way, run, pitch }
     }
 
     /// Of the channels whose sums come now; where several pixels share a vector of bytes, their multipliers come again.
@@ -140,10 +140,11 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
         let mut begun = self.begun::<KIND>();
         while begun.run.vectors > 0 || begun.run.more {
             begun.step();
+            begun.go_on();
         }
     }
 
-    /// The next run of whole vectors, if there is one. Shorter ones are stored on the way to it.
+    /// The next run of whole vectors, if there is one. Shorter ones, and those of some channels, are stored on the way to it.
     #[cold]
     #[inline(never)]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
@@ -154,54 +155,56 @@ impl<'y, 'm, const B: usize> Outputs<'y, 'm, B> {
         while self.rows != 0 {
             let pixels = self.pixels();
             let run = self.take(pixels);
-            if pixels >= Self::TOGETHER || run.to.is_null() {
+            if pixels >= Self::TOGETHER && self.whole || run.to.is_null() {
                 return run;
             }
             self.end = None;
             // SAFETY: the pixels of a run have sums, and there is room for their outputs.
-            unsafe { self.store_short::<KIND>(run.from, run.to, pixels) };
+            unsafe { self.store_run::<KIND>(run.from, run.to, pixels) };
         }
         Run::NONE
     }
 
-    /// Stores a run of so few pixels that they are no whole vector.
+    /// Stores a run of so many pixels, those channels that exist.
     ///
     /// # Safety
     /// They have sums, and there is room for their outputs.
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
-    unsafe fn store_short<const KIND: u8>(&self, from: *const i32, to: *mut i8, pixels: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { store_some::<B>(self.way().bytes::<KIND>(from, pixels), self.mask, to, self.pitch, pixels) };
+    unsafe fn store_run<const KIND: u8>(&self, mut from: *const i32, mut to: *mut i8, mut pixels: usize) {
+        let way = self.way();
+        while pixels > 0 {
+            let here = pixels.min(Self::TOGETHER);
+            // SAFETY: the caller's promise.
+            unsafe { store_some::<B>(way.bytes::<KIND>(from, here), self.mask, to, self.pitch, here) };
+            from = from.wrapping_add(const { 32 * Self::TOGETHER });
+            to = to.wrapping_add(self.pitch.wrapping_mul(Self::TOGETHER));
+            pixels = pixels.wrapping_sub(here);
+        }
     }
 }
 
 impl<const B: usize, const KIND: u8> Begun<'_, '_, '_, B, KIND> {
-    /// Stores the next vector, if there is one.
+    /// Stores the next vector of a run, if there is one.
     #[inline(always)]
     pub(super) fn step(&mut self) {
         if self.run.vectors == 0 {
-            if !self.run.more {
-                return;
-            }
-            // SAFETY: this is only entered on a CPU that has what AMX has.
-            self.run = unsafe { self.outputs.next_run::<KIND>() };
-            if self.run.vectors == 0 {
-                return;
-            }
+            return;
         }
         let together = Outputs::<B>::TOGETHER;
         // SAFETY: the pixels of a run have sums, and there is room for their outputs.
-        unsafe {
-            let bytes = self.way.bytes::<KIND>(self.run.from, together);
-            if self.whole {
-                store_whole::<B>(bytes, self.run.to, self.pitch);
-            } else {
-                store_some::<B>(bytes, self.mask, self.run.to, self.pitch, together);
-            }
-        }
+        unsafe { store_whole::<B>(self.way.bytes::<KIND>(self.run.from, together), self.run.to, self.pitch) };
         self.run.from = self.run.from.wrapping_add(const { 32 * Outputs::<B>::TOGETHER });
         self.run.to = self.run.to.wrapping_add(self.pitch.wrapping_mul(together));
         self.run.vectors = self.run.vectors.wrapping_sub(1);
+    }
+
+    /// Goes on with the next run, where one has ended.
+    #[inline(always)]
+    pub(super) fn go_on(&mut self) {
+        if self.run.vectors == 0 && self.run.more {
+            // SAFETY: this is only entered on a CPU that has what AMX has.
+            self.run = unsafe { self.outputs.next_run::<KIND>() };
+        }
     }
 }
 
