@@ -88,6 +88,7 @@ pub mod reduce;
 pub mod resize_f32;
 pub mod resize_i8;
 pub mod rnn;
+mod room;
 pub mod round;
 #[cfg(target_arch = "x86_64")]
 mod round_avx512;

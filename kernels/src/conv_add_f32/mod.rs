@@ -8,6 +8,7 @@ use crate::binary::{self, Function};
 use crate::broadcast::Broadcast;
 use crate::conv_f32::Operands;
 use crate::pixels::blocks;
+use crate::room::Room;
 use crate::{Isa, conv_f32};
 
 /// Most output channels: a pixel has to fit into a block.
@@ -77,11 +78,11 @@ fn in_blocks<const SIZE: usize>(
     (pixels, line): (Range<u32>, u32),
     y: &mut [f32],
 ) {
-    let mut block = [0.0; SIZE];
+    let mut block = Room::<f32, SIZE>::new(0.0);
     let channels = params.conv.geometry.out_channels;
     for (pixels, place) in blocks(pixels, channels, SIZE as u32, line) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
-        let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
+        let (Some(v), Some(y)) = (block.first(place.len()), y.get_mut(place)) else { return };
         conv_f32::run_pixels(isa, &params.conv, operands, pixels, v);
         binary::run(isa, &params.sum(v.len()), Some(v), other, y);
     }

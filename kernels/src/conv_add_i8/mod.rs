@@ -10,8 +10,9 @@ use core::ops::Range;
 use crate::broadcast::Broadcast;
 use crate::conv_i8::{Operands, TILE_ROWS};
 use crate::pixels::blocks;
+use crate::room::Room;
 use crate::round::Output;
-use crate::{Isa, add_i8, conv_i8};
+use crate::{Isa, Level, add_i8, conv_i8};
 
 /// Most output channels: a pixel has to fit into a block.
 pub const CHANNELS: u32 = 512;
@@ -21,6 +22,8 @@ const BLOCK: usize = if cfg!(target_arch = "arm") { 512 } else { 8192 };
 /// Bytes of a block where a row of tiles of four rows, of which kernels compute whole ones, has no room in a smaller one, or
 /// where the weights, which every block reads, are many.
 const LARGE_BLOCK: usize = if cfg!(target_arch = "x86_64") { 1 << 16 } else { BLOCK };
+/// Bytes of a block where AMX multiplies, for which every call takes a while.
+const AMX_BLOCK: usize = if cfg!(target_arch = "x86_64") { 1 << 15 } else { BLOCK };
 /// Bytes of weights that a core's nearest caches hold beside everything else, more or less.
 const NEAR: usize = 32 << 10;
 
@@ -73,6 +76,8 @@ pub fn run_pixels(
     let large = line.wrapping_mul(g.out_channels) as usize > BLOCK || operands.weights.len() > NEAR && y.len() > BLOCK;
     if large && LARGE_BLOCK > BLOCK {
         in_blocks::<LARGE_BLOCK>(isa, params, operands, other, (pixels, line), y);
+    } else if isa.level() == Level::Amx && AMX_BLOCK > BLOCK {
+        in_blocks::<AMX_BLOCK>(isa, params, operands, other, (pixels, line), y);
     } else {
         in_blocks::<BLOCK>(isa, params, operands, other, (pixels, line), y);
     }
@@ -87,10 +92,10 @@ fn in_blocks<const N: usize>(
     (pixels, line): (Range<u32>, u32),
     y: &mut [i8],
 ) {
-    let mut block = [0; N];
+    let mut block = Room::<i8, N>::new(0);
     for (pixels, place) in blocks(pixels, params.conv.geometry.out_channels, N as u32, line) {
         let other = other.map(|other| other.get(place.clone()).unwrap_or_default());
-        let (Some(v), Some(y)) = (block.get_mut(..place.len()), y.get_mut(place)) else { return };
+        let (Some(v), Some(y)) = (block.first(place.len()), y.get_mut(place)) else { return };
         conv_i8::run_pixels(isa, &params.conv, operands, pixels, v);
         add_i8::run(isa, &params.sum(v.len()), Some(v), other, y);
     }

@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use crate::conv_i8::{Operands, TILE_ROWS};
 use crate::pixels::{blocks, fit};
+use crate::room::Room;
 use crate::rows::rows;
 use crate::{Isa, conv_i8};
 
@@ -75,9 +76,9 @@ fn in_blocks<const N: usize>(
     y: &mut [i8],
 ) {
     let (channels, stride) = (params.conv.geometry.out_channels as usize, params.y_stride as usize);
-    let (mut block, mut y) = ([0; N], y);
+    let (mut block, mut y) = (Room::<i8, N>::new(0), y);
     for (pixels, place) in blocks(pixels, params.conv.geometry.out_channels, N as u32, line) {
-        let Some(v) = block.get_mut(..place.len()) else { return };
+        let Some(v) = block.first(place.len()) else { return };
         let count = pixels.len();
         conv_i8::run_pixels(isa, &params.conv, operands, pixels, v);
         for (k, from) in rows(v, channels).enumerate() {
