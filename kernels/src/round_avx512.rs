@@ -15,12 +15,15 @@ pub(crate) struct Rounding {
     /// Packing works in quarters of a vector: this puts the fours of numbers back into order.
     order: __m512i,
     /// From the bits of floats above 2^23, which are whole numbers, to those with the zero point.
+    #[cfg(feature = "std")]
     from_bits: __m512i,
     /// Whether int8 has more numbers than those that are asked for.
+    #[cfg(feature = "std")]
     clamps: bool,
 }
 
 /// The bits of 1.5 * 2^23. So many numbers of less than 2^22 more, as int32, are the bits of so much more, as a float.
+#[cfg(feature = "std")]
 pub(crate) const BITS: i32 = 0x4b40_0000;
 
 impl Rounding {
@@ -33,7 +36,9 @@ impl Rounding {
             least: _mm512_set1_epi8(output.low as i8),
             greatest: _mm512_set1_epi8(output.high as i8),
             order: _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+            #[cfg(feature = "std")]
             from_bits: _mm512_set1_epi32(output.zero_point.wrapping_sub(BITS)),
+            #[cfg(feature = "std")]
             clamps: (output.low, output.high) != (-128, 127),
         }
     }
@@ -66,6 +71,7 @@ impl Rounding {
     /// The products of multipliers of less than 1 with int32 of less than 2^22, which [`BITS`] have been added to, as
     /// [`Rounding::saturated`]. Additions run where AMX does, multiplications and conversions do not, so that these bits are
     /// those of the conversions with a third of what waits for each other.
+    #[cfg(feature = "std")]
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn near_saturated(&self, bits: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
@@ -82,6 +88,7 @@ impl Rounding {
     }
 
     /// The same, clamped to what is asked for.
+    #[cfg(feature = "std")]
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(crate) fn near_bytes(&self, bits: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {

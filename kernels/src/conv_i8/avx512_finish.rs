@@ -63,6 +63,7 @@ impl Finish {
 
     /// The same, of sums of less than 2^22, which [`BITS`](crate::round_avx512::BITS) have been added to, where no product can
     /// leave int32.
+    #[cfg(feature = "std")]
     #[inline]
     #[cfg_attr(not(feature = "emulated"), target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni"))]
     pub(super) fn near(&self, sums: [__m512i; 4], multipliers: &[__m512; 4]) -> __m512i {
