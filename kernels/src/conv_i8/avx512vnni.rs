@@ -11,6 +11,7 @@ use crate::intrinsics::*;
 
 use super::avx512_finish::Finish;
 use super::bands::{BYTES, Job, Memory, ROOM, Taps, Windows, outputs_of};
+use super::span::Span;
 use super::{Operands, Params, layout};
 use crate::Isa;
 use crate::pixels::Pixels;
@@ -18,6 +19,8 @@ use crate::tiles::next_tiles;
 
 /// So many weights before they are needed they are asked for: a core by itself waits for those in the third-level cache.
 const AHEAD: usize = 1024;
+/// The most blocks of which it is known how many have the same inputs: more than a strip has.
+const STRIPS: usize = 7;
 /// Bytes of sums before the weights of a block.
 const HEAD: usize = 64;
 
@@ -134,8 +137,8 @@ pub(crate) struct Work<'a> {
     pub(crate) block: usize,
     /// The part of the weights that is used, if not all of it.
     pub(crate) part: Option<Part>,
-    /// The inputs of a block of channels, and how many blocks have the same, if not all have all inputs.
-    pub(crate) span: Option<(usize, usize)>,
+    /// The inputs of a block of channels, if not all have all inputs.
+    pub(crate) span: Option<Span>,
     /// The input.
     pub(crate) lines: *const u8,
     pub(crate) taps: Taps,
@@ -211,8 +214,10 @@ impl Work<'_> {
 
     /// How many blocks from this one on have the same inputs.
     fn alike(&self, block: usize) -> usize {
-        let of = |(_, blocks): (usize, usize)| Some(blocks.wrapping_sub(block.checked_rem(blocks)?));
-        self.span.and_then(of).unwrap_or(usize::MAX)
+        let Some(span) = self.span else { return usize::MAX };
+        let first = |block: usize| span.first(block.wrapping_mul(16));
+        let others = (1..STRIPS).take_while(|&k| first(block.wrapping_add(k)) == first(block)).count();
+        others.wrapping_add(1)
     }
 
     /// `B` blocks.
@@ -222,7 +227,7 @@ impl Work<'_> {
         let count = self.channels.wrapping_sub(channel).min(16 * B);
         let mut strip = Strip {
             weights: [core::ptr::null(); B],
-            input: self.span.map_or(0, |(inputs, blocks)| block.checked_div(blocks).unwrap_or(0).wrapping_mul(inputs)),
+            input: self.span.map_or(0, |span| span.first(channel)),
             start: [_mm512_setzero_si512(); B],
             multipliers: [_mm512_setzero_ps(); 4],
             channel,

@@ -9,6 +9,7 @@ use core::mem::MaybeUninit;
 pub(crate) use super::lines::BYTES;
 pub(super) use super::lines::ROOM;
 use super::lines::{OVER, Shape};
+use super::span::Span;
 use super::{Operands, Params, layout, pack};
 use crate::pixels::{Pixels, place};
 
@@ -210,19 +211,17 @@ impl<'a> Job<'a> {
         (tiles as usize, fours as usize)
     }
 
-    /// The inputs of a block of channels, and how many blocks have the same, where these are not all inputs and all blocks.
-    pub(super) fn span(&self) -> Option<(usize, usize)> {
-        let g = &self.params.geometry;
-        let (inputs, _) = pack::span(g).filter(|_| self.params.layout == layout::O16G4)?;
-        Some((inputs as usize, (g.group_outputs() as usize).div_ceil(16)))
+    /// The inputs of a block of channels, where these are not all inputs.
+    pub(super) fn span(&self) -> Option<Span> {
+        Span::of(&self.params.geometry).filter(|_| self.params.layout == layout::O16G4)
     }
 
     /// The taps of the windows of a band.
     pub(super) fn taps(&self, band: &Band) -> Taps {
         let Shape { rows, columns, inputs } = self.shape;
         let (inputs, kernel) = (inputs as usize, columns.kernel as usize);
-        let (runs, steps) = if let Some((span, _)) = self.span() {
-            (columns.kernel, span.div_ceil(4))
+        let (runs, steps) = if let Some(span) = self.span() {
+            (columns.kernel, span.inputs.div_ceil(4))
         } else if columns.dilation == 1 {
             (1, inputs.wrapping_mul(kernel).div_ceil(4))
         } else {

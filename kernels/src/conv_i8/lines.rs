@@ -46,7 +46,7 @@ pub(super) fn holds_groups(g: &Geometry, layout: u32) -> bool {
     let taps = g.kernel_height.saturating_mul(g.kernel_width);
     let gathered = taps.saturating_mul(g.in_channels).saturating_mul(2) as usize <= BYTES;
     let fits = if layout == layout::O16G2 { gathered } else { Shape::new(g).part(BYTES) > 0 };
-    cfg!(feature = "std") && super::pack::span(g).is_some() && fits
+    cfg!(feature = "std") && super::span::Span::of(g).is_some() && fits
 }
 
 impl Shape {

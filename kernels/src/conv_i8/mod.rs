@@ -50,6 +50,7 @@ mod patches;
 pub(crate) mod portable;
 #[cfg(target_arch = "x86_64")]
 mod ring;
+mod span;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
 #[cfg(target_arch = "x86_64")]
@@ -133,8 +134,8 @@ pub mod layout {
     /// memory of a large band.
     pub const O16A4: u32 = 9;
     /// `[O / 16]` blocks of 16 channels: first int32 `[16]`, `-128 * Σ w` of every channel, then `[KH][KW][J / 4][16][4]`, the
-    /// weights in fours, where `J`, a multiple of 4, are the inputs of those groups that the block has channels of; several
-    /// groups, of 16 channels or of parts or multiples of that.
+    /// weights in fours, where `J`, a multiple of 4, are the most inputs of those groups that a block has channels of, and
+    /// filling; a block's inputs begin with those of its first group, or end with the last ones. Several groups.
     pub const O16G4: u32 = 10;
     /// `[O / 16][KH][KW][J / 2][16][2]`: as [`O16G4`], in pairs, and no sums; windows of at most 24 Ki inputs.
     pub const O16G2: u32 = 11;

@@ -1,5 +1,6 @@
 //! From rows, as the compiler has the weights, to the layouts of the variants.
 
+use super::span::Span;
 use super::{layout, lines, stem, winograd};
 use crate::Level;
 use crate::geometry::Geometry;
@@ -24,17 +25,6 @@ pub(super) fn stride(layout: u32, inputs: u32) -> u32 {
     if layout == layout::O16I4 { inputs.wrapping_add(3) & !3 } else { inputs }
 }
 
-/// The inputs of those groups that a block of 16 channels belongs to, and how many groups these are; `None` where blocks and
-/// groups do not divide each other, or the inputs are no whole fours.
-pub(super) fn span(g: &Geometry) -> Option<(u32, u32)> {
-    let outputs = g.group_outputs();
-    let whole = outputs.is_multiple_of(16) || 16u32.checked_rem(outputs) == Some(0);
-    let groups = 16u32.checked_div(outputs)?.max(1);
-    let inputs = g.group_inputs().checked_mul(groups)?;
-    let blocks = g.out_channels.is_multiple_of(16) && inputs.is_multiple_of(4);
-    (g.groups > 1 && whole && blocks).then_some((inputs, groups))
-}
-
 /// Whether blocks of channels have weights for the inputs of their own groups only.
 pub(super) fn of_groups(layout: u32) -> bool {
     cfg!(feature = "std") && matches!(layout, layout::O16G4 | layout::O16G2)
@@ -55,7 +45,7 @@ pub(super) fn apart(g: &Geometry, layout: u32) -> bool {
 pub(super) fn stretch(g: &Geometry, layout: u32) -> Option<(u32, u32)> {
     let inputs = g.in_channels;
     match layout {
-        _ if of_groups(layout) => span(g).map(|(inputs, _)| (inputs, inputs)),
+        _ if of_groups(layout) => Span::of(g).map(|span| span.inputs as u32).map(|inputs| (inputs, inputs)),
         layout::O16R2 | layout::O16R4 => {
             let row = g.kernel_width.checked_mul(inputs)?;
             Some((row, row.checked_next_multiple_of(1 << together(layout)?)?))
@@ -123,10 +113,12 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     }
     match (together(layout), depth(geometry, layout), stretch(geometry, layout)) {
         (Some(shift), Some(depth), Some((inputs, stride))) => {
-            let all = span(geometry).filter(|_| of_groups(layout)).map_or(geometry.groups, |(_, groups)| groups);
-            let (groups, outputs) = (all as usize, geometry.group_outputs() as usize);
+            let span = Span::of(geometry).filter(|_| of_groups(layout));
+            let (own, outputs) = (geometry.group_inputs() as usize, geometry.group_outputs() as usize);
+            // A row of taps is one group's, a tap has the inputs of all.
             let (depth, inputs, stride) = (depth as usize, inputs as usize, stride as usize);
-            let taps = Taps { depth, inputs, stride, groups, outputs };
+            let own = if geometry.groups == 1 { inputs } else { own };
+            let taps = Taps { depth, stride, own, outputs, span };
             pack_blocks(layout, taps, 1 << shift, rows, packed);
         }
         _ => packed.iter_mut().zip(rows).for_each(|(to, &from)| *to = from),
@@ -134,35 +126,30 @@ pub fn pack(geometry: &Geometry, layout: u32, rows: &[i8], packed: &mut [i8]) ->
     true
 }
 
-/// The weights of a channel: so many with filling, and those of a stretch without and with it; the groups whose inputs a
-/// stretch has, and the channels of one.
+/// The weights of a channel: so many with filling, those of a stretch with it, and those of a stretch that are the channel's
+/// own; the channels of a group; and which inputs a stretch has, if not all.
 #[derive(Clone, Copy)]
 struct Taps {
     depth: usize,
-    inputs: usize,
     stride: usize,
-    groups: usize,
+    own: usize,
     outputs: usize,
+    span: Option<Span>,
 }
 
 impl Taps {
-    /// Weights of a stretch that are a channel's own.
-    fn own(self) -> usize {
-        self.inputs.checked_div(self.groups).unwrap_or(0)
-    }
-
     /// Weights of a channel in rows.
     fn row(self) -> usize {
-        self.depth.checked_div(self.stride).unwrap_or(0).wrapping_mul(self.own())
+        self.depth.checked_div(self.stride).unwrap_or(0).wrapping_mul(self.own)
     }
 
     /// The place in its row of weight `k` of a channel, which is none where it fills up or belongs to another group.
     fn place(self, channel: usize, k: usize) -> Option<usize> {
         let (tap, input) = (k.checked_div(self.stride)?, k.checked_rem(self.stride)?);
-        let group = channel.checked_div(self.outputs)?.checked_rem(self.groups)?;
-        let first = group.wrapping_mul(self.own());
-        let input = input.checked_sub(first).filter(|&input| input < self.own())?;
-        (k < self.depth).then_some(tap.wrapping_mul(self.own()).wrapping_add(input))
+        let group = channel.checked_div(self.outputs)?.wrapping_mul(self.own);
+        let first = group.wrapping_sub(self.span.map_or(0, |span| span.first(channel)));
+        let input = input.checked_sub(first).filter(|&input| input < self.own)?;
+        (k < self.depth).then_some(tap.wrapping_mul(self.own).wrapping_add(input))
     }
 }
 
@@ -200,12 +187,12 @@ pub(super) fn groups_pay(level: Level, g: &Geometry, layout: u32) -> bool {
     if layout == layout::ROWS || of_groups(layout) {
         return true;
     }
-    if let Some((inputs, _)) = span(g)
+    if let Some(span) = Span::of(g)
         && matches!(level, Level::Avx512Vnni | Level::Amx)
     {
         // As one group they are so many products for each one of a block with the inputs of its groups alone, at this rate.
         let rate = if level == Level::Amx { 4 } else { 1 };
-        return g.in_channels < inputs.saturating_mul(rate) && rate > 1;
+        return (g.in_channels as usize) < span.inputs.saturating_mul(rate) && rate > 1;
     }
     // Products in 10 ns.
     let rate = match (g.kernel_height.saturating_mul(g.kernel_width), g.group_inputs()) {

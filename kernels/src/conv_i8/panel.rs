@@ -8,6 +8,7 @@ use core::hint::black_box;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 
+use super::span::Span;
 use super::{Operands, Params, pack};
 use crate::pixels::Pixels;
 use crate::windows::{Window, Windows};
@@ -47,28 +48,28 @@ pub(super) struct Runs {
     /// Inputs of a run, and from one to the next.
     pub(super) inputs: usize,
     pub(super) step: usize,
-    /// So many blocks have the same inputs.
-    blocks: usize,
+    /// The inputs of a block, if not all have all inputs.
+    span: Option<Span>,
 }
 
 impl Runs {
     fn new(params: &Params, depth: usize) -> Self {
         let g = &params.geometry;
-        let groups = pack::span(g).filter(|_| pack::of_groups(params.layout));
-        let Some((inputs, _)) = groups else {
-            return Self { count: 1, inputs: depth, step: depth, blocks: usize::MAX };
+        let groups = Span::of(g).filter(|_| pack::of_groups(params.layout));
+        let Some(span) = groups else {
+            return Self { count: 1, inputs: depth, step: depth, span: None };
         };
         Self {
             count: (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize),
-            inputs: inputs as usize,
+            inputs: span.inputs,
             step: g.in_channels as usize,
-            blocks: (g.group_outputs() as usize).div_ceil(16),
+            span: groups,
         }
     }
 
     /// The first input of the block that begins with this channel.
     pub(super) fn first(&self, channel: usize) -> usize {
-        (channel >> 4).checked_div(self.blocks).unwrap_or(0).wrapping_mul(self.inputs)
+        self.span.map_or(0, |span| span.first(channel))
     }
 
     /// Weights of a block, of which so many stand together.

@@ -63,12 +63,11 @@ fn dot(params: &Params, weights: &[i8], channel: usize, tap: usize, x: &[i8], st
         (depth, first) = (place(taps), place(tap));
     }
     if super::pack::of_groups(params.layout)
-        && let Some((span, groups)) = super::pack::span(g)
+        && let Some(span) = super::span::Span::of(g)
     {
         // Taps have the inputs of several groups.
-        let group = channel.checked_div(g.group_outputs() as usize).unwrap_or(0);
-        let before = group.checked_rem(groups as usize).unwrap_or(0).wrapping_mul(inputs);
-        let tap_of = |tap: usize| tap.wrapping_mul(span as usize);
+        let before = span.group(channel).wrapping_sub(span.first(channel));
+        let tap_of = |tap: usize| tap.wrapping_mul(span.inputs);
         (depth, first) = (tap_of(taps), tap_of(tap).wrapping_add(before));
     }
     let place = Place::new(params.layout, channel, depth);

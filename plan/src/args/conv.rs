@@ -70,7 +70,7 @@ impl Layout {
     /// many fours, at most 16; one group only. Where columns are dilated, every tap by itself.
     pub const O16A4: u32 = 9;
     /// `[O / 16]` blocks of int32 `[16]`, `-128 * Σ w` of every channel, and `[KH][KW][I / 4][16][4]`: the weights in fours, for
-    /// the inputs of those groups that the block has channels of; several groups.
+    /// the inputs of those groups that a block has channels of, as many for every block; several groups.
     pub const O16G4: u32 = 10;
     /// `[O / 16][KH][KW][I / 2][16][2]`: as [`Self::O16G4`], in pairs, and no sums.
     pub const O16G2: u32 = 11;
