@@ -9,6 +9,7 @@ mod avx512;
 pub(crate) mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+pub(crate) mod normal;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
 

@@ -1,8 +1,9 @@
-//! The vector variant, in f32: the functions of the exponential that nets use between their layers, and bounds.
+//! The vector variant, in f32: the functions that nets use between their layers, of the exponential and of the normal
+//! distribution, and bounds.
 #![allow(unsafe_code)] // Loads and stores of vectors.
 
 use super::{Function, Params};
-use crate::simd::{Body, Kernel, Simd, math};
+use crate::simd::{Body, Kernel, Simd, math, normal};
 
 /// A function of every element; x is y itself where it is absent.
 pub(super) struct Elements<'a> {
@@ -14,7 +15,9 @@ pub(super) struct Elements<'a> {
 /// Whether this variant knows the function.
 pub(super) fn knows(function: Function) -> bool {
     use Function::{Clip, Exp, HardSwish, Reciprocal, Relu, Round, Sigmoid, Silu, Tanh};
+    use Function::{Elu, Erf, Gelu, GeluTanh, Mish, Selu, Softplus, Softsign};
     matches!(function, Clip | Exp | HardSwish | Reciprocal | Relu | Round | Sigmoid | Silu | Tanh)
+        || matches!(function, Elu | Erf | Gelu | GeluTanh | Mish | Selu | Softplus | Softsign)
 }
 
 impl Kernel for Elements<'_> {
@@ -68,6 +71,46 @@ impl Body for Elements<'_> {
                 s,
                 #[inline(always)]
                 |v| math::tanh(s, v),
+            ),
+            Function::Elu => self.each(
+                s,
+                #[inline(always)]
+                |v| math::elu(s, v, alpha, s.splat(1.0)),
+            ),
+            Function::Selu => self.each(
+                s,
+                #[inline(always)]
+                |v| math::elu(s, v, s.mul(alpha, beta), beta),
+            ),
+            Function::Erf => self.each(
+                s,
+                #[inline(always)]
+                |v| normal::erf(s, v),
+            ),
+            Function::Gelu => self.each(
+                s,
+                #[inline(always)]
+                |v| normal::gelu(s, v),
+            ),
+            Function::GeluTanh => self.each(
+                s,
+                #[inline(always)]
+                |v| math::gelu_tanh(s, v),
+            ),
+            Function::Mish => self.each(
+                s,
+                #[inline(always)]
+                |v| math::mish(s, v),
+            ),
+            Function::Softplus => self.each(
+                s,
+                #[inline(always)]
+                |v| math::softplus(s, v),
+            ),
+            Function::Softsign => self.each(
+                s,
+                #[inline(always)]
+                |v| math::softsign(s, v),
             ),
             _ => self.each(
                 s,

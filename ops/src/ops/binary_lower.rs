@@ -1,11 +1,10 @@
 //! Lowering of elementwise operators with two operands.
 
-use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, Unary, UnaryFunction, element};
-use ocellus_plan::{Arguments, Reader};
+use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, element};
 
+use super::gated_lower::gated;
 use crate::OpError;
 use crate::lower::moves::six;
-use crate::lower::unary::apply;
 use crate::lower::{DeviceTensor, Elementwise, LowerContext, LowerInput, TensorId};
 
 /// How `a` and `b` meet in an output of this shape.
@@ -79,25 +78,6 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
     }
     ctx.bind(0, a);
     Ok(())
-}
-
-/// `x * sigmoid(x)` and `x * hard_sigmoid(x)` with 1/6 and 1/2 are functions of their own; says whether it was one.
-fn gated(ctx: &mut LowerContext, a: TensorId) -> Result<bool, OpError> {
-    let b = ctx.float(1)?;
-    let function = |x: TensorId, gate: TensorId| -> Option<UnaryFunction> {
-        let step = ctx.program.producer(gate).filter(|s| s.code == Unary::CODE && s.reads == [Some(x)])?;
-        let Unary { function, alpha, beta, .. } = Reader::new(&step.args).get()?;
-        match UnaryFunction::from_number(function)? {
-            UnaryFunction::Sigmoid => Some(UnaryFunction::Silu),
-            UnaryFunction::HardSigmoid if (alpha, beta) == (1.0 / 6.0, 0.5) => Some(UnaryFunction::HardSwish),
-            _ => None,
-        }
-    };
-    let found = [(a, b), (b, a)].into_iter().find_map(|(x, gate)| Some((x, function(x, gate)?)));
-    let Some((x, function)) = found else { return Ok(false) };
-    let y = apply(ctx, function, x, 0.0, 0.0);
-    ctx.bind(0, y);
-    Ok(true)
 }
 
 /// A function of two tensors of one element, broadcast to `shape` and clamped.

@@ -145,6 +145,7 @@ mod conv_lower;
 mod conv_mix;
 mod elementwise;
 mod extremes;
+mod gated_lower;
 mod integer_lower;
 mod interpolation;
 mod matrix;
