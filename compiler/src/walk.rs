@@ -257,6 +257,7 @@ impl<'a> Walk<'a> {
                 let mut ctx = context(node, vec![LowerInput::Value(x)], vec![shape], outputs, &mut self.program);
                 if from.is_some() {
                     let y = ctx.bind_new(0, element::I8, Some(quant));
+                    ctx.program.tensors[y].plain = ctx.program.tensors[x].plain;
                     ctx.table(x, y, |v| v)?;
                     y
                 } else {

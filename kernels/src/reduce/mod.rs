@@ -4,6 +4,8 @@
 //! themselves; the greatest and the least are exact, and a NaN wins.
 
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::Isa;
 use crate::walk::{product, reach};
@@ -77,10 +79,22 @@ impl Params {
 }
 
 /// Reduces. Operands of other lengths than the parameters give leave `y` as it is.
-pub fn run(_isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
-    if params.fits(x, y) {
+pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
+    if params.fits(x, y) && !run_fast(isa, params, x, y) {
         portable::run(params, x, y);
     }
+}
+
+/// Reduces with the vector variant; false where there is none.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn run_fast(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) -> bool {
+    vector::suits(params) && crate::simd::run(isa, vector::Sums { params, x, y })
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn run_fast(_: Isa, _: &Params, _: &[f32], _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -91,7 +105,10 @@ mod tests {
     use std::vec::Vec;
 
     /// Sizes of x and which axes are reduced.
-    const CASES: [([u32; 4], [bool; 4]); 8] = [
+    const CASES: [([u32; 4], [bool; 4]); 11] = [
+        ([2, 3, 2, 77], [false, false, false, true]),
+        ([1, 5, 3, 131], [false, true, true, false]),
+        ([2, 3, 2, 67], [true, false, true, true]),
         ([1, 1, 1, 1], [false, false, false, true]),
         ([2, 3, 4, 5], [false, true, true, false]),
         ([2, 3, 4, 5], [true, false, false, true]),

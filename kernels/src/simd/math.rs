@@ -89,7 +89,7 @@ pub(crate) fn silu<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// `x / (1 + exp(-2u))` with `u = √(2/π) (x + 0.044715 x³)`. The exponent is rounded, and the result by as much more.
 #[inline(always)]
 pub(crate) fn gelu_tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    const LINEAR: f32 = 1.595_769_1;
+    const LINEAR: f32 = 1.595_769;
     const CUBIC: f32 = LINEAR * 0.044_715;
     let twice = s.mul(x, s.fma(s.mul(x, x), s.splat(CUBIC), s.splat(LINEAR)));
     // Below -20 the result is zero already.

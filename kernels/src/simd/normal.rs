@@ -14,9 +14,9 @@ fn tail<S: Simd>(s: S, a: S::F32) -> S::F32 {
         -0.076_841_65,
         0.142_766_5,
         0.094_585_4,
-        0.121_945_366,
-        0.119_484_194,
-        7.372_978_9e-6,
+        0.121_945_37,
+        0.119_484_19,
+        7.372_979e-6,
     ];
     let one = s.splat(1.0);
     polynomial(s, s.div(one, s.fma(a, s.splat(0.3), one)), COEFFICIENTS)
@@ -38,8 +38,15 @@ pub(crate) fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// `erf(x)`: a polynomial up to 1, `1 - 2 Φ(-√2 |x|)` with the sign of x from there on.
 #[inline(always)]
 pub(crate) fn erf<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    const COEFFICIENTS: [f32; 7] =
-        [7.853_858e-5, -8.010_192_5e-4, 5.188_327_8e-3, -0.026_853_81, 0.112_835_854, -0.376_126_26, 1.128_379_1];
+    const COEFFICIENTS: [f32; 7] = [
+        7.853_858e-5,
+        -8.010_192_5e-4,
+        5.188_327_8e-3,
+        -0.026_853_81,
+        0.112_835_85,
+        -0.376_126_26,
+        core::f32::consts::FRAC_2_SQRT_PI,
+    ];
     let one = s.splat(1.0);
     let a = magnitude(s, x);
     let square = s.mul(a, a);

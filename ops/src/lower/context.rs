@@ -125,6 +125,12 @@ impl LowerContext<'_> {
 
     /// An input as an int8 tensor with its scale, where it is one (a constant becomes one where it has one scale).
     pub fn quantized(&mut self, index: usize) -> Option<(TensorId, Quant)> {
+        let (id, quant) = self.quantized_stored(index)?;
+        Some((self.in_device_order(id).ok()?, quant))
+    }
+
+    /// As [`Self::quantized`], in the order in which it is stored.
+    pub fn quantized_stored(&mut self, index: usize) -> Option<(TensorId, Quant)> {
         match self.inputs.get(index)?.clone() {
             LowerInput::Value(id) => self.program.tensors[id].quant.map(|q| (id, q)),
             LowerInput::Quantized(c) => {
@@ -147,7 +153,13 @@ impl LowerContext<'_> {
 
     /// An input as an f32 tensor; an int8 is dequantized.
     pub fn float(&mut self, index: usize) -> Result<TensorId, OpError> {
-        let id = self.any(index)?;
+        let id = self.float_stored(index)?;
+        self.in_device_order(id)
+    }
+
+    /// As [`Self::float`], in the order in which it is stored.
+    pub fn float_stored(&mut self, index: usize) -> Result<TensorId, OpError> {
+        let id = self.stored(index)?;
         let tensor = &self.program.tensors[id];
         match (tensor.quant, tensor.element) {
             (Some(quant), element::I8) => {
@@ -164,8 +176,19 @@ impl LowerContext<'_> {
         }
     }
 
-    /// An input as it is; constants become tensors (floats where they were quantized).
+    /// A tensor in the device's order.
+    fn in_device_order(&mut self, id: TensorId) -> Result<TensorId, OpError> {
+        if self.program.tensors[id].plain { super::moves::reorder(self, id, false) } else { Ok(id) }
+    }
+
+    /// An input as it is, in the device's order; constants become tensors (floats where they were quantized).
     pub fn any(&mut self, index: usize) -> Result<TensorId, OpError> {
+        let id = self.stored(index)?;
+        self.in_device_order(id)
+    }
+
+    /// As [`Self::any`], in the order in which it is stored: what a Transpose only renames lies in the model's.
+    pub fn stored(&mut self, index: usize) -> Result<TensorId, OpError> {
         match self.inputs.get(index).cloned() {
             Some(LowerInput::Value(id)) => Ok(id),
             Some(LowerInput::Constant(t)) => Ok(self.add_constant(&t)),

@@ -1,9 +1,10 @@
 //! Movement of elements by strided copies, and reshapes that move nothing.
 
+use ocellus_plan::Arguments;
 use ocellus_plan::args::Copy;
-use ocellus_plan::{Arguments, Word};
 
-use super::{DeviceTensor, LowerContext, TensorId, element_bytes};
+use super::program::words;
+use super::{DeviceTensor, LowerContext, Program, TensorId, element_bytes};
 use crate::OpError;
 
 /// Most axes of a strided step.
@@ -96,9 +97,19 @@ pub(crate) fn reorder(ctx: &mut LowerContext, x: TensorId, plain: bool) -> Resul
     let mut to = DeviceTensor::new(from.element, &from.shape.clone(), from.quant);
     to.plain = plain;
     let area = between_orders(from, &to);
+    if let Some(done) = reordered(ctx.program, x, &to) {
+        return Ok(done);
+    }
     let y = ctx.program.add(to);
     copy(ctx, x, y, area)?;
     Ok(y)
+}
+
+/// A copy of `x` in another storage order that has been made already.
+fn reordered(program: &Program, x: TensorId, to: &DeviceTensor) -> Option<TensorId> {
+    let args = words(arguments(to.element, between_orders(&program.tensors[x], to))?);
+    let copies = program.steps.iter().filter(|s| s.code == Copy::CODE && s.reads == [Some(x)] && s.args == args);
+    copies.filter_map(|s| s.writes.first().copied()).find(|&y| program.tensors[y] == *to)
 }
 
 /// All of a tensor in another storage order.
@@ -125,17 +136,26 @@ pub(crate) fn before_reorder(ctx: &LowerContext, x: TensorId) -> Option<TensorId
     if !turned || step.code != Copy::CODE {
         return None;
     }
-    let mut words = Vec::new();
-    arguments(source.element, between_orders(source, to))?.put(&mut |w| words.push(w));
-    (words == step.args).then_some(from)
+    let args = words(arguments(source.element, between_orders(source, to))?);
+    (args == step.args).then_some(from)
 }
 
-/// Input 0 under the shape of output 0: the same memory, but where the storage orders differ.
+/// Input 0 under the shape of output 0, in the model's order: the same memory, but where input 0 lies in the device's.
 pub(crate) fn reshape(ctx: &mut LowerContext) -> Result<(), OpError> {
-    let x = ctx.any(0)?;
-    let y = reshaped(ctx, x, &ctx.output_shape())?;
+    let (x, shape) = (ctx.stored(0)?, ctx.output_shape());
+    let same = ctx.program.tensors[x].shape == shape;
+    let y = if same { x } else { renamed(ctx, x, &shape)? };
     ctx.bind(0, y);
     Ok(())
+}
+
+/// A tensor under another shape, in the model's order.
+pub(crate) fn renamed(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> Result<TensorId, OpError> {
+    let x = reorder(ctx, x, true)?;
+    let mut view = DeviceTensor::new(ctx.program.tensors[x].element, shape, ctx.program.tensors[x].quant);
+    view.plain = true;
+    view.alias = Some(x);
+    Ok(ctx.program.add(view))
 }
 
 /// A tensor under another shape.
@@ -143,10 +163,6 @@ pub(crate) fn reshaped(ctx: &mut LowerContext, x: TensorId, shape: &[usize]) -> 
     if ctx.program.tensors[x].shape == shape && !ctx.program.tensors[x].plain {
         return Ok(x);
     }
-    let x = reorder(ctx, x, true)?;
-    let mut view = DeviceTensor::new(ctx.program.tensors[x].element, shape, ctx.program.tensors[x].quant);
-    view.plain = true;
-    view.alias = Some(x);
-    let view = ctx.program.add(view);
+    let view = renamed(ctx, x, shape)?;
     reorder(ctx, view, false)
 }

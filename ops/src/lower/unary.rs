@@ -11,7 +11,7 @@ pub(crate) fn lower(ctx: &mut LowerContext, function: UnaryFunction, alpha: f32,
     if table(ctx)? {
         return Ok(());
     }
-    let x = ctx.float(0)?;
+    let x = ctx.float_stored(0)?;
     let y = apply(ctx, function, x, alpha, beta);
     ctx.bind(0, y);
     Ok(())
@@ -29,7 +29,7 @@ pub(crate) fn apply(ctx: &mut LowerContext, function: UnaryFunction, x: TensorId
 
 /// Lowers to a table where input and output are int8; says whether it did.
 pub(crate) fn table(ctx: &mut LowerContext) -> Result<bool, OpError> {
-    let Some(((x, from), to)) = ctx.quantized(0).zip(ctx.fusion.quant) else { return Ok(false) };
+    let Some(((x, from), to)) = ctx.quantized_stored(0).zip(ctx.fusion.quant) else { return Ok(false) };
     let reals: Vec<f32> = (i8::MIN..=i8::MAX).map(|q| from.dequantize(q)).collect();
     let input = Tensor::of(&[256], reals);
     let constants: Vec<Option<Tensor>> = (1..ctx.inputs.len()).map(|i| ctx.constant(i)).collect();

@@ -1,15 +1,30 @@
 //! Lowering of elementwise operators with two operands.
 
-use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8, element};
+use ocellus_plan::args::{AddI8, Binary, BinaryFunction, Broadcast, MulI8};
 
 use super::gated_lower::gated;
 use crate::OpError;
-use crate::lower::moves::six;
+use crate::lower::moves::{reorder, six};
 use crate::lower::{DeviceTensor, Elementwise, LowerContext, LowerInput, TensorId};
 
-/// How `a` and `b` meet in an output of this shape.
-pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[usize]) -> Result<Broadcast, OpError> {
-    let y = DeviceTensor::new(element::F32, shape, None);
+/// Whether an output of this shape is stored in the model's order, as the first operand of its shape is; another operand of that
+/// shape is brought to that order.
+fn in_one_order(ctx: &mut LowerContext, operands: &mut [TensorId; 2], shape: &[usize]) -> Result<bool, OpError> {
+    let whole = |ctx: &LowerContext, id: TensorId| ctx.program.tensors[id].shape == shape;
+    let first = operands.iter().copied().find(|&id| whole(ctx, id));
+    let plain = first.is_some_and(|id| ctx.program.tensors[id].plain);
+    for id in operands {
+        if whole(ctx, *id) && ctx.program.tensors[*id].plain != plain {
+            *id = reorder(ctx, *id, plain)?;
+        }
+    }
+    Ok(plain)
+}
+
+/// How `a` and `b` meet in an output `y`.
+pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, y: TensorId) -> Result<Broadcast, OpError> {
+    let y = &ctx.program.tensors[y];
+    let shape = &y.shape;
     let strides = |id: TensorId| -> Vec<usize> {
         let t = &ctx.program.tensors[id];
         let (own, skip) = (t.strides(), shape.len() - t.shape.len());
@@ -40,7 +55,8 @@ pub(super) fn broadcast(ctx: &LowerContext, a: TensorId, b: TensorId, shape: &[u
 /// The operands whose memory the output may take: they have its storage.
 fn candidates(ctx: &LowerContext, y: TensorId, operands: &[TensorId]) -> Vec<usize> {
     let t = &ctx.program.tensors;
-    let same = |&(_, &x): &(usize, &TensorId)| t[x].shape == t[y].shape && t[x].bytes() == t[y].bytes() && !t[x].plain;
+    let alike = |x: TensorId| t[x].shape == t[y].shape && t[x].plain == t[y].plain;
+    let same = |&(_, &x): &(usize, &TensorId)| alike(x) && t[x].bytes() == t[y].bytes();
     operands.iter().enumerate().filter(same).map(|(i, _)| i).collect()
 }
 
@@ -50,7 +66,7 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
         return Ok(());
     }
     let integers = matches!(ctx.outputs[0].1, ocellus_graph::DataType::I32 | ocellus_graph::DataType::I64);
-    let operand = |ctx: &mut LowerContext, i: usize| if integers { ctx.any(i) } else { ctx.float(i) };
+    let operand = |ctx: &mut LowerContext, i: usize| if integers { ctx.stored(i) } else { ctx.float_stored(i) };
     let count = ctx.inputs.iter().filter(|i| !matches!(i, LowerInput::Absent)).count();
     let mut a = operand(ctx, 0)?;
     if function == BinaryFunction::Mul && !integers && gated(ctx, a)? {
@@ -84,13 +100,15 @@ pub(super) fn lower(ctx: &mut LowerContext, function: BinaryFunction) -> Result<
 fn combine(
     ctx: &mut LowerContext,
     function: BinaryFunction,
-    [a, b]: [TensorId; 2],
+    mut operands: [TensorId; 2],
     shape: &[usize],
     (low, high): (f32, f32),
 ) -> Result<TensorId, OpError> {
+    let plain = in_one_order(ctx, &mut operands, shape)?;
+    let [a, b] = operands;
     let element = ctx.program.tensors[a].element;
-    let y = ctx.program.add(DeviceTensor::new(element, shape, None));
-    let args = Binary { function: function as u32, element, broadcast: broadcast(ctx, a, b, shape)?, low, high };
+    let y = ctx.program.add(DeviceTensor { plain, ..DeviceTensor::new(element, shape, None) });
+    let args = Binary { function: function as u32, element, broadcast: broadcast(ctx, a, b, y)?, low, high };
     let places = candidates(ctx, y, &[a, b]);
     ctx.emit(args, &[y], &[a, b]).in_place = places;
     Ok(y)
@@ -116,9 +134,13 @@ fn pair_shape(ctx: &LowerContext, a: TensorId, b: TensorId) -> Result<Vec<usize>
 fn quantized(ctx: &mut LowerContext, function: BinaryFunction) -> Result<bool, OpError> {
     let known = matches!(function, BinaryFunction::Add | BinaryFunction::Sub | BinaryFunction::Mul) && !ctx.has(2);
     let Some(to) = ctx.fusion.quant.filter(|_| known) else { return Ok(false) };
-    let Some(((a, qa), (b, qb))) = ctx.quantized(0).zip(ctx.quantized(1)) else { return Ok(false) };
+    let Some(((a, qa), (b, qb))) = ctx.quantized_stored(0).zip(ctx.quantized_stored(1)) else { return Ok(false) };
+    let mut operands = [a, b];
+    let plain = in_one_order(ctx, &mut operands, &ctx.output_shape())?;
+    let [a, b] = operands;
     let (y, low, high) = ctx.output_i8(to);
-    let broadcast = broadcast(ctx, a, b, &ctx.output_shape())?;
+    ctx.program.tensors[y].plain = plain;
+    let broadcast = broadcast(ctx, a, b, y)?;
     let (a_zero_point, b_zero_point, zero_point) = (qa.zero_point, qb.zero_point, to.zero_point);
     let places = candidates(ctx, y, &[a, b]);
     let output = move |v: f32| {

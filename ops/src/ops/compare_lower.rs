@@ -25,8 +25,8 @@ fn emit(ctx: &mut LowerContext, function: CompareFunction, a: TensorId, b: Tenso
     if element != ctx.program.tensors[b].element {
         return Err(ctx.error("has operands of different types, which the device does not compare"));
     }
-    let args = Compare { function: function as u32, element, broadcast: broadcast(ctx, a, b, &ctx.output_shape())? };
     let y = ctx.bind_new(0, element::BOOL, None);
+    let args = Compare { function: function as u32, element, broadcast: broadcast(ctx, a, b, y)? };
     ctx.emit(args, &[y], &[a, b]);
     Ok(())
 }

@@ -7,7 +7,7 @@ use ocellus_plan::args::{
 
 use super::window::Axis;
 use crate::OpError;
-use crate::lower::moves::{before_reorder, reshaped};
+use crate::lower::moves::{before_reorder, renamed, reshaped};
 use crate::lower::{Constant, DeviceTensor, LowerContext, Quant, QuantizedConstant, TensorId};
 
 /// Sizes of weights.
@@ -315,7 +315,7 @@ pub(super) fn conv_transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
 /// Input 0 as `[rows, inputs]`, with the model's place of every input. Pixels with channels that were flattened stay as
 /// they lie: the weights follow them.
 fn flattened(ctx: &mut LowerContext, rows: usize, inputs: usize) -> Result<(TensorId, Vec<usize>), OpError> {
-    let x = ctx.any(0)?;
+    let x = ctx.stored(0)?;
     if let Some(image) = before_reorder(ctx, x) {
         let source = ctx.program.tensors[image].clone();
         if let [n, c, h, w] = source.shape[..]
@@ -356,7 +356,7 @@ pub(super) fn fully_connected(
         quantized: quantized.and_then(|c| int8_rows(c, channel_axis, outputs, &places)),
     };
     let y = linear.emit(ctx, x, &[rows, outputs])?;
-    let y = reshaped(ctx, y, &ctx.output_shape())?;
+    let y = renamed(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);
     Ok(())
 }

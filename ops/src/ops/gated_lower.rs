@@ -12,7 +12,7 @@ pub(super) fn gated(ctx: &mut LowerContext, a: TensorId) -> Result<bool, OpError
     if !ctx.has(1) || ctx.has(2) {
         return Ok(false);
     }
-    let b = ctx.float(1)?;
+    let b = ctx.float_stored(1)?;
     let program = &*ctx.program;
     let found = [(a, b), (b, a)].into_iter().find_map(|(x, gate)| Some((x, gate_of(program, x, gate)?)));
     let Some((x, function)) = found.or_else(|| gelu_of(program, [a, b])) else { return Ok(false) };

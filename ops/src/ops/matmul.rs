@@ -88,13 +88,12 @@ fn lower(ctx: &mut LowerContext) -> Result<(), OpError> {
         b_transposed: 0,
     };
     let macs = output.iter().product::<usize>() as u64 * u64::from(args.inner);
-    let (x, w) = (ctx.float(0)?, ctx.float(1)?);
+    let (x, w) = (ctx.float_stored(0)?, ctx.float_stored(1)?);
     let (x, w) = (reorder(ctx, x, true)?, reorder(ctx, w, true)?);
     let mut y = DeviceTensor::new(element::F32, &output, None);
     y.plain = true;
     let y = ctx.program.add(y);
     ctx.emit(args, &[y], &[x, w]).macs = macs;
-    let y = reorder(ctx, y, false)?;
     ctx.bind(0, y);
     Ok(())
 }

@@ -39,7 +39,7 @@ fn signed(strides: Vec<usize>) -> Vec<i64> {
 
 /// `Transpose`.
 pub(super) fn transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
-    let x = ctx.any(0)?;
+    let x = ctx.stored(0)?;
     let rank = ctx.shape(0).len();
     let perm: Vec<usize> = match ctx.node.attributes.ints("perm") {
         Some(perm) => perm.iter().map(|&p| p as usize).collect(),
@@ -50,16 +50,19 @@ pub(super) fn transpose(ctx: &mut LowerContext) -> Result<(), OpError> {
     Ok(())
 }
 
-/// A tensor with its axes in another order, in the storage order of its new shape; the same memory where nothing moves.
+/// A tensor with its axes in another order, in a storage order of its new shape; the same memory where nothing moves in one of
+/// them.
 pub(super) fn permuted(ctx: &mut LowerContext, x: TensorId, perm: &[usize]) -> Result<TensorId, OpError> {
     let from = ctx.program.tensors[x].clone();
     let strides = from.strides();
     let shape: Vec<usize> = perm.iter().map(|&p| from.shape[p]).collect();
-    let mut to = DeviceTensor::new(from.element, &shape, from.quant);
-    let own = to.strides();
-    if (0..shape.len()).all(|i| shape[i] == 1 || strides[perm[i]] == own[i]) {
-        to.alias = Some(x);
-        return Ok(ctx.program.add(to));
+    let to = DeviceTensor::new(from.element, &shape, from.quant);
+    for plain in [false, true] {
+        let view = DeviceTensor { plain, alias: Some(x), ..to.clone() };
+        let own = view.strides();
+        if (0..shape.len()).all(|i| shape[i] == 1 || strides[perm[i]] == own[i]) {
+            return Ok(ctx.program.add(view));
+        }
     }
     let y = ctx.program.add(to);
     let turned = perm.iter().map(|&p| strides[p] as i64).collect();

@@ -45,13 +45,13 @@ pub(super) fn batch_normalization(ctx: &mut LowerContext) -> Result<(), OpError>
         let sizes: Vec<usize> = std::iter::once(values.len()).chain(spatial.iter().copied()).collect();
         let vector = ctx.add_constant(&Tensor::of(&sizes, values.iter().map(|&v| v as f32).collect::<Vec<f32>>()));
         let y = ctx.program.add(DeviceTensor::new(element::F32, &shape, None));
+        let broadcast = broadcast(ctx, current, vector, y)?;
         let last = function == BinaryFunction::Add;
         ctx.taken.0 = last && ctx.fusion.clamp.is_some();
         let (low, high) = match ctx.fusion.clamp {
             Some(limits) if last => limits,
             _ => (f32::NEG_INFINITY, f32::INFINITY),
         };
-        let broadcast = broadcast(ctx, current, vector, &shape)?;
         let args = Binary { function: function as u32, element: element::F32, broadcast, low, high };
         ctx.emit(args, &[y], &[current, vector]).in_place = vec![0];
         current = y;
@@ -120,7 +120,7 @@ pub(super) fn group(ctx: &mut LowerContext) -> Result<(), OpError> {
 
 /// `LayerNormalization`, with its statistics.
 pub(super) fn layer(ctx: &mut LowerContext) -> Result<(), OpError> {
-    let x = ctx.float(0)?;
+    let x = ctx.float_stored(0)?;
     let rank = ctx.shape(0).len();
     let first = crate::shapes::axis(ctx.int("axis", -1), rank).ok_or_else(|| ctx.error("axis is out of range"))?;
     let axes: Vec<usize> = (first..rank).collect();

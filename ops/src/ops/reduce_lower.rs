@@ -31,7 +31,7 @@ pub(super) fn lower(ctx: &mut LowerContext, function: ReduceFunction) -> Result<
     if function == ReduceFunction::Mean && mean_of_pixels(ctx, &axes)? {
         return Ok(());
     }
-    let x = ctx.float(0)?;
+    let x = ctx.float_stored(0)?;
     let y = reduced(ctx, function, x, &axes)?;
     let y = reshaped(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);
@@ -53,7 +53,8 @@ pub(super) fn reduced(
     // The output with every reduced axis kept as 1: its storage order is that of the input's rank.
     let kept_shape: Vec<usize> =
         tensor.shape.iter().enumerate().map(|(i, &n)| if axes.contains(&i) { 1 } else { n }).collect();
-    let y = ctx.program.add(DeviceTensor::new(element::F32, &kept_shape, None));
+    let y = DeviceTensor { plain: tensor.plain, ..DeviceTensor::new(element::F32, &kept_shape, None) };
+    let y = ctx.program.add(y);
     let pick = |keep: bool, values: &[usize]| -> Vec<u32> {
         let order = tensor.order();
         order.iter().filter(|a| axes.contains(a) != keep).map(|&a| values[a] as u32).collect()
