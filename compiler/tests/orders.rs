@@ -83,7 +83,6 @@ fn whoever_reads_a_renamed_tensor_has_the_right_elements() {
         },
     ];
     for reader in readers {
-        println!("reader {k}");
         one(&IMAGE, |b, x| {
             let x = b.transpose(x, &LAST)?;
             reader(b, x)

@@ -1,5 +1,7 @@
 //! Lowering of layers that are linear in a constant weight: convolutions, fully connected layers.
 
+use std::ops::Range;
+
 use ocellus_graph::{DataType, Tensor};
 use ocellus_plan::args::{
     ConvF32, ConvGeometry, ConvI8, ConvTransposeF32, ConvTransposeI8, DepthwiseF32, DepthwiseI8, element,
@@ -270,6 +272,20 @@ fn emit_spatial(ctx: &mut LowerContext, linear: &Linear) -> Result<(), OpError> 
     Ok(())
 }
 
+/// The taps of an axis from the first to the last that any window has inside the input, and the axis with those alone: around a
+/// small map, distant taps are padding everywhere.
+fn seen(axis: &Axis) -> (Axis, Range<usize>) {
+    let inside = |tap: usize| {
+        let place = |output: usize| (output * axis.stride + tap * axis.dilation).checked_sub(axis.begin);
+        (0..axis.output).filter_map(place).any(|place| place < axis.input)
+    };
+    let first = (0..axis.kernel).find(|&tap| inside(tap)).unwrap_or(0).min(axis.begin / axis.dilation);
+    let last = (first..axis.kernel).rev().find(|&tap| inside(tap)).unwrap_or(first);
+    let kernel = last + 1 - first;
+    let dilation = if kernel == 1 { 1 } else { axis.dilation };
+    (Axis { kernel, dilation, begin: axis.begin - first * axis.dilation, ..*axis }, first..last + 1)
+}
+
 /// `Conv`.
 pub(super) fn conv(ctx: &mut LowerContext) -> Result<(), OpError> {
     let w = ctx.required_constant(1)?;
@@ -277,10 +293,14 @@ pub(super) fn conv(ctx: &mut LowerContext) -> Result<(), OpError> {
     let (_, axes, groups) = super::conv::known_axes(ctx.node, &x_shape, &w_shape)?;
     let axes = two_axes(&axes).ok_or_else(|| ctx.error("has three spatial axes; the device has two at most"))?;
     let (o, i, taps) = (w_shape[0], w_shape[1], w_shape[2..].iter().product::<usize>());
+    let [(rows, rows_seen), (columns, columns_seen)] = axes.map(|axis| seen(&axis));
+    let kept: Vec<usize> =
+        (rows_seen.flat_map(|row| columns_seen.clone().map(move |c| row * axes[1].kernel + c))).collect();
+    let kept = &kept;
     let places: Vec<usize> =
-        (0..o).flat_map(|o| (0..taps).flat_map(move |t| (0..i).map(move |c| (o * i + c) * taps + t))).collect();
+        (0..o).flat_map(|o| kept.iter().flat_map(move |t| (0..i).map(move |c| (o * i + c) * taps + t))).collect();
     let linear = Linear {
-        geometry: geometry(x_shape[0], [x_shape[1], o], axes, groups, false),
+        geometry: geometry(x_shape[0], [x_shape[1], o], [rows, columns], groups, false),
         transposed: false,
         weights: gathered(&w.to_f32(), &places),
         bias: bias_of(ctx, 2, o, 1.0)?,
@@ -359,4 +379,46 @@ pub(super) fn fully_connected(
     let y = renamed(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taps_that_only_see_padding_are_left_out() {
+        let axis = |kernel, stride, dilation, begin, input, output| Axis {
+            kernel,
+            stride,
+            dilation,
+            begin,
+            end: 0,
+            input,
+            output,
+        };
+        let of = |axis: Axis| {
+            let (cut, taps) = seen(&axis);
+            ((cut.kernel, cut.dilation, cut.begin), taps)
+        };
+        // All of a common layer, the middle of a distant one and of one around a single element, and one side.
+        assert_eq!(of(axis(3, 1, 1, 1, 16, 16)), ((3, 1, 1), 0..3));
+        assert_eq!(of(axis(3, 1, 24, 24, 16, 16)), ((1, 1, 0), 1..2));
+        assert_eq!(of(axis(3, 2, 1, 1, 1, 1)), ((1, 1, 0), 1..2));
+        assert_eq!(of(axis(5, 1, 2, 4, 3, 3)), ((3, 2, 2), 1..4));
+        assert_eq!(of(axis(4, 4, 1, 2, 2, 1)), ((2, 1, 0), 2..4));
+        // Nothing but padding is one tap of it; a first tap that would be left out before the input begins stays.
+        assert_eq!(of(axis(2, 1, 1, 9, 4, 2)).1.len(), 1);
+        for input in 1..9 {
+            for (kernel, dilation, begin, stride) in [(3, 3, 1, 1), (3, 2, 5, 2), (4, 1, 3, 3), (2, 7, 0, 1)] {
+                let whole = axis(kernel, stride, dilation, begin, input, 6);
+                let (cut, taps) = seen(&whole);
+                let places = |a: &Axis, taps: Range<usize>| -> Vec<Vec<usize>> {
+                    let place = |o: usize, t: usize| (o * a.stride + t * a.dilation).checked_sub(a.begin);
+                    let inside = |&p: &usize| p < a.input;
+                    (0..a.output).map(|o| taps.clone().filter_map(|t| place(o, t)).filter(inside).collect()).collect()
+                };
+                assert_eq!(places(&cut, 0..cut.kernel), places(&whole, 0..kernel), "{whole:?} {taps:?}");
+            }
+        }
+    }
 }
