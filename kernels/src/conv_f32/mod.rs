@@ -351,6 +351,12 @@ mod tests {
         let wide = Geometry { kernel_height: 5, kernel_width: 5, pad_top: 2, pad_left: 2, ..deep() };
         let wide = Geometry { in_channels: 200, out_channels: 70, in_height: 6, in_width: 5, ..wide };
         battery(&Geometry { out_height: 6, out_width: 5, ..wide }, 101, -20.0, 20.0);
+        // Weights whose taps do.
+        let size = Geometry { in_height: 5, in_width: 6, out_height: 5, out_width: 6, ..deep() };
+        for d in [1, 2] {
+            let apart = Geometry { dilation_height: d, dilation_width: d, pad_top: d, pad_left: d, ..size };
+            battery(&Geometry { in_channels: 1400, out_channels: 64, ..apart }, 102, -20.0, 20.0);
+        }
         // One pass of transformed tiles, two, and more.
         for (height, width) in [(5, 9), (14, 13), (29, 30)] {
             let g = Geometry { in_channels: 3, out_channels: 33, ..deep() };

@@ -29,6 +29,12 @@ pub(crate) fn fit(g: &Geometry) -> bool {
     taps.saturating_mul((g.group_inputs() as usize).div_ceil(LONGEST)) <= STRETCHES
 }
 
+/// Taps of a kernel: these columns of these rows.
+struct Part {
+    rows: Range<u32>,
+    columns: Range<u32>,
+}
+
 /// A convolution with its operands, whose lengths have been checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a, W> {
@@ -96,19 +102,21 @@ impl<'a, W: Load> Job<'a, W> {
         })
     }
 
-    /// The kernel rows, cut where all weights of a pass over so many pixels would leave the second-level cache between two
-    /// tiles.
-    fn parts(&self, lanes: usize, pass: Pass, pixels: usize) -> impl Iterator<Item = Range<u32>> + use<W> {
-        let kernel = self.params.geometry.kernel_height;
+    /// The taps, cut where all weights of a pass over so many pixels would leave the second-level cache between two tiles.
+    fn parts(&self, lanes: usize, pass: Pass, pixels: usize) -> impl Iterator<Item = Part> + use<W> {
+        let (kernel, width) = (self.params.geometry.kernel_height, self.params.geometry.kernel_width);
         let bytes = self.panel.products.wrapping_mul(lanes).wrapping_mul(pass.vectors).wrapping_mul(size_of::<W>());
         let many = pass.count == 1 && bytes > 2 * PART && pixels >= 24 && !self.copied;
         let row = bytes.checked_div(kernel as usize).unwrap_or(0);
         let together = if many { PART.checked_div(row).unwrap_or(1).max(1) as u32 } else { kernel };
-        let mut first = 0u32;
+        let tap = row.checked_div(width as usize).unwrap_or(0);
+        let some = if many && row > 2 * PART { PART.checked_div(tap).unwrap_or(1).max(1) as u32 } else { width };
+        let (mut first, mut column) = (0u32, 0u32);
         core::iter::from_fn(move || {
-            let start = first;
-            first = first.saturating_add(together).min(kernel);
-            (start < first).then_some(start..first)
+            let (rows, columns) =
+                (first..first.saturating_add(together).min(kernel), column..column.saturating_add(some).min(width));
+            (first, column) = if columns.end < width { (first, columns.end) } else { (rows.end, 0) };
+            (!rows.is_empty()).then_some(Part { rows, columns })
         })
     }
 
@@ -117,54 +125,57 @@ impl<'a, W: Load> Job<'a, W> {
     fn fill_inner<const P: usize>(
         &self,
         windows: &Windows,
-        part: &Range<u32>,
+        part: &Part,
         (start, step): (usize, usize),
         list: &mut Stretches<'a, P>,
     ) -> Option<()> {
         let g = &self.params.geometry;
         let (channels, kernel) = (g.group_inputs() as usize, g.kernel_width as usize);
-        let (columns, len) =
-            if self.neighbours { (1, channels.wrapping_mul(kernel)) } else { (g.kernel_width, channels) };
+        let count = if self.neighbours { part.columns.len() } else { 1 };
         let start = start.wrapping_add(self.inputs);
-        let mut first = (part.start as usize).wrapping_mul(channels).wrapping_mul(kernel);
         list.clear();
-        for row in part.clone() {
-            for column in 0..columns {
-                list.push_rows(start.wrapping_add_signed(windows.distance(row, column)), step, first, len)?;
-                first = first.wrapping_add(len);
+        for row in part.rows.clone() {
+            let first = (row as usize).wrapping_mul(kernel);
+            for column in part.columns.clone().step_by(count.max(1)) {
+                let first = first.wrapping_add(column as usize).wrapping_mul(channels);
+                let start = start.wrapping_add_signed(windows.distance(row, column));
+                list.push_rows(start, step, first, channels.wrapping_mul(count))?;
             }
         }
         Some(())
     }
 
-    /// Fills the list with what the tile reads. A kernel row that is padding for all pixels adds nothing and is left out.
+    /// Fills the list with what the tile reads. Taps that are padding for all pixels add nothing and are left out.
     #[inline(always)]
     fn fill<const P: usize>(
         &self,
         windows: &Windows,
-        part: &Range<u32>,
+        part: &Part,
         tile: &[Window; P],
         list: &mut Stretches<'a, P>,
     ) -> Option<()> {
         let g = &self.params.geometry;
         let inner = tile.iter().all(|w| w.inner);
         let whole = self.neighbours && (inner || tile.iter().all(|w| windows.holds_columns(w)));
-        let channels = g.group_inputs() as usize;
-        let (columns, len) =
-            if whole { (1, channels.wrapping_mul(g.kernel_width as usize)) } else { (g.kernel_width, channels) };
-        let mut first = (part.start as usize).wrapping_mul(columns as usize).wrapping_mul(len);
+        let (channels, kernel) = (g.group_inputs() as usize, g.kernel_width as usize);
+        let count = if whole { part.columns.len() } else { 1 };
+        let len = channels.wrapping_mul(count);
         list.clear();
-        for row in part.clone() {
+        for row in part.rows.clone() {
             let seen = inner || tile.iter().any(|w| windows.holds_row(w, row));
-            for column in 0..columns {
+            let first = (row as usize).wrapping_mul(kernel);
+            for column in part.columns.clone().step_by(count.max(1)) {
+                let first = first.wrapping_add(column as usize).wrapping_mul(channels);
                 if inner {
                     let distance = windows.distance(row, column).wrapping_add(self.inputs.cast_signed());
                     list.push(tile.map(|w| Some(w.start.wrapping_add(distance).cast_unsigned())), first, len)?;
                 } else if seen {
                     let tap = |w| windows.tap(w, row, column).map(|tap| tap.wrapping_add(self.inputs));
-                    list.push(tile.each_ref().map(tap), first, len)?;
+                    let starts = tile.each_ref().map(tap);
+                    if starts.iter().any(Option::is_some) {
+                        list.push(starts, first, len)?;
+                    }
                 }
-                first = first.wrapping_add(len);
             }
         }
         Some(())
@@ -202,11 +213,11 @@ impl<W: Load> Kernel for Convolution<'_, '_, W> {
     }
 }
 
-/// All pixels of a chunk, for the channels of a pass and some kernel rows.
+/// All pixels of a chunk, for the channels of a pass and some taps.
 fn one_pass<S: Simd, W: Load>(
     simd: S,
     job: Job<'_, W>,
-    (pass, part): (Pass, &Range<u32>),
+    (pass, part): (Pass, &Part),
     chunk: &Range<u32>,
     y: &mut [f32],
 ) {
@@ -228,8 +239,8 @@ fn one_pass<S: Simd, W: Load>(
 struct Tiles<'a, 'w, W, const P: usize, const C: usize> {
     job: Job<'a, W>,
     pass: Pass,
-    /// The kernel rows whose products are added.
-    part: &'w Range<u32>,
+    /// The taps whose products are added.
+    part: &'w Part,
     count: usize,
     /// Tiles of these channels before them.
     tile: usize,
@@ -244,7 +255,9 @@ impl<W: Load, const P: usize, const C: usize> Body for Tiles<'_, '_, W, P, C> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { mut job, pass, part, count, tile, first: mut pixel, windows, y } = self;
-        let (begin, last) = (part.start == 0, part.end == job.params.geometry.kernel_height);
+        let g = &job.params.geometry;
+        let begin = (part.rows.start, part.columns.start) == (0, 0);
+        let last = (part.rows.end, part.columns.end) == (g.kernel_height, g.kernel_width);
         if !last {
             (job.panel.low, job.panel.high) = (f32::NEG_INFINITY, f32::INFINITY);
         }
