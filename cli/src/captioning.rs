@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, bail, ensure};
 use ocellus_graph::Tensor;
 use ocellus_plan::Plan;
-use ocellus_runtime::{Isa, with_plan};
+use ocellus_runtime::Isa;
 use ocellus_vision::Values;
 use ocellus_vision::caption::{self, Beam, Step, Vocabulary};
 use ocellus_vision::metadata::CaptionDecode;
 
+use crate::memory::with_plan;
 use crate::scene_accuracy::Outputs;
 use crate::tensors;
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ocellus_runtime::with_plan;
 use ocellus_trainer::data::Picture;
 use ocellus_vision::Placement;
 use ocellus_vision::metadata::{Decode, Preprocess};
 
 use crate::arguments::CompileArgs;
+use crate::memory::with_plan;
 use crate::model_file::open_plan;
 use crate::output::Output;
 use crate::scene_accuracy::Outputs;

@@ -14,6 +14,7 @@ mod kernel;
 mod layers;
 mod look;
 mod map;
+mod memory;
 mod mixed;
 mod model_file;
 mod npy;

@@ -10,11 +10,11 @@ use ocellus_models::half::widened;
 use ocellus_models::shipped::Task;
 use ocellus_plan::Plan;
 use ocellus_quantizer::{Recipe, requantize};
-use ocellus_runtime::AlignedBytes;
 use serde_json::Value;
 
 use crate::arguments::CompileArgs;
 use crate::map::map_file;
+use crate::memory::Memory;
 use crate::output::Output;
 
 /// What stands behind the name of a model that ships for its float form.
@@ -25,7 +25,7 @@ pub enum PlanBytes {
     /// A file, by its path.
     Mapped(Mmap, PathBuf),
     /// Compiled from a model, in memory that is aligned as a map is, with what the compiler says of it.
-    Compiled(AlignedBytes, Box<Report>),
+    Compiled(Memory, Box<Report>),
 }
 
 impl PlanBytes {
@@ -150,5 +150,5 @@ pub fn open_plan(path: &Path, args: &CompileArgs, output: &Output) -> Result<Pla
     }
     let prepared = load_prepared(path, &args.shapes, output)?;
     let compiled = compile(&prepared, &args.options())?;
-    Ok(PlanBytes::Compiled(AlignedBytes::copy_of(&compiled.bytes, 64), Box::new(compiled.report)))
+    Ok(PlanBytes::Compiled(Memory::copy_of(&compiled.bytes)?, Box::new(compiled.report)))
 }

@@ -64,7 +64,7 @@ pub use ocellus_plan::{HostType, Plan, PlanError, Port};
 pub use operands::{Check, Operands, Outline};
 pub use ops::OpEntry;
 #[cfg(feature = "std")]
-pub use owned::{AlignedBytes, with_plan, with_session};
+pub use owned::{AlignedBytes, with_plan, with_plan_in, with_session};
 pub use parallel::{ColumnSplit, ColumnUnits, MAX_PARTS, Parallel, Part, Split, SumSplit, Units};
 pub use self_test::SelfTestError;
 pub use session::Session;

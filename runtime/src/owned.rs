@@ -64,8 +64,21 @@ pub fn with_session<R>(bytes: &[u8], isa: Isa, f: impl FnOnce(&mut Session<'_>) 
 /// # Errors
 /// As [`Session::load`].
 pub fn with_plan<R>(plan: Plan<'_>, isa: Isa, f: impl FnOnce(&mut Session<'_>) -> R) -> Result<R, LoadError> {
-    let mut steps = std::vec![0; plan.step_words()];
     let mut arena = AlignedBytes::new(plan.arena_bytes(), plan.arena_align());
-    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena.as_mut())?;
+    with_plan_in(plan, isa, arena.as_mut(), f)
+}
+
+/// As [`with_plan`], with an arena of the caller.
+///
+/// # Errors
+/// As [`Session::load`].
+pub fn with_plan_in<R>(
+    plan: Plan<'_>,
+    isa: Isa,
+    arena: &mut [u8],
+    f: impl FnOnce(&mut Session<'_>) -> R,
+) -> Result<R, LoadError> {
+    let mut steps = std::vec![0; plan.step_words()];
+    let mut session = Session::load(plan, ops::ALL, isa, &mut steps, arena)?;
     Ok(f(&mut session))
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use ocellus_plan::{HostType, Values};
-use ocellus_runtime::{Host, Pool, Session, with_plan};
+use ocellus_runtime::{Host, Pool, Session};
 use serde_json::json;
 
 use crate::arguments::CompileArgs;
+use crate::memory::with_plan;
 use crate::model_file::open_plan;
 use crate::output::{Ending, Output};
 

@@ -9,7 +9,7 @@ use ocellus_compiler::{Options, compile, prepare};
 use ocellus_graph::Model;
 use ocellus_models::shipped::Task;
 use ocellus_plan::Plan;
-use ocellus_runtime::{AlignedBytes, Isa, with_plan};
+use ocellus_runtime::Isa;
 use ocellus_vision::metadata::{CaptionDecode, Decode, Preprocess};
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use crate::arguments::CompileArgs;
 use crate::caption_accuracy::CaptionAccuracy;
 use crate::captioning::Decoder;
 use crate::map::map_file;
+use crate::memory::{Memory, with_plan};
 use crate::model_file::{FLOAT, is_plan, load_model, model_or_shipped, open_plan, step_of};
 use crate::output::{Ending, Output};
 use crate::scene_accuracy::evaluate;
@@ -110,7 +111,7 @@ pub fn figure(model: &Model, data: &SceneSource, count: usize) -> Result<f64> {
     let isa = Isa::best();
     let (how, decode) = described(&model.metadata)?;
     let compiled = compile(&prepare(model.clone(), &[])?, &Options { level: isa.level(), ..Options::default() })?;
-    let bytes = AlignedBytes::copy_of(&compiled.bytes, 64);
+    let bytes = Memory::copy_of(&compiled.bytes)?;
     let figures = seen(Plan::parse(bytes.as_ref())?, &how, &decode, data, &[ScenePart::Known], count, isa)?;
     let found = figures.values().next().context("there are no scenes")?;
     ["map50", "miou"].into_iter().find_map(|key| found[key].as_f64()).context("the model has no figure to be judged by")

@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ocellus_graph::Tensor;
 use ocellus_plan::Plan;
-use ocellus_runtime::{Pool, with_plan};
+use ocellus_runtime::Pool;
 use serde_json::{Value, json};
 
 use crate::arguments::{CompileArgs, named_file};
+use crate::memory::with_plan;
 use crate::model_file::open_plan;
 use crate::output::{Ending, Output};
 use crate::peak::peak_bytes;

@@ -11,11 +11,12 @@ use clap::Args;
 use ocellus_compiler::{Prepared, Storage, compile};
 use ocellus_graph::{DataType, Shape, Tensor};
 use ocellus_ops::{Values, check::numbers, evaluate_values};
-use ocellus_runtime::{with_plan, with_session};
+use ocellus_runtime::with_session;
 use serde_json::{Value, json};
 
 use crate::arguments::{CompileArgs, named_file, usage};
 use crate::layers::{Layer, layers};
+use crate::memory::with_plan;
 use crate::model_file::{is_plan, load_prepared, open_plan};
 use crate::output::{Ending, Output};
 use crate::{npy, tensors};
