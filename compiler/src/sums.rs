@@ -1,18 +1,37 @@
-//! Lets steps compute the sums behind them too, so that what they add never exists whole.
+//! Lets steps compute the sums behind them too, so that what they add never exists whole, and the products and sums with constants.
 
-use ocellus_ops::lower::{DeviceStep, Program, TensorId, joined};
+use ocellus_ops::lower::{DeviceStep, Program, TensorId, absorbed, joined};
 
 /// Joins every sum with the step that makes one of its operands, the later one where either would do.
 pub(crate) fn join(program: &mut Program, inputs: &[TensorId], outputs: &[TensorId]) {
     let mut second = 0;
     while second < program.steps.len() {
-        if let Some((first, step)) = best(program, inputs, outputs, second) {
+        let taken = constants(program, inputs, outputs, second).or_else(|| best(program, inputs, outputs, second));
+        if let Some((first, step)) = taken {
             program.steps[second] = step;
             program.steps.remove(first);
         } else {
             second += 1;
         }
     }
+}
+
+/// The step whose weights can take the function with constants that `second` is, and both as one.
+fn constants(
+    program: &mut Program,
+    inputs: &[TensorId],
+    outputs: &[TensorId],
+    second: usize,
+) -> Option<(usize, DeviceStep)> {
+    let function = program.steps[second].clone();
+    if function.reads.len() != 2 || function.writes.len() != 1 || function.partial {
+        return None;
+    }
+    (0..2).find_map(|read| {
+        let first = maker(program, inputs, outputs, second, function.reads[read]?)?;
+        let step = program.steps[first].clone();
+        Some((first, absorbed(program, &step, &function, read)?))
+    })
 }
 
 /// The step that `second` can be joined with, and both as one.

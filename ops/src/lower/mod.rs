@@ -4,6 +4,7 @@
 //! decides between int8 and float by what it finds, and emits steps. It never sees another node: what follows it
 //! (a clamp, a QuantizeLinear) is offered as a [`Fusion`] that it may take.
 
+mod affine;
 mod bands;
 mod concatenations;
 mod context;
@@ -19,6 +20,7 @@ mod sums;
 mod tables;
 pub(crate) mod unary;
 
+pub use affine::absorbed;
 pub use bands::{Band, band, heights};
 pub use concatenations::{divided, placed};
 pub use context::{Fusion, LowerContext, LowerInput, QuantizedConstant};
