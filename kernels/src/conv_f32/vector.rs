@@ -16,6 +16,10 @@ use crate::windows::{Window, Windows};
 
 /// Bytes of inputs and outputs that stay in the nearer caches while every channel passes over them.
 const CHUNK: usize = 256 << 10;
+/// The same where the weights leave those caches meanwhile, and are read again for every chunk.
+const MEDIUM_CHUNK: usize = 1 << 20;
+/// Bytes of weights from which on they do.
+const MEDIUM: usize = 1 << 20;
 /// The same where the weights are many times as large: reading them again costs more.
 const LARGE_CHUNK: usize = 4 << 20;
 /// Bytes of weights from which on they are that large.
@@ -91,7 +95,11 @@ impl<'a, W: Load> Job<'a, W> {
         let g = &self.params.geometry;
         let step = (g.stride_height as usize).wrapping_mul(g.stride_width as usize);
         let bytes = (g.in_channels as usize).wrapping_mul(step).wrapping_add(g.out_channels as usize).wrapping_mul(4);
-        let room = if size_of_val(self.panel.weights) > LARGE { LARGE_CHUNK } else { CHUNK };
+        let room = match size_of_val(self.panel.weights) {
+            bytes if bytes > LARGE => LARGE_CHUNK,
+            bytes if bytes > MEDIUM => MEDIUM_CHUNK,
+            _ => CHUNK,
+        };
         // A multiple of every tile.
         let size = room.checked_div(bytes.wrapping_mul(24)).unwrap_or(0).clamp(2, 1 << 20).wrapping_mul(24) as u32;
         let mut first = pixels.start;
