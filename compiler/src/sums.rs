@@ -1,12 +1,12 @@
 //! Lets steps compute the sums behind them too, so that what they add never exists whole, and the products and sums with constants.
 
-use ocellus_ops::lower::{DeviceStep, Program, TensorId, absorbed, joined};
+use ocellus_ops::lower::{DeviceStep, Program, TensorId, absorbed, joined, scaled};
 
 /// Joins every sum with the step that makes one of its operands, the later one where either would do.
 pub(crate) fn join(program: &mut Program, inputs: &[TensorId], outputs: &[TensorId]) {
     let mut second = 0;
     while second < program.steps.len() {
-        let taken = constants(program, inputs, outputs, second).or_else(|| best(program, inputs, outputs, second));
+        let taken = alone(program, inputs, outputs, second).or_else(|| best(program, inputs, outputs, second));
         if let Some((first, step)) = taken {
             program.steps[second] = step;
             program.steps.remove(first);
@@ -16,21 +16,22 @@ pub(crate) fn join(program: &mut Program, inputs: &[TensorId], outputs: &[Tensor
     }
 }
 
-/// The step whose weights can take the function with constants that `second` is, and both as one.
-fn constants(
+/// The step that can do alone what `second` does with its output, by its weights or on its way to floats, and both as one.
+fn alone(
     program: &mut Program,
     inputs: &[TensorId],
     outputs: &[TensorId],
     second: usize,
 ) -> Option<(usize, DeviceStep)> {
     let function = program.steps[second].clone();
-    if function.reads.len() != 2 || function.writes.len() != 1 || function.partial {
+    if function.reads.len() > 2 || function.writes.len() != 1 || function.partial {
         return None;
     }
-    (0..2).find_map(|read| {
+    (0..function.reads.len()).find_map(|read| {
         let first = maker(program, inputs, outputs, second, function.reads[read]?)?;
         let step = program.steps[first].clone();
-        Some((first, absorbed(program, &step, &function, read)?))
+        let both = absorbed(program, &step, &function, read);
+        Some((first, both.or_else(|| scaled(program, &step, &function, read))?))
     })
 }
 

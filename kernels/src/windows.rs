@@ -107,7 +107,6 @@ impl Windows {
     /// The taps from column `columns` on in this row of taps that lie side by side inside the input, or side by side
     /// outside: where the first one starts, if inside, and how many there are, at least one.
     #[inline(always)]
-    #[cfg(any(test, target_arch = "x86_64", target_arch = "aarch64"))]
     pub(crate) fn run(&self, window: &Window, rows: u32, columns: u32) -> (Option<usize>, u32) {
         let left = self.columns.kernel.wrapping_sub(columns);
         let start = self.tap(window, rows, columns);

@@ -1,13 +1,22 @@
-//! Convolution of bytes with zero points in int32, `y = Σ (x - x_zero) * (w - w_zero[o])` (ONNX ConvInteger-10).
+//! Convolution of bytes with zero points in int32, `y = Σ (x - x_zero) * (w - w_zero[o])` (ONNX ConvInteger-10); with one tap
+//! the product of matrices (ONNX MatMulInteger-10).
 //!
-//! x `[N, H, W, C]`, uint8 or int8 with one zero point of its type; weights int8 in rows `[O][KH][KW][I / groups]` with a
-//! zero point for every output channel. Padding is the zero point of x. Sums wrap; every variant gives the same bits.
+//! x `[N, H, W, C]`, uint8 or int8 with one zero point of its type; the weights of every group packed as a matrix of
+//! [`product_i8`](crate::product_i8) `[O / groups][KH * KW * I / groups]`, one behind the other. Padding is the zero point of x.
+//! Sums wrap; every variant gives the same bits.
 
-mod gathered;
+mod gather;
 mod portable;
+mod product;
 
+use core::ops::Range;
+
+pub(crate) use product::run as run_job;
+use product::{Integers, shape};
+
+use crate::Isa;
 use crate::geometry::Geometry;
-use crate::{Isa, Level};
+use crate::pixels::fit;
 
 /// What a convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +28,10 @@ pub struct Params {
 }
 
 impl Params {
-    /// A byte of x.
-    #[inline(always)]
-    fn number(&self, byte: u8) -> i32 {
-        if self.signed { byte.cast_signed().into() } else { byte.into() }
+    /// Bytes of the packed weights of all groups, a multiple of 64; `None` where they leave `i32`.
+    pub fn packed_bytes(&self) -> Option<u32> {
+        let bytes = shape(&self.geometry)?.packed_bytes()?.checked_mul(self.geometry.groups)?;
+        Some(bytes).filter(|&n| n <= i32::MAX as u32)
     }
 }
 
@@ -31,101 +40,159 @@ impl Params {
 pub struct Operands<'a> {
     /// Input, int8 or uint8 as the parameters say.
     pub x: &'a [u8],
-    /// Weights in rows.
-    pub weights: &'a [i8],
-    /// The int8 that stands for zero, for every output channel.
-    pub zero_points: &'a [i32],
+    /// The packed weights, aligned to 4 bytes.
+    pub weights: &'a [u8],
     /// The byte of x that stands for zero.
     pub x_zero: u8,
 }
 
+/// A convolution whose operands fit.
+pub(crate) struct Job<'a> {
+    geometry: Geometry,
+    x: &'a [u8],
+    x_zero: u8,
+    /// The bits in which bytes of x differ from unsigned ones: int8 has everything 128 lower, which is the top bit.
+    flip: u8,
+    packed: &'a [u8],
+}
+
+impl<'a> Job<'a> {
+    /// `None` where operands have other lengths than the parameters give, or `outputs` is not the length of these pixels.
+    pub(crate) fn new(p: &Params, o: &Operands<'a>, pixels: &Range<u32>, outputs: usize) -> Option<Self> {
+        let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
+        let g = &p.geometry;
+        let fits = g.check()
+            && is(o.x.len(), g.inputs())
+            && is(o.weights.len(), p.packed_bytes())
+            && fit(pixels, g.pixels(), g.out_channels, outputs);
+        let flip = if p.signed { 0x80 } else { 0 };
+        fits.then_some(Self { geometry: *g, x: o.x, x_zero: o.x_zero, flip, packed: o.weights })
+    }
+
+    /// Whether windows are rows of `row` bytes as they lie there.
+    fn in_place(&self, row: usize) -> bool {
+        let g = &self.geometry;
+        let one = [g.kernel_height, g.kernel_width, g.groups] == [1; 3] && [g.pad_top, g.pad_left] == [0; 2];
+        let inside = g.rows().inner() == (0..g.out_height) && g.columns().inner() == (0..g.out_width);
+        one && inside && self.flip == 0 && row == g.in_channels as usize
+    }
+}
+
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i32]) {
-    let is = |len: usize, n: Option<u32>| n.is_some_and(|n| n as usize == len);
-    let g = &params.geometry;
-    let fits = g.check()
-        && is(operands.x.len(), g.inputs())
-        && is(operands.weights.len(), g.weights())
-        && operands.zero_points.len() == g.out_channels as usize
-        && is(y.len(), g.outputs());
-    if fits && (isa.level() == Level::Portable || !gathered::run(params, operands, y)) {
-        portable::run(params, operands, y);
+    run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
+}
+
+/// Computes the output pixels of a range only, counted over batch, rows and columns; `y` is that part of the output.
+pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Range<u32>, y: &mut [i32]) {
+    if let Some(job) = Job::new(params, operands, &pixels, y.len()) {
+        run_job(isa, &job, &Integers, &pixels, y);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::samples::Samples;
+    use crate::product_i8::{Columns, pack};
+    use crate::samples::{Samples, convolutions, cuts_agree, grouped_convolutions};
     use std::vec::Vec;
 
-    fn battery(geometry: Geometry, signed: bool, seed: u64) {
-        let (p, mut samples) = (Params { geometry, signed }, Samples::new(seed));
-        let g = &geometry;
-        let x: Vec<u8> = (0..g.inputs().unwrap()).map(|_| samples.below(256) as u8).collect();
-        let weights = samples.bytes(g.weights().unwrap());
-        let zero_points: Vec<i32> = (0..g.out_channels as i32).map(|o| o % 3 - 1).collect();
-        let real = |v: u8| if signed { i32::from(v as i8) } else { i32::from(v) };
-        let x_zero = 0x90;
-        for isa in Isa::available() {
-            let mut y = std::vec![7; g.outputs().unwrap() as usize];
-            let operands = Operands { x: &x, weights: &weights, zero_points: &zero_points, x_zero };
-            run(isa, &p, &operands, &mut y);
-            let mut outputs = y.iter();
-            let (per_in, per_out) = (g.in_channels / g.groups, g.out_channels / g.groups);
-            for [n, i, j] in crate::samples::pixels(g.batch, g.out_height, g.out_width) {
+    /// A convolution, what it reads, and its exact sums.
+    pub(crate) struct Case {
+        pub params: Params,
+        x: Vec<u8>,
+        /// The packed weights from this place on, which is aligned.
+        packed: (Vec<u8>, usize),
+        x_zero: u8,
+        pub sums: Vec<i32>,
+    }
+
+    impl Case {
+        pub(crate) fn new(geometry: Geometry, signed: bool, seed: u64) -> Self {
+            let (g, mut samples) = (geometry, Samples::new(seed));
+            let x: Vec<u8> = (0..g.inputs().unwrap()).map(|_| samples.below(256) as u8).collect();
+            let rows = samples.bytes(g.weights().unwrap());
+            let zero_points: Vec<i32> = (0..g.out_channels).map(|_| samples.below(9) as i32 - 4).collect();
+            let params = Params { geometry, signed };
+            let shape = shape(&g).unwrap();
+            let size = params.packed_bytes().unwrap() as usize;
+            let mut packed = std::vec![0u8; size + 8];
+            let start = packed.as_ptr().align_offset(8);
+            let matrices = packed[start..][..size].chunks_exact_mut(size / g.groups as usize);
+            for (group, to) in matrices.enumerate() {
+                let part = |n: usize| group * n..(group + 1) * n;
+                let rows = &rows[part((shape.inputs * shape.outputs) as usize)];
+                let zero_points = &zero_points[part(shape.outputs as usize)];
+                let scales = std::vec![1.0; zero_points.len()];
+                assert!(pack(shape, &Columns { rows, scales: &scales, zero_points }, to));
+            }
+            let x_zero = 0x90;
+            let real = |v: u8| if signed { i32::from(v as i8) } else { i32::from(v) };
+            let (per_in, per_out) = (g.group_inputs(), g.group_outputs());
+            let taps = (g.kernel_height * g.kernel_width) as usize;
+            let mut sums = Vec::new();
+            for place in crate::samples::pixels(g.batch, g.out_height, g.out_width) {
                 for o in 0..g.out_channels {
-                    let mut sum = 0;
-                    for (kh, kw) in (0..g.kernel_height).flat_map(|a| (0..g.kernel_width).map(move |b| (a, b))) {
-                        let row = (i * g.stride_height + kh * g.dilation_height).wrapping_sub(g.pad_top);
-                        let column = (j * g.stride_width + kw * g.dilation_width).wrapping_sub(g.pad_left);
-                        if row >= g.in_height || column >= g.in_width {
-                            continue;
+                    let mut sum = 0i32;
+                    crate::samples::each_tap(&g, place, |tap, pixel| {
+                        for c in 0..per_in as usize {
+                            let x = x[pixel * g.in_channels as usize + (o / per_out * per_in) as usize + c];
+                            let w = rows[(o as usize * taps + tap) * per_in as usize + c];
+                            sum += (real(x) - real(x_zero)) * (i32::from(w) - zero_points[o as usize]);
                         }
-                        for c in 0..per_in {
-                            let pixel = (n * g.in_height + row) * g.in_width + column;
-                            let at = pixel * g.in_channels + o / per_out * per_in + c;
-                            let w = ((o * g.kernel_height + kh) * g.kernel_width + kw) * per_in + c;
-                            let w = i32::from(weights[w as usize]) - zero_points[o as usize];
-                            sum += (real(x[at as usize]) - real(x_zero)) * w;
-                        }
-                    }
-                    assert_eq!(*outputs.next().unwrap(), sum, "{:?} {p:?}", isa.level());
+                    });
+                    sums.push(sum);
                 }
+            }
+            Self { params, x, packed: (packed, start), x_zero, sums }
+        }
+
+        pub(crate) fn operands(&self) -> Operands<'_> {
+            let (packed, start) = &self.packed;
+            let size = self.params.packed_bytes().unwrap() as usize;
+            Operands { x: &self.x, weights: &packed[*start..][..size], x_zero: self.x_zero }
+        }
+    }
+
+    /// Geometries of every kind, some with windows of more than a part of the room, and than all of it.
+    pub(crate) fn cases() -> Vec<Case> {
+        let small = Geometry { batch: 1, in_height: 5, out_height: 5, ..convolutions()[5] };
+        let one = Geometry { kernel_height: 1, kernel_width: 1, pad_top: 0, pad_left: 0, ..small };
+        let one = Geometry { out_height: one.in_height, out_width: one.in_width, ..one };
+        let mut all = convolutions();
+        all.extend(grouped_convolutions());
+        for (inputs, outputs) in [(64, 70), (30, 17), (4, 200), (260, 1100)] {
+            all.push(Geometry { in_channels: inputs, out_channels: outputs, ..one });
+        }
+        let far = Geometry { in_height: 2, in_width: 1, out_height: 2, out_width: 1, ..one };
+        all.push(Geometry { in_channels: (33 << 10) + 1, out_channels: 2, ..far });
+        all.push(Geometry { in_channels: 9 << 10, out_channels: 3, ..far });
+        let cases = all.into_iter().enumerate();
+        cases.flat_map(|(k, g)| [false, true].map(|signed| Case::new(g, signed, k as u64))).collect()
+    }
+
+    #[test]
+    fn every_variant_follows_the_definition() {
+        for case in cases() {
+            let (p, g) = (&case.params, &case.params.geometry);
+            for isa in Isa::available() {
+                let mut y = std::vec![7; case.sums.len()];
+                run(isa, p, &case.operands(), &mut y);
+                assert!(y == case.sums, "{:?} {p:?}", isa.level());
+                let run_part = |pixels, y: &mut [i32]| run_pixels(isa, p, &case.operands(), pixels, y);
+                cuts_agree(g.pixels().unwrap(), g.out_channels as usize, &y, run_part);
             }
         }
     }
 
     #[test]
-    fn every_variant_follows_the_definition() {
-        let small = Geometry {
-            batch: 2,
-            in_height: 5,
-            in_width: 4,
-            in_channels: 6,
-            out_height: 5,
-            out_width: 2,
-            out_channels: 4,
-            kernel_height: 3,
-            kernel_width: 2,
-            stride_height: 1,
-            stride_width: 2,
-            dilation_height: 1,
-            dilation_width: 1,
-            pad_top: 1,
-            pad_left: 0,
-            groups: 1,
-        };
-        for signed in [false, true] {
-            battery(small, signed, 1);
-            battery(Geometry { groups: 2, ..small }, signed, 2);
-            // More than one part of a window is gathered, and a tap that is too long.
-            battery(Geometry { in_channels: 400, ..small }, signed, 3);
-            battery(Geometry { in_channels: 1025, ..small }, signed, 4);
-        }
-        let p = Params { geometry: small, signed: false };
-        let mut y = [7; 80];
-        run(Isa::PORTABLE, &p, &Operands { x: &[], weights: &[], zero_points: &[], x_zero: 0 }, &mut y);
-        assert_eq!(y, [7; 80]);
+    fn other_lengths_leave_the_output() {
+        let case = Case::new(convolutions()[4], false, 1);
+        let (p, good) = (&case.params, case.operands());
+        let mut y = std::vec![7; case.sums.len()];
+        run(Isa::PORTABLE, p, &Operands { x: &good.x[1..], ..good }, &mut y);
+        run(Isa::PORTABLE, p, &Operands { weights: &good.weights[64..], ..good }, &mut y);
+        run(Isa::PORTABLE, p, &good, &mut y[1..]);
+        assert!(y.iter().all(|&y| y == 7));
     }
 }

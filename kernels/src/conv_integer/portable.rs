@@ -1,47 +1,43 @@
-//! The reference: one output at a time.
+//! One output at a time, for windows of more bytes than can be gathered.
 
-use super::{Operands, Params};
-use crate::rows::rows;
+use core::ops::Range;
 
-pub(super) fn run(params: &Params, o: &Operands<'_>, y: &mut [i32]) {
-    let g = &params.geometry;
-    let mut outputs = y.iter_mut();
-    for n in 0..g.batch {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                for (channel, &zero) in (0..g.out_channels).zip(o.zero_points) {
-                    let Some(y) = outputs.next() else { return };
-                    *y = sum(params, o, [n, row, column, channel], zero);
-                }
+use super::Job;
+use super::product::Finish;
+use crate::product_i8::{Matrix, Shape};
+use crate::rows::rows_mut;
+use crate::windows::{Window, Windows};
+
+pub(super) fn run<F: Finish>(job: &Job<'_>, finish: &F, shape: Shape, pixels: &Range<u32>, y: &mut [F::Y]) {
+    let g = &job.geometry;
+    let mut windows = Windows::new(g.rows(), g.columns(), g.in_channels, pixels.start);
+    for y in rows_mut(y, g.out_channels as usize) {
+        let window = windows.next();
+        for (group, y) in rows_mut(y, shape.outputs as usize).enumerate() {
+            let Some(m) = Matrix::of(shape, job.packed, group) else { return };
+            let first = group.wrapping_mul(shape.outputs as usize);
+            for (output, y) in y.iter_mut().enumerate() {
+                *y = finish.one(sum(job, &m, (&windows, &window, group), output), first.wrapping_add(output));
             }
         }
     }
 }
 
-fn sum(params: &Params, o: &Operands<'_>, [n, row, column, channel]: [u32; 4], zero: i32) -> i32 {
-    let g = &params.geometry;
-    let (rows_axis, columns_axis) = (g.rows(), g.columns());
-    let (inside_rows, inside_columns) = (rows_axis.taps(row), columns_axis.taps(column));
+/// `Σ (x - x_zero) * (w - w_zero)`.
+fn sum(job: &Job<'_>, m: &Matrix<'_>, (windows, window, group): (&Windows, &Window, usize), output: usize) -> i32 {
+    let g = &job.geometry;
     let inputs = g.group_inputs() as usize;
-    let group = channel.checked_div(g.group_outputs()).unwrap_or(0) as usize;
-    let taps = (g.kernel_height as usize).wrapping_mul(g.kernel_width as usize);
-    let start = (channel as usize).wrapping_mul(taps).wrapping_mul(inputs);
-    let mut weights = rows(o.weights.get(start..).unwrap_or(&[]), inputs);
-    let mut sum = 0i32;
-    for kh in 0..g.kernel_height {
-        let r = (n as usize).wrapping_mul(g.in_height as usize).wrapping_add(rows_axis.position(row, kh));
-        for kw in 0..g.kernel_width {
-            let Some(weights) = weights.next() else { return sum };
-            if !inside_rows.contains(&kh) || !inside_columns.contains(&kw) {
-                continue;
+    let zero = i32::from(job.x_zero ^ job.flip);
+    let (mut sum, mut input) = (0i32, 0usize);
+    for row in 0..g.kernel_height {
+        for column in 0..g.kernel_width {
+            let start = windows.tap(window, row, column).map(|start| start.wrapping_add(group.wrapping_mul(inputs)));
+            let x = start.and_then(|start| job.x.get(start..start.wrapping_add(inputs))).unwrap_or_default();
+            for (&x, input) in x.iter().zip(input..) {
+                let x = i32::from(x ^ job.flip).wrapping_sub(zero);
+                sum = sum.wrapping_add(x.wrapping_mul(m.weight(input, output)));
             }
-            let pixel = r.wrapping_mul(g.in_width as usize).wrapping_add(columns_axis.position(column, kw));
-            let first = pixel.wrapping_mul(g.in_channels as usize).wrapping_add(group.wrapping_mul(inputs));
-            let x = o.x.get(first..first.wrapping_add(inputs)).unwrap_or(&[]);
-            for (&x, &w) in x.iter().zip(weights) {
-                let x = params.number(x).wrapping_sub(params.number(o.x_zero));
-                sum = sum.wrapping_add(x.wrapping_mul(i32::from(w).wrapping_sub(zero)));
-            }
+            input = input.wrapping_add(inputs);
         }
     }
     sum

@@ -52,7 +52,7 @@ impl Job<'_> {
         let (rows, row_bytes) = ((s.hidden as usize).wrapping_mul(GATES as usize), w_shape(s).row_bytes());
         let w = Matrix::of(w_shape(s), self.inputs.w, direction)?;
         let mut all: [&mut [f32]; ROWS] = Default::default();
-        let mut x = [Row { levels: &[], scale: 0.0, zero_point: 0, sum: 0 }; ROWS];
+        let mut x = [Row::EMPTY; ROWS];
         let slots = all.iter_mut().zip(&mut x);
         for ((place, gates), (to, x)) in places.iter().flatten().zip(rows_mut(gates, rows)).zip(slots) {
             match self.inputs.bias {

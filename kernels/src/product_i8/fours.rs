@@ -28,9 +28,11 @@ macro_rules! fours {
         #[cfg_attr(feature = "emulated", target_feature(enable = "avx2"))]
         fn all<const R: usize>(m: &Matrix<'_>, rows: &[Row<'_>; R], backwards: bool, sink: &mut impl Sink<R>) {
             let levels = rows.each_ref().map(|row| row.levels);
-            let moved = |sum: i32, x: u8| sum.wrapping_add(i32::from(x).wrapping_sub(128));
-            let same = |row: &[u8]| row.iter().fold(0i32, |sum, &x| moved(sum, x)).wrapping_mul(-128);
-            let missing = levels.map(|row| Missing { same: same(row), times: 128 });
+            let moved = |row: &Row<'_>| {
+                let below = (row.levels.len() as i32).wrapping_mul(128);
+                row.sum.wrapping_add(row.filling).wrapping_sub(below)
+            };
+            let missing = rows.each_ref().map(|row| Missing { same: moved(row).wrapping_mul(-128), times: 128 });
             for (first, weights) in blocks(m, backwards) {
                 let outputs = (m.shape.columns() - first).min(BLOCK);
                 let (mut sums, mut at) = ([[0; BLOCK]; R], 0);

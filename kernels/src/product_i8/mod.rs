@@ -20,6 +20,9 @@ mod sse41;
 
 pub use pack::{Columns, pack};
 
+use core::ops::Range;
+
+use crate::round::bound;
 use crate::{Isa, view};
 
 /// The most rows that share one pass over the weights.
@@ -88,6 +91,52 @@ impl<'a> Matrix<'a> {
     }
 }
 
+impl Matrix<'_> {
+    /// Blocks of the matrix: so many.
+    pub(crate) fn blocks(&self) -> usize {
+        self.shape.columns().div_ceil(BLOCK)
+    }
+
+    /// These blocks as a matrix, with its first output.
+    pub(crate) fn part(&self, blocks: Range<usize>) -> Option<(usize, Self)> {
+        let columns = self.shape.columns();
+        let place = |block: usize| block.wrapping_mul(BLOCK).min(columns);
+        let (first, end) = (place(blocks.start), place(blocks.end));
+        let row = self.shape.row_bytes();
+        let outputs = (end.min(self.shape.outputs as usize)).checked_sub(first)?;
+        let part = Self {
+            shape: Shape { outputs: outputs as u32, ..self.shape },
+            weights: self.weights.get(first.wrapping_mul(row)..end.wrapping_mul(row))?,
+            scales: self.scales.get(first..end)?,
+            zero_points: self.zero_points.get(first..end)?,
+            sums: self.sums.get(first..end)?,
+        };
+        Some((first, part))
+    }
+
+    /// Bytes of the weights.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Outputs.
+    pub(crate) fn outputs(&self) -> usize {
+        self.shape.outputs as usize
+    }
+
+    /// `w - w_zero`, for input `input` and output `output`.
+    pub(crate) fn weight(&self, input: usize, output: usize) -> i32 {
+        let (block, place) = (output.div_euclid(BLOCK), output.rem_euclid(BLOCK));
+        let (row, first) = (self.shape.row_bytes(), block.wrapping_mul(BLOCK));
+        let wide = self.shape.columns().wrapping_sub(first).min(BLOCK);
+        let four = input.div_euclid(4).wrapping_mul(wide).wrapping_add(place);
+        let place = first.wrapping_mul(row).wrapping_add(four.wrapping_mul(4)).wrapping_add(input.rem_euclid(4));
+        let zero = self.zero_points.get(output).copied().unwrap_or(0);
+        let w = self.weights.get(place).copied().unwrap_or(0);
+        i32::from(w).wrapping_sub(128).wrapping_sub(zero)
+    }
+}
+
 /// A row of x.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
@@ -98,14 +147,21 @@ pub struct Row<'a> {
     /// The byte that stands for zero.
     pub zero_point: u8,
     /// The sum of the levels, without the filling.
-    pub sum: i32,
+    sum: i32,
+    /// The sum of the filling.
+    filling: i32,
 }
 
 impl<'a> Row<'a> {
+    /// None.
+    pub const EMPTY: Self = Self { levels: &[], scale: 0.0, zero_point: 0, sum: 0, filling: 0 };
+
     /// A row of these levels, of which the first `inputs` count.
+    #[inline(always)]
     pub fn new(levels: &'a [u8], inputs: u32, scale: f32, zero_point: u8) -> Self {
-        let sum = levels.iter().take(inputs as usize).fold(0i32, |sum, &x| sum.wrapping_add(x.into()));
-        Self { levels, scale, zero_point, sum }
+        let (inside, filling) = levels.split_at_checked(inputs as usize).unwrap_or((levels, &[]));
+        let [sum, filling] = [inside, filling].map(|x| x.iter().fold(0i32, |sum, &x| sum.wrapping_add(x.into())));
+        Self { levels, scale, zero_point, sum, filling }
     }
 }
 
@@ -124,30 +180,29 @@ trait Sink<const R: usize> {
     fn take(&mut self, first: usize, sums: &[Sums; R], missing: &[Missing; R]);
 }
 
-/// Gives `f` every element of `y`, the outputs of a row, from `first` on, with its sum without the zero points' part, and its
-/// scale.
+/// Gives `f` the outputs of a row from `first` on, eight or the last fewer at a time: the place of the first of them, and their
+/// sums without the zero points' part.
 #[inline(always)]
 fn center<T>(
     (m, row): (&Matrix<'_>, &Row<'_>),
     (first, sums, missing): (usize, &Sums, Missing),
     y: &mut [T],
-    f: impl Fn(&mut T, i32, f32),
+    f: impl Fn(usize, [i32; 8], &mut [T]),
 ) {
     let x_zero = i32::from(row.zero_point);
     let x_sum = row.sum.wrapping_sub(x_zero.wrapping_mul(m.shape.inputs.cast_signed()));
     let missing = Missing { same: missing.same, times: missing.times.wrapping_sub(x_zero) };
     let (eights, rest) = y.get_mut(first..).unwrap_or_default().as_chunks_mut::<8>();
-    let all = (m.sums.get(first..), m.zero_points.get(first..), m.scales.get(first..));
-    let (Some(w_sums), Some(zeros), Some(scales)) = all else { return };
-    let (mut columns, mut scales) = (eight(sums).zip(eight(w_sums)).zip(eight(zeros)), eight(scales));
-    for ((y, column), &scales) in eights.iter_mut().zip(&mut columns).zip(&mut scales) {
-        let sums = centered(column, missing, x_sum);
-        y.iter_mut().zip(sums).zip(scales).for_each(|((y, sum), scale)| f(y, sum, scale));
+    let (Some(w_sums), Some(zeros)) = (m.sums.get(first..), m.zero_points.get(first..)) else { return };
+    let mut columns = eight(sums).zip(eight(w_sums)).zip(eight(zeros));
+    let mut at = first;
+    for (y, column) in eights.iter_mut().zip(&mut columns) {
+        f(at, centered(column, missing, x_sum), y);
+        at = at.wrapping_add(8);
     }
     // What is filled up has eight of everything but `y`.
-    if let (false, Some(column), Some(scales)) = (rest.is_empty(), columns.next(), scales.next()) {
-        let sums = centered(column, missing, x_sum);
-        rest.iter_mut().zip(sums).zip(scales).for_each(|((y, sum), &scale)| f(y, sum, scale));
+    if let (false, Some(column)) = (rest.is_empty(), columns.next()) {
+        f(at, centered(column, missing, x_sum), rest);
     }
 }
 
@@ -167,35 +222,58 @@ fn eight<T>(all: &[T]) -> core::slice::Iter<'_, [T; 8]> {
     all.as_chunks::<8>().0.iter()
 }
 
-/// Stores integers.
-struct Integers<'a, 'b, const R: usize> {
+/// Gives the outputs of every row to `finish`, as [`center`] does.
+struct Finished<'a, 'b, const R: usize, T, F> {
     m: &'a Matrix<'a>,
     rows: &'a [Row<'a>; R],
-    y: [&'b mut [i32]; R],
+    y: [&'b mut [T]; R],
+    finish: F,
 }
 
-impl<const R: usize> Sink<R> for Integers<'_, '_, R> {
+impl<const R: usize, T, F: Fn(&Row<'_>, usize, [i32; 8], &mut [T])> Sink<R> for Finished<'_, '_, R, T, F> {
     #[inline(always)]
     fn take(&mut self, first: usize, sums: &[Sums; R], missing: &[Missing; R]) {
         for (((row, y), sums), &missing) in self.rows.iter().zip(&mut self.y).zip(sums).zip(missing) {
-            center((self.m, row), (first, sums, missing), y, |y, sum, _| *y = sum);
+            center((self.m, row), (first, sums, missing), y, |at, sums, y| (self.finish)(row, at, sums, y));
         }
     }
 }
 
-/// Adds the real values, `sum as f32 * (x_scale * w_scale)`.
-struct Scaled<'a, 'b, const R: usize> {
-    m: &'a Matrix<'a>,
-    rows: &'a [Row<'a>; R],
-    y: [&'b mut [f32]; R],
+/// Numbers of eight outputs from `first` on; those that are not there are zero.
+#[inline(always)]
+fn eight_of(all: &[f32], first: usize) -> [f32; 8] {
+    let all = all.get(first..).unwrap_or_default();
+    all.first_chunk().copied().unwrap_or_else(|| {
+        let mut eight = [0.0; 8];
+        eight.iter_mut().zip(all).for_each(|(to, &from)| *to = from);
+        eight
+    })
 }
 
-impl<const R: usize> Sink<R> for Scaled<'_, '_, R> {
-    #[inline(always)]
-    fn take(&mut self, first: usize, sums: &[Sums; R], missing: &[Missing; R]) {
-        for (((row, y), sums), &missing) in self.rows.iter().zip(&mut self.y).zip(sums).zip(missing) {
-            center((self.m, row), (first, sums, missing), y, |y, sum, scale| *y += sum as f32 * (row.scale * scale));
-        }
+/// The way from sums to real numbers: `clamp(sum as f32 * scale + bias)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a> {
+    /// Real value of one step of the sums: one, or one for every output.
+    pub scales: &'a [f32],
+    /// What is added, for every output.
+    pub bias: &'a [f32],
+    /// Smallest result, `-inf` for no bound.
+    pub low: f32,
+    /// Largest result, `inf` for no bound.
+    pub high: f32,
+}
+
+impl Affine<'_> {
+    /// For the outputs from `first` on.
+    pub(crate) fn from(&self, first: usize) -> Self {
+        let scales = if self.scales.len() == 1 { self.scales } else { self.scales.get(first..).unwrap_or_default() };
+        Self { scales, bias: self.bias.get(first..).unwrap_or_default(), ..*self }
+    }
+
+    /// The first output, of this sum.
+    pub(crate) fn of(&self, sum: i32) -> f32 {
+        let first = |all: &[f32]| all.first().copied().unwrap_or(0.0);
+        bound(sum as f32 * first(self.scales) + first(self.bias), self.low, self.high)
     }
 }
 
@@ -207,7 +285,42 @@ fn fits<const R: usize, T>(m: &Matrix<'_>, rows: &[Row<'_>; R], y: &[&mut [T]; R
 /// Writes `Σ (x - x_zero) * (w - w_zero)`. Rows of other lengths than the matrix has leave `y` as it is.
 pub fn integers<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [i32]; R]) {
     if fits(m, rows, &y) {
-        each_block(isa, m, rows, false, &mut Integers { m, rows, y });
+        let finish =
+            |_: &Row<'_>, _, sums: [i32; 8], y: &mut [i32]| y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum);
+        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
+    }
+}
+
+/// Writes `clamp((Σ (x - x_zero) * (w - w_zero)) as f32 * scale + bias)`. Rows of other lengths than the matrix has leave `y`
+/// as it is.
+pub fn affine<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], affine: &Affine<'_>, y: [&mut [f32]; R]) {
+    if !fits(m, rows, &y) {
+        return;
+    }
+    let Affine { scales, bias, low, high } = *affine;
+    let real = |sums: [i32; 8], scales: [f32; 8], bias: [f32; 8]| {
+        let mut all = [0.0; 8];
+        for (((y, sum), scale), bias) in all.iter_mut().zip(sums).zip(scales).zip(bias) {
+            *y = bound(sum as f32 * scale + bias, low, high);
+        }
+        all
+    };
+    if let &[scale] = scales {
+        let finish = |_: &Row<'_>, at, sums, y: &mut [f32]| put(real(sums, [scale; 8], eight_of(bias, at)), y);
+        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
+    } else {
+        let finish =
+            |_: &Row<'_>, at, sums, y: &mut [f32]| put(real(sums, eight_of(scales, at), eight_of(bias, at)), y);
+        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
+    }
+}
+
+/// Stores eight, or as many as there is room for.
+#[inline(always)]
+fn put(from: [f32; 8], y: &mut [f32]) {
+    match y.first_chunk_mut() {
+        Some(y) => *y = from,
+        None => y.iter_mut().zip(from).for_each(|(y, from)| *y = from),
     }
 }
 
@@ -215,7 +328,12 @@ pub fn integers<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y
 /// `y` as it is. `backwards` walks the weights from their end: two passes in turns find what the cache still holds.
 pub fn add<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [f32]; R], backwards: bool) {
     if fits(m, rows, &y) {
-        each_block(isa, m, rows, backwards, &mut Scaled { m, rows, y });
+        let finish = |row: &Row<'_>, at, sums: [i32; 8], y: &mut [f32]| {
+            for ((y, sum), scale) in y.iter_mut().zip(sums).zip(eight_of(m.scales, at)) {
+                *y += sum as f32 * (row.scale * scale);
+            }
+        };
+        each_block(isa, m, rows, backwards, &mut Finished { m, rows, y, finish });
     }
 }
 

@@ -6,7 +6,7 @@ use ocellus_plan::{Arguments, Reader};
 use super::program::{f32_bytes, words};
 use super::{Constant, DeviceStep, DeviceTensor, Program, TensorId};
 
-/// Step `first`, a convolution, with the function `second` of its output, which `second` reads at place `read`, where the other
+/// Step `first`, a float convolution, with the function `second` of its output, which `second` reads at place `read`, where the other
 /// operand is a constant for every channel or for all: then weights and bias do both.
 pub fn absorbed(program: &mut Program, first: &DeviceStep, second: &DeviceStep, read: usize) -> Option<DeviceStep> {
     let conv: ConvF32 = (first.code == ConvF32::CODE).then(|| Reader::new(&first.args).get())??;
@@ -14,12 +14,13 @@ pub fn absorbed(program: &mut Program, first: &DeviceStep, second: &DeviceStep, 
     let plain = (conv.low, conv.high) == (f32::NEG_INFINITY, f32::INFINITY) && function.element == element::F32;
     let channels = conv.geometry.out_channels as usize;
     let per_channel = operands_fit(&function.broadcast, read, channels);
-    let values = floats(program, *second.reads.get(1 - read)?)?;
+    let values = constant(program, (*second.reads.get(1 - read)?)?)?;
     if !plain || !(values.len() == 1 || values.len() == channels && per_channel) {
         return None;
     }
     let [x, w, bias] = first.reads[..] else { return None };
-    let (Constant::ConvF32(rows, shape), bias) = (program.tensors[w?].constant.clone()?, floats(program, bias)?) else {
+    let (Constant::ConvF32(rows, shape), bias) = (program.tensors[w?].constant.clone()?, constant(program, bias?)?)
+    else {
         return None;
     };
     let value = |channel: usize| values[channel % values.len()];
@@ -46,8 +47,8 @@ pub fn absorbed(program: &mut Program, first: &DeviceStep, second: &DeviceStep, 
 }
 
 /// The floats of a constant that is all of its memory.
-fn floats(program: &Program, tensor: Option<TensorId>) -> Option<Vec<f32>> {
-    let (view, root) = (&program.tensors[tensor?], &program.tensors[program.root(tensor?)]);
+pub(super) fn constant(program: &Program, tensor: TensorId) -> Option<Vec<f32>> {
+    let (view, root) = (&program.tensors[tensor], &program.tensors[program.root(tensor)]);
     let Some(Constant::Bytes(bytes)) = &root.constant else { return None };
     let whole = root.element == element::F32 && view.bytes() == bytes.len() && view.start == 0;
     whole.then(|| bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
@@ -55,7 +56,7 @@ fn floats(program: &Program, tensor: Option<TensorId>) -> Option<Vec<f32>> {
 
 /// Whether the operand at place `read` lies as the output does and the other one has an element for each of the channels, which
 /// are innermost.
-fn operands_fit(b: &Broadcast, read: usize, channels: usize) -> bool {
+pub(super) fn operands_fit(b: &Broadcast, read: usize, channels: usize) -> bool {
     let (own, other) = if read == 0 { (&b.a_strides, &b.b_strides) } else { (&b.b_strides, &b.a_strides) };
     let mut distance = 1;
     let axes = b.sizes.iter().zip(own).zip(other).rev();
@@ -79,7 +80,7 @@ mod tests {
         let tensor = |p: &mut Program, len: usize| p.add(DeviceTensor::new(element::F32, &[len], None));
         let (x, y, z, w) = (tensor(&mut p, 2), tensor(&mut p, 6), tensor(&mut p, 6), tensor(&mut p, 3));
         p.tensors[w].constant = Some(Constant::ConvF32(vec![1.0, 2.0, 3.0], geometry));
-        let [bias, constant] = [&[0.5, 0.0, -1.0][..], values].map(|v| {
+        let [bias, other] = [&[0.5, 0.0, -1.0][..], values].map(|v| {
             let id = p.constant(element::F32, f32_bytes(v));
             p.tensors[id].shape = vec![v.len()];
             id
@@ -88,7 +89,7 @@ mod tests {
         p.push("conv", ConvF32 { geometry, low, high, layout: 0 }, &[y], &[x, w, bias]);
         let broadcast = Broadcast { sizes: [1, 1, 1, 1, 2, 3], a_strides: [0, 0, 0, 0, 3, 1], b_strides };
         let args = Binary { function: function as u32, element: element::F32, broadcast, low: 0.0, high: 6.0 };
-        p.push("function", args, &[z], &[y, constant]);
+        p.push("function", args, &[z], &[y, other]);
         p
     }
 
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!((&step.name[..], &step.writes), ("conv_f32 conv + function", &second.writes));
         let args: ConvF32 = Reader::new(&step.args).get()?;
         let Some(Constant::ConvF32(rows, _)) = &p.tensors[step.reads[1]?].constant else { return None };
-        Some((rows.clone(), floats(&p, step.reads[2])?, [args.low, args.high]))
+        Some((rows.clone(), constant(&p, step.reads[2]?)?, [args.low, args.high]))
     }
 
     #[test]

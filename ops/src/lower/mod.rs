@@ -16,6 +16,7 @@ mod phases;
 mod places;
 mod program;
 mod rows;
+mod scaled;
 mod sums;
 mod tables;
 pub(crate) mod unary;
@@ -34,5 +35,6 @@ pub use program::{
     f32_bytes, host_type, i8_bytes, i32_bytes, i64_bytes, u32_bytes,
 };
 pub use rows::{RowPart, RowWise, row_part, row_wise};
+pub use scaled::scaled;
 pub use sums::joined;
 pub use tables::looked_up;

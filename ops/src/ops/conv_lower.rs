@@ -365,7 +365,7 @@ pub(super) fn fully_connected(
     let places: Vec<usize> = (0..outputs).flat_map(|o| order.iter().map(move |&i| place(o, i))).collect();
     let (alpha, beta) = factors;
     let weights: Vec<f32> = gathered(&w.to_f32(), &places).into_iter().map(|v| v * alpha).collect();
-    let line = |input: usize| Axis { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input, output: input };
+    let line = |input: usize| Axis { input, output: input, ..Axis::UNIT };
     let channel_axis = usize::from(!turned);
     let quantized = ctx.quantized_constant(1).filter(|_| alpha == 1.0);
     let linear = Linear {

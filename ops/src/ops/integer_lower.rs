@@ -1,9 +1,10 @@
 //! Lowering of operators on plain bytes: dynamic quantization and integer products.
 
 use ocellus_graph::{DataType, Tensor};
-use ocellus_plan::args::{ConvInteger, MatMulInteger, QuantizeDynamic, element};
+use ocellus_plan::args::{ConvGeometry, ConvInteger, QuantizeDynamic, element};
 
 use super::conv_lower::{geometry, two_axes};
+use super::window::Axis;
 use crate::OpError;
 use crate::lower::moves::reshaped;
 use crate::lower::{Constant, DeviceTensor, LowerContext, ProductWeights, TensorId};
@@ -59,25 +60,18 @@ fn weights(ctx: &LowerContext, outputs: usize) -> Result<(Tensor, Vec<i8>, Vec<i
     Ok((w, values, zeros))
 }
 
-/// `MatMulInteger` by a constant matrix.
+/// `MatMulInteger` by a constant matrix: a convolution with one tap.
 pub(super) fn matmul(ctx: &mut LowerContext) -> Result<(), OpError> {
     let (a, signed) = plain_bytes(ctx)?;
     let &[inputs, outputs] = ctx.shape(1) else { return Err(ctx.error("input 1 has to be a matrix on the device")) };
     let (_, values, zero_points) = weights(ctx, outputs)?;
     let rows = ctx.program.tensors[a].len() / inputs.max(1);
     let turned = (0..outputs).flat_map(|o| (0..inputs).map(move |i| i * outputs + o)).map(|p| values[p]).collect();
-    let packed = ProductWeights { inputs, outputs, rows: turned, scales: vec![1.0; outputs], zero_points };
-    let mut b = DeviceTensor::new(element::I8, &[inputs * outputs], None);
-    b.constant = Some(Constant::Product(packed));
-    let b = ctx.program.add(b);
     let a = reshaped(ctx, a, &[rows, inputs])?;
-    let zero = zero_point(ctx)?;
-    let (y, scratch) =
-        (ctx.temporary(element::I32, &[rows, outputs]), ctx.temporary(element::U8, &[4 * inputs.next_multiple_of(4)]));
-    let args = MatMulInteger { rows: rows as u32, inputs: inputs as u32, outputs: outputs as u32, signed };
-    let step = ctx.emit(args, &[y, scratch], &[a, b]);
-    step.reads.push(zero);
-    step.macs = (rows * inputs * outputs) as u64;
+    let y = ctx.temporary(element::I32, &[rows, outputs]);
+    let columns = Axis { input: rows, output: rows, ..Axis::UNIT };
+    let g = geometry(1, [inputs, outputs], [Axis::UNIT, columns], 1, false);
+    let y = convolve(ctx, (a, signed), g, (turned, zero_points), y)?;
     let y = reshaped(ctx, y, &ctx.output_shape())?;
     ctx.bind(0, y);
     Ok(())
@@ -98,12 +92,78 @@ pub(super) fn conv(ctx: &mut LowerContext) -> Result<(), OpError> {
     let n = |v: u32| v as usize;
     let x = reshaped(ctx, x, &[n(g.batch), n(g.in_channels), n(g.in_height), n(g.in_width)])?;
     let y = ctx.temporary(element::I32, &[n(g.batch), n(g.out_channels), n(g.out_height), n(g.out_width)]);
-    let macs = (ctx.program.tensors[y].len() * i * taps) as u64;
-    let (w, zeros, zero) = (ctx.i8s(&rows), ctx.i32s(&zeros), zero_point(ctx)?);
-    let step = ctx.emit(ConvInteger { geometry: g, signed }, &[y], &[x, w, zeros]);
-    step.reads.push(zero);
-    step.macs = macs;
+    let y = convolve(ctx, (x, signed), g, (rows, zeros), y)?;
     let y = reshaped(ctx, y, &y_shape)?;
     ctx.bind(0, y);
     Ok(())
+}
+
+/// The step of a convolution with weights `[O][KH][KW][I / groups]` and a zero point for every output.
+fn convolve(
+    ctx: &mut LowerContext,
+    (x, signed): (TensorId, u32),
+    g: ConvGeometry,
+    (rows, zero_points): (Vec<i8>, Vec<i32>),
+    y: TensorId,
+) -> Result<TensorId, OpError> {
+    let taps = (g.kernel_height * g.kernel_width) as usize;
+    let macs = (ctx.program.tensors[y].len() * taps * (g.in_channels / g.groups) as usize) as u64;
+    let (g, rows) = in_wider_groups(g, rows, &zero_points);
+    let (outputs, inputs) = ((g.out_channels / g.groups) as usize, taps * (g.in_channels / g.groups) as usize);
+    let len = rows.len();
+    let scales = vec![1.0; zero_points.len()];
+    let mut w = DeviceTensor::new(element::I8, &[len], None);
+    w.constant = Some(Constant::Product(ProductWeights { inputs, outputs, rows, scales, zero_points }));
+    let (w, zero) = (ctx.program.add(w), zero_point(ctx)?);
+    let step = ctx.emit(ConvInteger { geometry: g, signed }, &[y], &[x, w]);
+    step.reads.push(zero);
+    step.macs = macs;
+    Ok(y)
+}
+
+/// Output channels that the packed matrix of a group is filled up to.
+const FILLED: u32 = 16;
+
+/// Several small groups as one, as many as fill a matrix: a weight for an input of another group is the zero point.
+fn in_wider_groups(g: ConvGeometry, rows: Vec<i8>, zero_points: &[i32]) -> (ConvGeometry, Vec<i8>) {
+    let (inputs, outputs) = ((g.in_channels / g.groups) as usize, (g.out_channels / g.groups) as usize);
+    let fits = |&n: &u32| g.groups.is_multiple_of(n) && g.out_channels / g.groups * n <= FILLED;
+    let together = (1..=g.groups.min(FILLED)).rev().find(fits).unwrap_or(1);
+    if together == 1 {
+        return (g, rows);
+    }
+    let (wide, row) = (together as usize * inputs, rows.len() / zero_points.len());
+    let mut all = Vec::with_capacity(rows.len() * together as usize);
+    for ((channel, row), &zero) in rows.chunks_exact(row).enumerate().zip(zero_points) {
+        let place = channel / outputs % together as usize * inputs;
+        for tap in row.chunks_exact(inputs) {
+            let first = all.len();
+            all.resize(first + wide, zero as i8);
+            all[first + place..][..inputs].copy_from_slice(tap);
+        }
+    }
+    (ConvGeometry { groups: g.groups / together, ..g }, all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_groups_share_a_matrix() {
+        let g = ConvGeometry { in_channels: 6, out_channels: 12, groups: 6, kernel_height: 2, ..Default::default() };
+        let g = ConvGeometry { kernel_width: 1, ..g };
+        let zeros: Vec<i32> = (0..12).map(|o| -o).collect();
+        let (wide, rows) = in_wider_groups(g, (1..25).collect(), &zeros);
+        assert_eq!((wide.groups, rows.len()), (1, 12 * 2 * 6));
+        assert_eq!(rows[..12], [1, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]);
+        assert_eq!(rows[5 * 12..][..12], [-5, -5, 11, -5, -5, -5, -5, -5, 12, -5, -5, -5]);
+        // Eight groups of three outputs in fours of them; thirteen of two stay.
+        let count = |groups: u32, outputs: u32| {
+            let g = ConvGeometry { in_channels: groups, out_channels: groups * outputs, groups, ..g };
+            let n = (groups * outputs) as usize;
+            in_wider_groups(g, vec![1; 2 * n], &vec![0; n]).0.groups
+        };
+        assert_eq!([count(8, 3), count(13, 2), count(1, 40), count(2, 32)], [2, 13, 1, 2]);
+    }
 }

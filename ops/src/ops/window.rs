@@ -302,7 +302,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// An axis of one element and one window.
-    const UNIT: Self = Self { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input: 1, output: 1 };
+    pub(super) const UNIT: Self = Self { kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, input: 1, output: 1 };
 
     /// Elements from the first to the last of a window.
     pub fn extent(&self) -> usize {

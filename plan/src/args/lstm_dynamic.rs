@@ -9,7 +9,7 @@ arguments! {
     ///
     /// Writes: y f32 `[T, D, B, H]`, y_h, y_c f32 `[D, B, H]`, scratch: the gates of four steps f32 `[4, 4 * H]`, then the
     /// levels of x and of a state, every row filled up to a multiple of 4 bytes.
-    /// Reads: as [`Lstm`](super::Lstm), with w and r of every direction packed as [`MatMulInteger`](super::MatMulInteger)
+    /// Reads: as [`Lstm`](super::Lstm), with w and r of every direction packed as [`ConvInteger`](super::ConvInteger)
     /// has it.
     LstmDynamic = 63 "lstm_dynamic" {
         /// T.

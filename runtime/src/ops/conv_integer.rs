@@ -1,38 +1,67 @@
 //! Convolution of bytes in int32.
 
-use ocellus_kernels::conv_integer::{self, Params};
-use ocellus_plan::args::ConvInteger;
+use core::ops::Range;
 
-use super::{OpEntry, geometry};
-use crate::{Check, Operands, StepFault};
+use ocellus_kernels::conv_integer::{self, Operands as Reads, Params};
+use ocellus_kernels::view_mut;
+use ocellus_plan::args::{ConvGeometry, ConvInteger};
+
+use super::{OpEntry, geometry, units};
+use crate::{Check, Operands, Outline, Split, StepFault, Units};
 
 /// `conv_integer`.
-pub const CONV_INTEGER: OpEntry = OpEntry::new::<ConvInteger>(check, run);
+pub const CONV_INTEGER: OpEntry = OpEntry::new::<ConvInteger>(check, run).shared(Split { units: parts, run: part });
 
-fn params(args: &ConvInteger) -> Params {
-    Params { geometry: geometry::conv(&args.geometry), signed: args.signed != 0 }
+/// What the kernel is told of a geometry, and of x.
+pub(super) fn params(geometry: &ConvGeometry, signed: u32) -> Params {
+    Params { geometry: geometry::conv(geometry), signed: signed != 0 }
+}
+
+/// Checks x and the weights, and the zero point at place `zero`.
+pub(super) fn check_reads(c: &Check<'_>, p: &Params, signed: u32, zero: usize) -> Result<(), StepFault> {
+    if !p.geometry.check() || signed > 1 {
+        return Err(StepFault::Arguments);
+    }
+    c.read::<u8>(0, p.geometry.inputs())?;
+    // The numbers behind the weights are words.
+    c.read::<i32>(1, p.packed_bytes().map(|n| n / 4))?;
+    c.optional::<u8>(zero, Some(1))?;
+    Ok(())
+}
+
+/// What the kernel reads, with the zero point at place `zero`.
+pub(super) fn reads<'a>(o: &Operands<'a>, zero: usize) -> Option<Reads<'a>> {
+    let x_zero = o.read::<u8>(zero).and_then(|zero| zero.first().copied()).unwrap_or(0);
+    Some(Reads { x: o.read(0)?, weights: o.read(1)?, x_zero })
+}
+
+/// Output pixels.
+pub(super) fn pixels(p: &Params) -> Option<Units> {
+    units::pixels(p.geometry.pixels(), p.geometry.out_channels, 4, units::macs(&p.geometry), 32)
 }
 
 fn check(c: &Check<'_>) -> Result<(), StepFault> {
     let args: ConvInteger = c.args()?;
-    let p = params(&args);
-    c.count(1, 4)?;
+    let p = params(&args.geometry, args.signed);
+    c.count(1, 3)?;
     c.not_in_place()?;
-    if !p.geometry.check() || args.signed > 1 {
-        return Err(StepFault::Arguments);
-    }
-    c.write::<i32>(0, p.geometry.outputs())?;
-    c.read::<u8>(0, p.geometry.inputs())?;
-    c.read::<i8>(1, p.geometry.weights())?;
-    c.read::<i32>(2, Some(p.geometry.out_channels))?;
-    c.optional::<u8>(3, Some(1))?;
-    Ok(())
+    check_reads(c, &p, args.signed, 2)?;
+    c.write::<i32>(0, p.geometry.outputs())
 }
 
 fn run(o: &mut Operands<'_>) -> Option<()> {
-    let p = params(&o.args()?);
-    let x_zero = o.read::<u8>(3).and_then(|zero| zero.first().copied()).unwrap_or(0);
-    let operands = conv_integer::Operands { x: o.read(0)?, weights: o.read(1)?, zero_points: o.read(2)?, x_zero };
-    conv_integer::run(o.isa, &p, &operands, o.write(0)?);
+    let args: ConvInteger = o.args()?;
+    conv_integer::run(o.isa, &params(&args.geometry, args.signed), &reads(o, 2)?, o.write(0)?);
+    Some(())
+}
+
+fn parts(o: &Outline<'_>) -> Option<Units> {
+    let args: ConvInteger = o.args()?;
+    pixels(&params(&args.geometry, args.signed))
+}
+
+fn part(o: &Operands<'_>, units: Range<u32>, y: &mut [u8]) -> Option<()> {
+    let args: ConvInteger = o.args()?;
+    conv_integer::run_pixels(o.isa, &params(&args.geometry, args.signed), &reads(o, 2)?, units, view_mut(y)?);
     Some(())
 }

@@ -59,6 +59,7 @@ mod compare;
 mod conv_add_f32;
 mod conv_add_i8;
 mod conv_bf16;
+mod conv_dynamic;
 mod conv_f16;
 mod conv_f32;
 mod conv_i8;
@@ -83,7 +84,6 @@ mod lstm;
 mod lstm_dynamic;
 mod lstm_half;
 mod matmul;
-mod matmul_integer;
 mod max_pool_f32;
 mod max_pool_i8;
 mod mul_i8;
@@ -115,6 +115,7 @@ pub use compare::COMPARE;
 pub use conv_add_f32::CONV_ADD_F32;
 pub use conv_add_i8::CONV_ADD_I8;
 pub use conv_bf16::CONV_BF16;
+pub use conv_dynamic::CONV_DYNAMIC;
 pub use conv_f16::CONV_F16;
 pub use conv_f32::CONV_F32;
 pub use conv_i8::CONV_I8;
@@ -138,7 +139,6 @@ pub use lstm::LSTM;
 pub use lstm_dynamic::LSTM_DYNAMIC;
 pub use lstm_half::LSTM_HALF;
 pub use matmul::MATMUL;
-pub use matmul_integer::MATMUL_INTEGER;
 pub use max_pool_f32::MAX_POOL_F32;
 pub use max_pool_i8::MAX_POOL_I8;
 pub use mul_i8::MUL_I8;
@@ -172,6 +172,7 @@ pub static ALL: &[OpEntry] = &[
     CONV_F16,
     CONV_F32,
     CONV_I8,
+    CONV_DYNAMIC,
     CONV_INTEGER,
     CONV_ROWS_I8,
     CONV_TRANSPOSE_F32,
@@ -192,7 +193,6 @@ pub static ALL: &[OpEntry] = &[
     LSTM_DYNAMIC,
     LSTM_HALF,
     MATMUL,
-    MATMUL_INTEGER,
     MAX_POOL_F32,
     MAX_POOL_I8,
     MUL_I8,

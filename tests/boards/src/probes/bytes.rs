@@ -1,32 +1,35 @@
 //! Between bytes and numbers of 32 bits.
 
+use ocellus_kernels::geometry::Geometry;
 use ocellus_kernels::product_i8::{Columns, Shape, pack};
-use ocellus_kernels::{Isa, conv_integer, dequantize, matmul_integer, quantize, quantize_dynamic};
+use ocellus_kernels::{Isa, conv_integer, dequantize, quantize, quantize_dynamic};
 
 use super::conv::{ZERO_POINT, geometry, macs};
 use super::{Work, twice};
 use crate::Scratch;
 
-pub(super) fn conv_integer(isa: Isa, scratch: &mut Scratch) -> Work {
-    let geometry = geometry([8, 8, 4], 4, 3, 1, 1);
+/// A convolution of these weights, with a zero point of zero.
+fn integers(isa: Isa, geometry: Geometry, scratch: &mut Scratch) -> Work {
     let params = conv_integer::Params { geometry, signed: true };
-    let Scratch { from, weights, bias, .. } = scratch;
-    let operands =
-        conv_integer::Operands { x: &from[..256], weights: &weights[..144], zero_points: &[0; 4], x_zero: 3 };
-    twice(|| conv_integer::run(isa, &params, &operands, bias));
+    let (inputs, outputs) =
+        (geometry.in_channels * geometry.kernel_height * geometry.kernel_width, geometry.out_channels);
+    let Scratch { from, to, weights, bias, multipliers, .. } = scratch;
+    let (rows, scales) = (&weights[..(inputs * outputs) as usize], &multipliers[..outputs as usize]);
+    let columns = Columns { rows, scales, zero_points: &[0; 64][..outputs as usize] };
+    let packed = &mut to[..params.packed_bytes().unwrap_or(0) as usize];
+    pack(Shape { inputs, outputs }, &columns, packed);
+    let x = &from[..geometry.inputs().unwrap_or(0) as usize];
+    let y = &mut bias[..geometry.outputs().unwrap_or(0) as usize];
+    twice(|| conv_integer::run(isa, &params, &conv_integer::Operands { x, weights: packed, x_zero: 3 }, y));
     macs(&geometry)
 }
 
+pub(super) fn conv_integer(isa: Isa, scratch: &mut Scratch) -> Work {
+    integers(isa, geometry([8, 8, 4], 4, 3, 1, 1), scratch)
+}
+
 pub(super) fn matmul_integer(isa: Isa, scratch: &mut Scratch) -> Work {
-    let shape = Shape { inputs: 64, outputs: 64 };
-    let params = matmul_integer::Params { rows: 4, shape, signed: true };
-    let Scratch { from, to, weights, bias, multipliers, .. } = scratch;
-    let columns = Columns { rows: &weights[..64 * 64], scales: &multipliers[..64], zero_points: &[0; 64] };
-    let (packed, levels) = to.split_at_mut(shape.packed_bytes().unwrap_or(0) as usize);
-    pack(shape, &columns, packed);
-    let levels = &mut levels[..params.scratch_bytes().unwrap_or(0) as usize];
-    twice(|| matmul_integer::run(isa, &params, &from[..4 * 64], 3, packed, bias, levels));
-    Work::Macs(4 * 64 * 64)
+    integers(isa, geometry([1, 4, 64], 64, 1, 1, 1), scratch)
 }
 
 /// Floats between -1 and 1.
