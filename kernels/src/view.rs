@@ -14,7 +14,7 @@ macro_rules! pod {
     ($($type:ty),*) => { $(impl sealed::Sealed for $type {} impl Pod for $type {})* };
 }
 
-pod!(i8, u8, i32, u32, i64, u64, f32, F16, Bf16);
+pod!(i8, u8, i16, i32, u32, i64, u64, f32, F16, Bf16);
 
 /// The bytes as values of `T`, little-endian machines only; `None` where address or length do not fit.
 pub fn view<T: Pod>(bytes: &[u8]) -> Option<&[T]> {

@@ -76,13 +76,45 @@ fn copy(job: &Job<'_>, (windows, place, group): (&Windows, &Window, usize), zero
             rest = behind;
             let start = start.map(|start| start.wrapping_add(first));
             match start.and_then(|start| job.x.get(start..start.wrapping_add(len))) {
-                Some(x) => to.iter_mut().zip(x).for_each(|(to, &x)| *to = x ^ job.flip),
+                Some(x) => flipped(x, to, job.flip),
                 None => to.fill(zero),
             }
             column = column.wrapping_add(taps.max(1));
         }
     }
     rest.fill(0);
+}
+
+/// Bytes from which on a call copies them faster.
+const MANY: usize = 128;
+
+/// Copies as many bytes as there is room for, with these bits turned.
+#[inline(always)]
+fn flipped(from: &[u8], to: &mut [u8], flip: u8) {
+    if flip == 0 && from.len() >= MANY && from.len() == to.len() {
+        to.copy_from_slice(from);
+    } else if !(words::<16>(from, to, flip) || words::<8>(from, to, flip) || words::<4>(from, to, flip)) {
+        to.iter_mut().zip(from).for_each(|(to, &x)| *to = x ^ flip);
+    }
+}
+
+/// As [`flipped`], in words of `N` bytes, the last of which may overlap the one before it; false where there is none.
+#[inline(always)]
+fn words<const N: usize>(from: &[u8], to: &mut [u8], flip: u8) -> bool {
+    let Some(last) = from.last_chunk::<N>().filter(|_| to.len() == from.len()) else { return false };
+    let all = u128::from_ne_bytes([flip; 16]);
+    let turn = |word: &[u8; N]| {
+        let mut wide = [0; 16];
+        wide.first_chunk_mut().into_iter().for_each(|to| *to = *word);
+        let wide = (u128::from_ne_bytes(wide) ^ all).to_ne_bytes();
+        wide.first_chunk().copied().unwrap_or(*word)
+    };
+    let whole = from.as_chunks::<N>().0.iter().zip(to.as_chunks_mut::<N>().0);
+    whole.for_each(|(from, to)| *to = turn(from));
+    if let Some(to) = to.last_chunk_mut() {
+        *to = turn(last);
+    }
+    true
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

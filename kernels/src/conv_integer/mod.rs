@@ -2,21 +2,22 @@
 //! the product of matrices (ONNX MatMulInteger-10).
 //!
 //! x `[N, H, W, C]`, uint8 or int8 with one zero point of its type; the weights of every group packed as a matrix of
-//! [`product_i8`](crate::product_i8) `[O / groups][KH * KW * I / groups]`, one behind the other. Padding is the zero point of x.
+//! [`product_i8`](crate::product_i8) `[O / groups][KH * KW * I / groups]`, one behind the other; where every channel is a group,
+//! `w - w_zero` as int16 `[KH][KW][C]`, filled up to an even number. Padding is the zero point of x.
 //! Sums wrap; every variant gives the same bits.
 
+mod depthwise;
 mod gather;
 mod portable;
 mod product;
 
 use core::ops::Range;
 
-pub(crate) use product::run as run_job;
-use product::{Integers, shape};
+use product::{Finish, Integers, shape};
 
-use crate::Isa;
 use crate::geometry::Geometry;
 use crate::pixels::fit;
+use crate::{Isa, view};
 
 /// What a convolution is told.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +29,11 @@ pub struct Params {
 }
 
 impl Params {
-    /// Bytes of the packed weights of all groups, a multiple of 64; `None` where they leave `i32`.
+    /// Bytes of the packed weights, a multiple of 4; `None` where they leave `i32`.
     pub fn packed_bytes(&self) -> Option<u32> {
+        if self.geometry.is_depthwise() {
+            return self.geometry.weights()?.checked_next_multiple_of(2)?.checked_mul(2);
+        }
         let bytes = shape(&self.geometry)?.packed_bytes()?.checked_mul(self.geometry.groups)?;
         Some(bytes).filter(|&n| n <= i32::MAX as u32)
     }
@@ -78,6 +82,15 @@ impl<'a> Job<'a> {
     }
 }
 
+/// Computes the output pixels of a job, of which `y` holds the outputs.
+pub(crate) fn run_job<F: Finish>(isa: Isa, job: &Job<'_>, finish: &F, pixels: &Range<u32>, y: &mut [F::Y]) {
+    if !job.geometry.is_depthwise() {
+        product::run(isa, job, finish, pixels, y);
+    } else if let Some(weights) = view(job.packed) {
+        depthwise::Depthwise { job, weights, finish, pixels: pixels.clone(), y }.run(isa);
+    }
+}
+
 /// Convolves. Operands of other lengths than the parameters give leave `y` as it is.
 pub fn run(isa: Isa, params: &Params, operands: &Operands<'_>, y: &mut [i32]) {
     run_pixels(isa, params, operands, 0..params.geometry.pixels().unwrap_or(0), y);
@@ -94,7 +107,7 @@ pub fn run_pixels(isa: Isa, params: &Params, operands: &Operands<'_>, pixels: Ra
 pub(crate) mod tests {
     use super::*;
     use crate::product_i8::{Columns, pack};
-    use crate::samples::{Samples, convolutions, cuts_agree, grouped_convolutions};
+    use crate::samples::{Samples, convolutions, cuts_agree, depthwise_convolutions, grouped_convolutions};
     use std::vec::Vec;
 
     /// A convolution, what it reads, and its exact sums.
@@ -118,7 +131,16 @@ pub(crate) mod tests {
             let size = params.packed_bytes().unwrap() as usize;
             let mut packed = std::vec![0u8; size + 8];
             let start = packed.as_ptr().align_offset(8);
+            if g.is_depthwise() {
+                let taps = (g.kernel_height * g.kernel_width) as usize;
+                let places = (0..taps).flat_map(|tap| (0..zero_points.len()).map(move |o| (o, tap)));
+                let of = |(o, tap): (usize, usize)| i16::from(rows[o * taps + tap]) - zero_points[o] as i16;
+                let weights: Vec<i16> = places.map(of).collect();
+                let bytes = weights.into_iter().flat_map(i16::to_le_bytes);
+                packed[start..].iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+            }
             let matrices = packed[start..][..size].chunks_exact_mut(size / g.groups as usize);
+            let matrices = matrices.filter(|_| !g.is_depthwise());
             for (group, to) in matrices.enumerate() {
                 let part = |n: usize| group * n..(group + 1) * n;
                 let rows = &rows[part((shape.inputs * shape.outputs) as usize)];
@@ -161,9 +183,13 @@ pub(crate) mod tests {
         let one = Geometry { out_height: one.in_height, out_width: one.in_width, ..one };
         let mut all = convolutions();
         all.extend(grouped_convolutions());
+        all.extend(depthwise_convolutions());
         for (inputs, outputs) in [(64, 70), (30, 17), (4, 200), (260, 1100)] {
             all.push(Geometry { in_channels: inputs, out_channels: outputs, ..one });
         }
+        // More taps of a channel than are listed at once.
+        let large = Geometry { kernel_height: 9, kernel_width: 13, pad_top: 4, pad_left: 6, ..one };
+        all.push(Geometry { in_channels: 37, out_channels: 37, groups: 37, ..large });
         let far = Geometry { in_height: 2, in_width: 1, out_height: 2, out_width: 1, ..one };
         all.push(Geometry { in_channels: (33 << 10) + 1, out_channels: 2, ..far });
         all.push(Geometry { in_channels: 9 << 10, out_channels: 3, ..far });

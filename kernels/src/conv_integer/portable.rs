@@ -17,7 +17,8 @@ pub(super) fn run<F: Finish>(job: &Job<'_>, finish: &F, shape: Shape, pixels: &R
             let Some(m) = Matrix::of(shape, job.packed, group) else { return };
             let first = group.wrapping_mul(shape.outputs as usize);
             for (output, y) in y.iter_mut().enumerate() {
-                *y = finish.one(sum(job, &m, (&windows, &window, group), output), first.wrapping_add(output));
+                let sum = sum(job, &m, (&windows, &window, group), output);
+                finish.several(&[sum], first.wrapping_add(output), core::slice::from_mut(y));
             }
         }
     }

@@ -24,8 +24,8 @@ pub(crate) trait Finish {
     /// Writes rows of outputs.
     fn rows<const R: usize>(&self, isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], first: usize, y: [&mut [Self::Y]; R]);
 
-    /// An output of this sum.
-    fn one(&self, sum: i32, output: usize) -> Self::Y;
+    /// The outputs of these sums from `first` on, as many as `y` has room for.
+    fn several(&self, sums: &[i32], first: usize, y: &mut [Self::Y]);
 }
 
 /// Nothing.
@@ -38,8 +38,9 @@ impl Finish for Integers {
         integers(isa, m, rows, y);
     }
 
-    fn one(&self, sum: i32, _: usize) -> i32 {
-        sum
+    #[inline(always)]
+    fn several(&self, sums: &[i32], _: usize, y: &mut [i32]) {
+        y.iter_mut().zip(sums).for_each(|(y, &sum)| *y = sum);
     }
 }
 
@@ -47,11 +48,12 @@ impl Finish for Affine<'_> {
     type Y = f32;
 
     fn rows<const R: usize>(&self, isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], first: usize, y: [&mut [f32]; R]) {
-        affine(isa, m, rows, &self.from(first), y);
+        affine(isa, m, rows, self.from(first), y);
     }
 
-    fn one(&self, sum: i32, output: usize) -> f32 {
-        self.from(output).of(sum)
+    #[inline(always)]
+    fn several(&self, sums: &[i32], first: usize, y: &mut [f32]) {
+        self.from(first).all(sums, y);
     }
 }
 

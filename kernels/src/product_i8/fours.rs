@@ -40,6 +40,10 @@ macro_rules! fours {
                     some::<{ $wide / $width }, R>(weights, outputs, at, levels, &mut sums);
                     at += $wide;
                 }
+                while at + 32 <= outputs {
+                    some::<{ 32 / $width }, R>(weights, outputs, at, levels, &mut sums);
+                    at += 32;
+                }
                 while at < outputs {
                     some::<{ 16 / $width }, R>(weights, outputs, at, levels, &mut sums);
                     at += 16;

@@ -11,6 +11,7 @@ mod avx2;
 mod avx512vnni;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
+mod finish;
 #[cfg(target_arch = "x86_64")]
 mod fours;
 mod pack;
@@ -18,11 +19,12 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
 
+pub use finish::Affine;
+use finish::{Finished, Scaled, Whole};
 pub use pack::{Columns, pack};
 
 use core::ops::Range;
 
-use crate::round::bound;
 use crate::{Isa, view};
 
 /// The most rows that share one pass over the weights.
@@ -159,10 +161,22 @@ impl<'a> Row<'a> {
     /// A row of these levels, of which the first `inputs` count.
     #[inline(always)]
     pub fn new(levels: &'a [u8], inputs: u32, scale: f32, zero_point: u8) -> Self {
-        let (inside, filling) = levels.split_at_checked(inputs as usize).unwrap_or((levels, &[]));
-        let [sum, filling] = [inside, filling].map(|x| x.iter().fold(0i32, |sum, &x| sum.wrapping_add(x.into())));
-        Self { levels, scale, zero_point, sum, filling }
+        let (_, filling) = levels.split_at_checked(inputs as usize).unwrap_or((levels, &[]));
+        let filling = total(filling);
+        Self { levels, scale, zero_point, sum: total(levels).wrapping_sub(filling), filling }
     }
+}
+
+/// The sum of bytes.
+#[inline(always)]
+fn total(bytes: &[u8]) -> i32 {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let mut sums = [0i32; 16];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, &x)| *sum = sum.wrapping_add(x.into()));
+    }
+    let sum = rest.iter().fold(0i32, |sum, &x| sum.wrapping_add(x.into()));
+    sums.into_iter().fold(sum, i32::wrapping_add)
 }
 
 /// The outputs of one block, filled up.
@@ -180,103 +194,6 @@ trait Sink<const R: usize> {
     fn take(&mut self, first: usize, sums: &[Sums; R], missing: &[Missing; R]);
 }
 
-/// Gives `f` the outputs of a row from `first` on, eight or the last fewer at a time: the place of the first of them, and their
-/// sums without the zero points' part.
-#[inline(always)]
-fn center<T>(
-    (m, row): (&Matrix<'_>, &Row<'_>),
-    (first, sums, missing): (usize, &Sums, Missing),
-    y: &mut [T],
-    f: impl Fn(usize, [i32; 8], &mut [T]),
-) {
-    let x_zero = i32::from(row.zero_point);
-    let x_sum = row.sum.wrapping_sub(x_zero.wrapping_mul(m.shape.inputs.cast_signed()));
-    let missing = Missing { same: missing.same, times: missing.times.wrapping_sub(x_zero) };
-    let (eights, rest) = y.get_mut(first..).unwrap_or_default().as_chunks_mut::<8>();
-    let (Some(w_sums), Some(zeros)) = (m.sums.get(first..), m.zero_points.get(first..)) else { return };
-    let mut columns = eight(sums).zip(eight(w_sums)).zip(eight(zeros));
-    let mut at = first;
-    for (y, column) in eights.iter_mut().zip(&mut columns) {
-        f(at, centered(column, missing, x_sum), y);
-        at = at.wrapping_add(8);
-    }
-    // What is filled up has eight of everything but `y`.
-    if let (false, Some(column)) = (rest.is_empty(), columns.next()) {
-        f(at, centered(column, missing, x_sum), rest);
-    }
-}
-
-/// Eight sums without the zero points' part; copies, which become vectors.
-#[inline(always)]
-fn centered(((&sums, &w_sums), &zeros): ((&[i32; 8], &[i32; 8]), &[i32; 8]), missing: Missing, x_sum: i32) -> [i32; 8] {
-    let mut sums = sums;
-    for ((sum, w_sum), zero) in sums.iter_mut().zip(w_sums).zip(zeros) {
-        let all = sum.wrapping_add(missing.same).wrapping_add(w_sum.wrapping_mul(missing.times));
-        *sum = all.wrapping_sub(zero.wrapping_mul(x_sum));
-    }
-    sums
-}
-
-#[inline(always)]
-fn eight<T>(all: &[T]) -> core::slice::Iter<'_, [T; 8]> {
-    all.as_chunks::<8>().0.iter()
-}
-
-/// Gives the outputs of every row to `finish`, as [`center`] does.
-struct Finished<'a, 'b, const R: usize, T, F> {
-    m: &'a Matrix<'a>,
-    rows: &'a [Row<'a>; R],
-    y: [&'b mut [T]; R],
-    finish: F,
-}
-
-impl<const R: usize, T, F: Fn(&Row<'_>, usize, [i32; 8], &mut [T])> Sink<R> for Finished<'_, '_, R, T, F> {
-    #[inline(always)]
-    fn take(&mut self, first: usize, sums: &[Sums; R], missing: &[Missing; R]) {
-        for (((row, y), sums), &missing) in self.rows.iter().zip(&mut self.y).zip(sums).zip(missing) {
-            center((self.m, row), (first, sums, missing), y, |at, sums, y| (self.finish)(row, at, sums, y));
-        }
-    }
-}
-
-/// Numbers of eight outputs from `first` on; those that are not there are zero.
-#[inline(always)]
-fn eight_of(all: &[f32], first: usize) -> [f32; 8] {
-    let all = all.get(first..).unwrap_or_default();
-    all.first_chunk().copied().unwrap_or_else(|| {
-        let mut eight = [0.0; 8];
-        eight.iter_mut().zip(all).for_each(|(to, &from)| *to = from);
-        eight
-    })
-}
-
-/// The way from sums to real numbers: `clamp(sum as f32 * scale + bias)`.
-#[derive(Clone, Copy, Debug)]
-pub struct Affine<'a> {
-    /// Real value of one step of the sums: one, or one for every output.
-    pub scales: &'a [f32],
-    /// What is added, for every output.
-    pub bias: &'a [f32],
-    /// Smallest result, `-inf` for no bound.
-    pub low: f32,
-    /// Largest result, `inf` for no bound.
-    pub high: f32,
-}
-
-impl Affine<'_> {
-    /// For the outputs from `first` on.
-    pub(crate) fn from(&self, first: usize) -> Self {
-        let scales = if self.scales.len() == 1 { self.scales } else { self.scales.get(first..).unwrap_or_default() };
-        Self { scales, bias: self.bias.get(first..).unwrap_or_default(), ..*self }
-    }
-
-    /// The first output, of this sum.
-    pub(crate) fn of(&self, sum: i32) -> f32 {
-        let first = |all: &[f32]| all.first().copied().unwrap_or(0.0);
-        bound(sum as f32 * first(self.scales) + first(self.bias), self.low, self.high)
-    }
-}
-
 fn fits<const R: usize, T>(m: &Matrix<'_>, rows: &[Row<'_>; R], y: &[&mut [T]; R]) -> bool {
     rows.iter().all(|row| row.levels.len() == m.shape.row_bytes())
         && y.iter().all(|y| y.len() == m.shape.outputs as usize)
@@ -285,42 +202,15 @@ fn fits<const R: usize, T>(m: &Matrix<'_>, rows: &[Row<'_>; R], y: &[&mut [T]; R
 /// Writes `Σ (x - x_zero) * (w - w_zero)`. Rows of other lengths than the matrix has leave `y` as it is.
 pub fn integers<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [i32]; R]) {
     if fits(m, rows, &y) {
-        let finish =
-            |_: &Row<'_>, _, sums: [i32; 8], y: &mut [i32]| y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum);
-        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
+        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish: Whole });
     }
 }
 
 /// Writes `clamp((Σ (x - x_zero) * (w - w_zero)) as f32 * scale + bias)`. Rows of other lengths than the matrix has leave `y`
 /// as it is.
-pub fn affine<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], affine: &Affine<'_>, y: [&mut [f32]; R]) {
-    if !fits(m, rows, &y) {
-        return;
-    }
-    let Affine { scales, bias, low, high } = *affine;
-    let real = |sums: [i32; 8], scales: [f32; 8], bias: [f32; 8]| {
-        let mut all = [0.0; 8];
-        for (((y, sum), scale), bias) in all.iter_mut().zip(sums).zip(scales).zip(bias) {
-            *y = bound(sum as f32 * scale + bias, low, high);
-        }
-        all
-    };
-    if let &[scale] = scales {
-        let finish = |_: &Row<'_>, at, sums, y: &mut [f32]| put(real(sums, [scale; 8], eight_of(bias, at)), y);
+pub fn affine<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], finish: Affine<'_>, y: [&mut [f32]; R]) {
+    if fits(m, rows, &y) {
         each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
-    } else {
-        let finish =
-            |_: &Row<'_>, at, sums, y: &mut [f32]| put(real(sums, eight_of(scales, at), eight_of(bias, at)), y);
-        each_block(isa, m, rows, false, &mut Finished { m, rows, y, finish });
-    }
-}
-
-/// Stores eight, or as many as there is room for.
-#[inline(always)]
-fn put(from: [f32; 8], y: &mut [f32]) {
-    match y.first_chunk_mut() {
-        Some(y) => *y = from,
-        None => y.iter_mut().zip(from).for_each(|(y, from)| *y = from),
     }
 }
 
@@ -328,12 +218,7 @@ fn put(from: [f32; 8], y: &mut [f32]) {
 /// `y` as it is. `backwards` walks the weights from their end: two passes in turns find what the cache still holds.
 pub fn add<const R: usize>(isa: Isa, m: &Matrix<'_>, rows: &[Row<'_>; R], y: [&mut [f32]; R], backwards: bool) {
     if fits(m, rows, &y) {
-        let finish = |row: &Row<'_>, at, sums: [i32; 8], y: &mut [f32]| {
-            for ((y, sum), scale) in y.iter_mut().zip(sums).zip(eight_of(m.scales, at)) {
-                *y += sum as f32 * (row.scale * scale);
-            }
-        };
-        each_block(isa, m, rows, backwards, &mut Finished { m, rows, y, finish });
+        each_block(isa, m, rows, backwards, &mut Finished { m, rows, y, finish: Scaled { scales: m.scales } });
     }
 }
 

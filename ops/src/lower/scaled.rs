@@ -15,10 +15,9 @@ pub fn scaled(program: &mut Program, first: &DeviceStep, second: &DeviceStep, re
         ConvDynamic::CODE => changed(program, first, second, read)?,
         _ => return None,
     };
-    let node = second.name.split_once(' ').map_or("", |(_, node)| node);
-    let name = first.name.split_once(' ').map_or("", |(_, node)| node);
+    let node = first.name.split_once(' ').map_or("", |(_, node)| node);
     Some(DeviceStep {
-        name: format!("{} {name} + {node}", ConvDynamic::NAME).trim_end_matches([' ', '+']).to_owned(),
+        name: format!("{} {node}", ConvDynamic::NAME),
         code: ConvDynamic::CODE,
         args: words(args),
         writes: second.writes.clone(),

@@ -108,17 +108,32 @@ fn convolve(
 ) -> Result<TensorId, OpError> {
     let taps = (g.kernel_height * g.kernel_width) as usize;
     let macs = (ctx.program.tensors[y].len() * taps * (g.in_channels / g.groups) as usize) as u64;
-    let (g, rows) = in_wider_groups(g, rows, &zero_points);
-    let (outputs, inputs) = ((g.out_channels / g.groups) as usize, taps * (g.in_channels / g.groups) as usize);
-    let len = rows.len();
-    let scales = vec![1.0; zero_points.len()];
-    let mut w = DeviceTensor::new(element::I8, &[len], None);
-    w.constant = Some(Constant::Product(ProductWeights { inputs, outputs, rows, scales, zero_points }));
+    let (g, w) = packed(g, rows, zero_points);
     let (w, zero) = (ctx.program.add(w), zero_point(ctx)?);
     let step = ctx.emit(ConvInteger { geometry: g, signed }, &[y], &[x, w]);
     step.reads.push(zero);
     step.macs = macs;
     Ok(y)
+}
+
+/// The weights as the step reads them, and the geometry that they are for.
+fn packed(g: ConvGeometry, rows: Vec<i8>, zero_points: Vec<i32>) -> (ConvGeometry, DeviceTensor) {
+    let taps = (g.kernel_height * g.kernel_width) as usize;
+    if g.groups == g.in_channels && g.groups == g.out_channels {
+        let places = (0..taps).flat_map(|tap| (0..zero_points.len()).map(move |o| (o, tap)));
+        let differences = places.map(|(o, tap)| i32::from(rows[o * taps + tap]) - zero_points[o]);
+        let mut bytes: Vec<u8> = differences.flat_map(|w| (w as i16).to_le_bytes()).collect();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        let mut w = DeviceTensor::new(element::I8, &[bytes.len()], None);
+        w.constant = Some(Constant::Bytes(bytes));
+        return (g, w);
+    }
+    let (g, rows) = in_wider_groups(g, rows, &zero_points);
+    let (outputs, inputs) = ((g.out_channels / g.groups) as usize, taps * (g.in_channels / g.groups) as usize);
+    let scales = vec![1.0; zero_points.len()];
+    let mut w = DeviceTensor::new(element::I8, &[rows.len()], None);
+    w.constant = Some(Constant::Product(ProductWeights { inputs, outputs, rows, scales, zero_points }));
+    (g, w)
 }
 
 /// Output channels that the packed matrix of a group is filled up to.

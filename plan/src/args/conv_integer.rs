@@ -9,6 +9,7 @@ arguments! {
     /// The weights of a group lie packed as a matrix `[O / groups][KH * KW * I / groups]`, one group behind the other: blocks of
     /// 64 outputs (the last one of 16, 32 or 48), each `[K / 4][outputs of the block][4]` bytes `w + 128`, then for every output
     /// a scale f32, which is not used here, a zero point i32 and the sum of its weights i32, zero-filled to a multiple of 16.
+    /// Where the groups are the channels they are `w - w_zero` in int16, `[KH][KW][C]`, filled up to an even number.
     ///
     /// Writes: y i32. Reads: x u8 or i8, weights packed, x_zero `[1]` of the type of x (zero where absent).
     ConvInteger = 83 "conv_integer" {

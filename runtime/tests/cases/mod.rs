@@ -267,13 +267,8 @@ fn elementwise() -> Vec<Case> {
     let each = args::ConvDynamic { scales: 2, ..real };
     let reads = [vec![5, 6], packed, f32s(&[0.25, -1.0]), f32s(&[0.0, 0.0]), vec![4]];
     cases.push(case(each, &reads, f32s(&[1.25, 0.0])));
-    // `w - w_zero` is 2.
-    let mut packed = vec![128; 64];
-    packed[0] = 131;
-    packed.resize(256, 0);
-    packed[128..132].copy_from_slice(&i32s(&[1]));
-    packed[192..196].copy_from_slice(&i32s(&[3]));
-    let reads = [vec![1, 2, 3, 255], packed, vec![1]];
+    // A channel by itself: `w - w_zero` in 16 bits, filled up.
+    let reads = [vec![1, 2, 3, 255], vec![2, 0, 0, 0], vec![1]];
     cases.push(case(args::ConvInteger { geometry: one_tap, signed: 0 }, &reads, i32s(&[0, 2, 4, 508])));
     cases.push(case(args::ConvInteger { geometry: one_tap, signed: 1 }, &reads, i32s(&[0, 2, 4, -4])));
     let mut dynamic = case(args::QuantizeDynamic { len: 3 }, &[f32s(&[-1.0, 0.0, 1.55])], vec![0, 100, 255]);
