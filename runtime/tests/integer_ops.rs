@@ -50,7 +50,7 @@ fn operands_of_another_length_or_kind_are_refused() {
             step.reads[k].len += 8;
             assert!(run(&case, step, Isa::PORTABLE).is_none(), "{name} read {k} too long");
             // Integer products may go without the zero point of their input.
-            if name.ends_with("_integer") && k + 1 == case.step.reads.len() {
+            if matches!(&name[..], "conv_integer" | "conv_dynamic") && k + 1 == case.step.reads.len() {
                 continue;
             }
             let mut step = case.step.clone();

@@ -95,3 +95,71 @@ fn numbers(program: &mut Program, all: &[f32]) -> TensorId {
     program.tensors[id].shape = vec![all.len()];
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use ocellus_plan::args::{Broadcast, ConvGeometry};
+
+    use super::super::DeviceTensor;
+    use super::*;
+
+    /// A convolution of bytes to three channels of two pixels, as floats times a scale of so many numbers, plus a bias, bounded.
+    fn program(scales: usize) -> Program {
+        let geometry = ConvGeometry { batch: 1, out_width: 2, out_channels: 3, ..Default::default() };
+        let mut p = Program::default();
+        let tensor = |p: &mut Program, element, len: usize| p.add(DeviceTensor::new(element, &[len], None));
+        let [x, w, zero] = [element::U8, element::I8, element::U8].map(|element| tensor(&mut p, element, 1));
+        let (sums, scale) = (tensor(&mut p, element::I32, 6), tensor(&mut p, element::F32, scales));
+        let [real, product, y] = [(); 3].map(|()| tensor(&mut p, element::F32, 6));
+        let bias = numbers(&mut p, &[1.0, 2.0, 3.0]);
+        p.push("layer", ConvInteger { geometry, signed: 1 }, &[sums], &[x, w, zero]);
+        p.push("cast", Cast { len: 6, from: element::I32, to: element::F32 }, &[real], &[sums]);
+        let (a_strides, channels) = ([0, 0, 0, 0, 3, 1], [0, 0, 0, 0, 0, 1]);
+        let b_strides = if scales == 1 { [0; 6] } else { channels };
+        let broadcast = Broadcast { sizes: [1, 1, 1, 1, 2, 3], a_strides, b_strides };
+        let unbounded = Binary { low: f32::NEG_INFINITY, high: f32::INFINITY, ..Default::default() };
+        let mul = Binary { function: BinaryFunction::Mul as u32, element: element::F32, broadcast, ..unbounded };
+        p.push("scale", mul, &[product], &[real, scale]);
+        let broadcast = Broadcast { b_strides: channels, ..broadcast };
+        let add = Binary { function: BinaryFunction::Add as u32, low: 0.0, high: 6.0, broadcast, ..mul };
+        p.push("bias", add, &[y], &[product, bias]);
+        p
+    }
+
+    /// Everything as one step, as far as that goes.
+    fn as_one(p: &mut Program) -> Vec<DeviceStep> {
+        let mut steps = p.steps.clone();
+        while let Some(step) = steps.get(1).cloned().and_then(|second| scaled(p, &steps[0], &second, 0)) {
+            steps.splice(..2, [step]);
+        }
+        steps
+    }
+
+    #[test]
+    fn a_quantized_layer_is_one_step() {
+        for scales in [1, 3] {
+            let mut p = program(scales);
+            let (last, first) = (p.steps[3].clone(), p.steps[0].clone());
+            let [step] = &as_one(&mut p)[..] else { panic!("several steps") };
+            let args: ConvDynamic = Reader::new(&step.args).get().unwrap();
+            assert_eq!((args.scales, args.low, args.high, args.signed), (scales as u32, 0.0, 6.0, 1));
+            assert_eq!((&step.name[..], &step.writes), ("conv_dynamic layer", &last.writes));
+            let want = [first.reads[0], first.reads[1], p.steps[2].reads[1], last.reads[1], first.reads[2]];
+            assert_eq!(step.reads, want);
+        }
+    }
+
+    #[test]
+    fn what_is_no_scale_or_bias_of_channels_stays() {
+        // Two scales for three channels, and a second product.
+        assert_eq!(as_one(&mut program(2)).len(), 3);
+        let mut p = program(1);
+        p.steps[3] = p.steps[2].clone();
+        assert_eq!(as_one(&mut p).len(), 2);
+        // A bound before the bias.
+        let mut p = program(1);
+        let mul: Binary = Reader::new(&p.steps[2].args).get().unwrap();
+        p.steps[2].args = words(Binary { low: 0.0, ..mul });
+        assert_eq!(as_one(&mut p).len(), 2);
+    }
+}

@@ -26,7 +26,7 @@ fn eval(ctx: &EvalContext) -> Result<Vec<Tensor>, OpError> {
 }
 
 /// The sums of products of inputs `x` and `w`, each given with its zero point. Padding is the zero point.
-pub(super) fn integer_sums(ctx: &EvalContext, x: [usize; 2], w: [usize; 2]) -> Result<(Vec<usize>, Vec<i64>), OpError> {
+fn integer_sums(ctx: &EvalContext, x: [usize; 2], w: [usize; 2]) -> Result<(Vec<usize>, Vec<i64>), OpError> {
     let (x_shape, w_shape) = (ctx.input(x[0])?.shape(), ctx.input(w[0])?.shape());
     let floats = |v: Vec<i64>| -> Vec<f64> { v.into_iter().map(|v| v as f64).collect() };
     let values = floats(centered(ctx, x[0], x[1], |zero| per_first_axis(zero, 0))?);

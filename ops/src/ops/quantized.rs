@@ -1,4 +1,4 @@
-//! What the integer operators share: zero points, and the way back from 32 bits to 8.
+//! What the integer operators share: zero points.
 
 use ocellus_graph::{DataType, Tensor};
 
@@ -62,23 +62,6 @@ pub(super) fn per_first_axis(t: &Tensor, rank: usize) -> Vec<usize> {
     }
 }
 
-/// 32 bits, rescaled and brought to the 8 bits of `dtype`: multiply in f32, clamp, round half to even, add the zero
-/// point. This is the device's arithmetic (and ONNX Runtime's), which f64 would differ from in ties.
-pub(super) fn requantized(sum: i64, multiplier: f32, zero_point: i64, dtype: DataType) -> i64 {
-    let (low, high) = dtype.integer_range().map_or((0, 0), |(l, h)| (l as i64, h as i64));
-    let value = (sum as i32) as f32 * multiplier;
-    let value = value.clamp((low - zero_point) as f32, (high - zero_point) as f32);
-    (value.round_ties_even() as i64 + zero_point).clamp(low, high)
-}
-
-/// The one number of input `index`.
-pub(super) fn one_number(ctx: &EvalContext, index: usize) -> Result<f32, OpError> {
-    match ctx.input(index)?.to_f32()[..] {
-        [value] => Ok(value),
-        ref other => Err(ctx.error(format!("input {index} has {} elements; one is expected", other.len()))),
-    }
-}
-
 /// Refuses an input that is not of 8 bits.
 pub(super) fn require_byte(ctx: &InferContext, index: usize) -> Result<DataType, OpError> {
     let dtype = ctx.input(index)?.dtype;
@@ -86,23 +69,4 @@ pub(super) fn require_byte(ctx: &InferContext, index: usize) -> Result<DataType,
         return Ok(dtype);
     }
     Err(ctx.error(format!("input {index} has type {dtype}; i8 and u8 are supported")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requantizes_as_the_device_does() {
-        for (sum, multiplier, zero, dtype, expected) in [
-            (5, 0.5, 0, DataType::I8, 2),
-            (7, 0.5, 0, DataType::I8, 4),
-            (-5, 0.5, 3, DataType::U8, 1),
-            (1000, 1.0, -10, DataType::I8, 127),
-            (-1000, 1.0, 10, DataType::U8, 0),
-            (1 << 32, 1.0, 7, DataType::U8, 7),
-        ] {
-            assert_eq!(requantized(sum, multiplier, zero, dtype), expected, "{sum} * {multiplier} + {zero}");
-        }
-    }
 }

@@ -258,7 +258,8 @@ fn elementwise() -> Vec<Case> {
     packed.resize(256, 0);
     packed[64..72].copy_from_slice(&f32s(&[1.0, 1.0]));
     packed[192..200].copy_from_slice(&i32s(&[3, 7]));
-    let geometry = ConvGeometry { in_width: 1, in_channels: 2, out_width: 1, out_channels: 2, ..one_tap };
+    let pixel = ConvGeometry { in_height: 1, in_width: 1, out_height: 1, out_width: 1, ..one_tap };
+    let geometry = ConvGeometry { in_channels: 2, out_channels: 2, ..pixel };
     let product = args::ConvInteger { geometry, signed: 0 };
     cases.push(case(product, &[vec![5, 6], packed.clone(), vec![4]], i32s(&[5, 11])));
     let real = args::ConvDynamic { geometry, signed: 0, scales: 1, low: 0.0, high: 2.5 };
