@@ -357,6 +357,16 @@ mod tests {
             let apart = Geometry { dilation_height: d, dilation_width: d, pad_top: d, pad_left: d, ..size };
             battery(&Geometry { in_channels: 1400, out_channels: 64, ..apart }, 102, -20.0, 20.0);
         }
+        // More taps than a tile lists, of several rows and of one.
+        for (height, width, inputs) in [(16, 16, 3), (13, 12, 1), (1, 140, 2), (12, 11, 20)] {
+            let g = Geometry { kernel_height: height, kernel_width: width, in_channels: inputs, ..size };
+            let g = Geometry { in_height: 20, in_width: 150, pad_top: 2, pad_left: 3, ..g };
+            let g = Geometry { stride_height: 3, stride_width: 7, ..g };
+            let out = |input: u32, pad: u32, kernel: u32, stride: u32| (input + 2 * pad - kernel) / stride + 1;
+            let g = Geometry { out_height: out(20, 2, height, 3), out_width: out(150, 3, width, 7), ..g };
+            battery(&g, 103, -20.0, 20.0);
+            battery(&Geometry { in_channels: 2 * inputs, out_channels: 34, groups: 2, ..g }, 104, -20.0, 20.0);
+        }
         // One pass of transformed tiles, two, and more.
         for (height, width) in [(5, 9), (14, 13), (29, 30)] {
             let g = Geometry { in_channels: 3, out_channels: 33, ..deep() };

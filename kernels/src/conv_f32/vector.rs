@@ -27,10 +27,14 @@ const LARGE: usize = 16 << 20;
 /// Bytes of a pass's weights that should stay in a second-level cache while its tiles follow each other.
 const PART: usize = 512 << 10;
 
-/// Whether the list of a tile has room for the taps of a kernel.
+/// Taps that the list of a tile has room for: those of larger kernels are cut.
+fn listed(g: &Geometry) -> usize {
+    STRETCHES.checked_div((g.group_inputs() as usize).div_ceil(LONGEST)).unwrap_or(0)
+}
+
+/// Whether the list of a tile has room for a tap of a kernel.
 pub(crate) fn fit(g: &Geometry) -> bool {
-    let taps = (g.kernel_height as usize).saturating_mul(g.kernel_width as usize);
-    taps.saturating_mul((g.group_inputs() as usize).div_ceil(LONGEST)) <= STRETCHES
+    listed(g) > 0
 }
 
 /// Taps of a kernel: these columns of these rows.
@@ -72,7 +76,7 @@ impl<'a, W: Load> Job<'a, W> {
         };
         let same = |axis: Axis| axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.input == axis.output;
         let pixelwise = g.groups == 1 && same(g.rows()) && same(g.columns());
-        let copied = !pixelwise && copies::suit(g);
+        let copied = !pixelwise && copies::suit(g) && taps <= listed(g);
         let neighbours = !pixelwise && g.dilation_width == 1 && g.groups == 1;
         fit(g).then_some(Self { params, x, panel, inputs: 0, pixelwise, copied, neighbours })
     }
@@ -110,15 +114,19 @@ impl<'a, W: Load> Job<'a, W> {
         })
     }
 
-    /// The taps, cut where all weights of a pass over so many pixels would leave the second-level cache between two tiles.
+    /// The taps, cut where the list of a tile has no room for them, or all weights of a pass over so many pixels would leave the
+    /// second-level cache between two tiles.
     fn parts(&self, lanes: usize, pass: Pass, pixels: usize) -> impl Iterator<Item = Part> + use<W> {
         let (kernel, width) = (self.params.geometry.kernel_height, self.params.geometry.kernel_width);
         let bytes = self.panel.products.wrapping_mul(lanes).wrapping_mul(pass.vectors).wrapping_mul(size_of::<W>());
         let many = pass.count == 1 && bytes > 2 * PART && pixels >= 24 && !self.copied;
+        let listed = listed(&self.params.geometry).min(u32::MAX as usize) as u32;
         let row = bytes.checked_div(kernel as usize).unwrap_or(0);
         let together = if many { PART.checked_div(row).unwrap_or(1).max(1) as u32 } else { kernel };
+        let together = together.min(listed.checked_div(width).unwrap_or(0).max(1));
         let tap = row.checked_div(width as usize).unwrap_or(0);
         let some = if many && row > 2 * PART { PART.checked_div(tap).unwrap_or(1).max(1) as u32 } else { width };
+        let some = some.min(listed);
         let (mut first, mut column) = (0u32, 0u32);
         core::iter::from_fn(move || {
             let (rows, columns) =

@@ -151,6 +151,7 @@ pub struct Row<'a> {
     /// The sum of the levels, without the filling.
     sum: i32,
     /// The sum of the filling.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     filling: i32,
 }
 

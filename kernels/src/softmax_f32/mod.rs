@@ -3,8 +3,9 @@
 //! An output of an axis of `n` differs from the exact one by at most `(n + 6) * 2^-24` of itself, a logarithm by
 //! `(n + 6) * 2^-24 + 2^-22 * |x - max|`.
 
-mod dense;
 mod portable;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
 
 use crate::Isa;
 use crate::walk::product;
@@ -45,11 +46,21 @@ pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
     if params.elements().is_none_or(|n| n as usize != y.len()) {
         return;
     }
-    if params.inner == 1 && isa != Isa::PORTABLE {
-        dense::run(isa, params, y);
-    } else {
+    if !run_fast(isa, params, y) {
         portable::run(params, y);
     }
+}
+
+/// Computes with the vector variant; false where there are no vectors.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn run_fast(isa: Isa, params: &Params, y: &mut [f32]) -> bool {
+    crate::simd::run(isa, vector::Softmax { params, y })
+}
+
+/// No vector variant for this architecture.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn run_fast(_: Isa, _: &Params, _: &mut [f32]) -> bool {
+    false
 }
 
 #[cfg(test)]

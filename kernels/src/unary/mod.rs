@@ -153,11 +153,6 @@ pub fn run(isa: Isa, params: &Params, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// `y = exp(y)`.
-pub(crate) fn exp_in_place(isa: Isa, y: &mut [f32]) {
-    run_in_place(isa, &Params { function: Function::Exp, alpha: 0.0, beta: 0.0 }, y);
-}
-
 /// Computes every element in place.
 pub fn run_in_place(isa: Isa, params: &Params, y: &mut [f32]) {
     if !run_fast(isa, params, None, y) {

@@ -28,7 +28,7 @@ pub(super) fn conv_integer(isa: Isa, scratch: &mut Scratch) -> Work {
     integers(isa, geometry([8, 8, 4], 4, 3, 1, 1), scratch)
 }
 
-pub(super) fn matmul_integer(isa: Isa, scratch: &mut Scratch) -> Work {
+pub(super) fn products(isa: Isa, scratch: &mut Scratch) -> Work {
     integers(isa, geometry([1, 4, 64], 64, 1, 1, 1), scratch)
 }
 

@@ -66,7 +66,7 @@ pub const PROBES: [Probe; 28] = [
     Probe { name: "LSTM step of products, sums and tables, 32 to 32", run: recurrent::lstm },
     Probe { name: "GRU step of products, sums and tables, 32 to 32", run: recurrent::gru },
     Probe { name: "conv_integer 3x3, 8x8x4 to 4", run: bytes::conv_integer },
-    Probe { name: "matmul_integer 4x64 by 64x64", run: bytes::matmul_integer },
+    Probe { name: "conv_integer 1x1, 1x4x64 to 64", run: bytes::products },
     Probe { name: "max_pool_i8 2x2 by 2, 16x16x32", run: windows::max_pool },
     Probe { name: "average_pool_i8 8x8, 8x8x64", run: windows::average_pool },
     Probe { name: "resize_i8 nearest, 8x8x16 to 16x16", run: windows::nearest },
