@@ -1,7 +1,7 @@
 //! Convolution of bytes with zero points to real numbers, `y = clamp((Σ (x - x_zero) * (w - w_zero[o])) as f32 * scale + bias[o])`:
 //! what stands around ConvInteger or MatMulInteger where a model is quantized as it runs. The product is rounded before the sum.
 //!
-//! Input and weights as in [`conv_integer`]; one scale for all outputs, or one for every output channel. Every variant gives the
+//! Input and weights as in [`conv_integer`](crate::conv_integer); one scale for all outputs, or one for every output channel. Every variant gives the
 //! same bits.
 
 use core::ops::Range;
